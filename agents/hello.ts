@@ -1,0 +1,7 @@
+import type { Chidori } from "chidori";
+
+export async function agent(input: { name?: string }, chidori: Chidori) {
+  const name = input.name ?? "world";
+  await chidori.log(`greeting ${name}`);
+  return { greeting: `Hello, ${name}!` };
+}

@@ -1,0 +1,68 @@
+"""Errors that a user can act on. The command line prints them as ``Error: …`` without a traceback."""
+
+
+class ChidoriError(Exception):
+    """Something a user did or must decide; ``str()`` is what happened, ``hint`` how to get out.
+
+    ``exit_code`` is what the command line returns (wire contract, section 6).
+    """
+
+    exit_code = 1
+
+    def __init__(self, message: str, *, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.hint = hint
+
+
+class UsageError(ChidoriError):
+    """A command was misused: a bad ``--input``, an unknown option value, a setting that cannot be read."""
+
+    exit_code = 2
+
+
+class SourceError(ChidoriError):
+    """A fault in an agent's source. ``line`` and ``column`` are 1-based and refer to the file as written."""
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        path: str,
+        line: int | None = None,
+        column: int | None = None,
+        source_line: str | None = None,
+        hint: str | None = None,
+    ) -> None:
+        place = path if line is None else f"{path}:{line}" if column is None else f"{path}:{line}:{column}"
+        text = f"{place}: {message}"
+        if source_line is not None:
+            text += f"\n  {source_line.strip()}"
+        super().__init__(text, hint=hint)
+        self.reason = message
+        self.path = path
+        self.line = line
+        self.column = column
+
+
+class StoreError(ChidoriError):
+    """The store cannot be opened, read or written."""
+
+
+class RunNotFound(StoreError):
+    """No run of that id is in the store."""
+
+
+class RunOwned(StoreError):
+    """Another live process owns the run; the message names it."""
+
+
+class LeaseLost(StoreError):
+    """The run's lease was taken over, so this process may write nothing more to it."""
+
+
+class ManifestMismatch(ChidoriError):
+    """A resume check of the manifest failed (wire contract, section 5)."""
+
+
+class ReplayDivergence(ChidoriError):
+    """The agent made another call than the one recorded at that place."""

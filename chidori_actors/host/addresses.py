@@ -1,0 +1,49 @@
+"""Which network addresses ``http`` may reach."""
+
+from collections.abc import Iterable
+from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
+
+# The only block IANA has allocated for global unicast (RFC 4291, section 2.4).
+_GLOBAL_UNICAST = IPv6Network("2000::/3")
+# RFC 6052: the last 32 bits are the IPv4 address that the translator connects to.
+_NAT64 = IPv6Network("64:ff9b::/96")
+
+
+def is_private_address(text: str) -> bool:
+    """Whether an IP address is anything but a public unicast one.
+
+    An IPv6 address that carries an IPv4 address (mapped, NAT64, 6to4) is judged by that one, so that neither
+    hides a private address and hosts behind NAT64 still reach the world.
+    """
+    address = ip_address(text)
+    if isinstance(address, IPv6Address):
+        carried = _carried_ipv4(address)
+        if carried is None:
+            return address not in _GLOBAL_UNICAST or not address.is_global
+        address = carried
+    return not address.is_global or address.is_multicast or address.is_reserved
+
+
+def _carried_ipv4(address: IPv6Address) -> IPv4Address | None:
+    if address in _NAT64:
+        return IPv4Address(int(address) & 0xFFFFFFFF)
+    return address.ipv4_mapped or address.sixtofour
+
+
+def is_ip_address(host: str) -> bool:
+    """Whether ``host`` is an IP address in its usual form, and not a name."""
+    try:
+        ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
+def names_host(entries: Iterable[str], host: str, port: int) -> bool:
+    """Whether an entry of ``CHIDORI_HTTP_ALLOW_HOSTS`` (``host``, ``host:port`` or ``*``) names this host.
+
+    ``host`` is the one of the URL; an entry covers whatever it resolves to.
+    """
+    shown = f"[{host}]" if ":" in host else host
+    accepted = {"*", host, shown, f"{shown}:{port}"}
+    return any(entry.lower().removesuffix(".") in accepted for entry in entries)

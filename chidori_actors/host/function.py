@@ -1,0 +1,155 @@
+"""What a host function is: the seam between the actor's loop and everything an agent does to the world."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+from ..journal.store import Write
+
+from .resources import Resources
+
+if TYPE_CHECKING:
+    from ..settings import Settings
+    from .secrets import Secrets
+
+JsonObject = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class HostCall:
+    """One call that left the VM. ``args`` are the record's args (wire contract, section 4)."""
+
+    run_id: str
+    path: str
+    seq: int
+    function: str
+    args: JsonObject
+
+    @property
+    def key(self) -> str:
+        """The idempotency key: the same in every execution of this call, also after a crash."""
+        return f"{self.run_id}:{self.path}"
+
+
+@dataclass(frozen=True, slots=True)
+class HostResult:
+    """What a host function gives back.
+
+    ``value`` is JSON text, recorded and given to the agent as it stands. ``notes`` are extra fields of the
+    record (``attempts``, ``warnings``: a list of sentences, also shown on stderr). ``writes`` are committed in
+    one transaction with the record.
+    """
+
+    value: bytes
+    token_usage: Mapping[str, int] | None = None
+    notes: Mapping[str, Any] = field(default_factory=dict)
+    writes: tuple[Write, ...] = ()
+
+
+class HostError(Exception):
+    """A call that failed; the agent sees ``Error(message)`` with ``name`` and the fields of ``data``."""
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        name: str = "Error",
+        data: Mapping[str, Any] | None = None,
+        notes: Mapping[str, Any] | None = None,
+        token_usage: Mapping[str, int] | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.name = name
+        self.data = dict(data or {})
+        self.notes = dict(notes or {})
+        self.token_usage = token_usage
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """Something a person must decide (wire contract, section 1: ``pending``)."""
+
+    seq: int
+    path: str
+    kind: Literal["input", "approval", "in_doubt"]
+    prompt: str
+    choices: tuple[str, ...] | None = None
+    default: str | None = None
+    details: JsonObject | None = None
+    target: str | None = None
+    args: JsonObject | None = None
+
+
+class Unanswered(Exception):
+    """Nobody can answer this question now: the call stays open and the run may pause on it."""
+
+    def __init__(self, question: Question) -> None:
+        super().__init__(question.prompt)
+        self.question = question
+
+
+class Questions(Protocol):
+    """Who answers questions: a terminal, or nobody."""
+
+    async def ask(self, question: Question) -> str:
+        """The answer as text; raises ``Unanswered`` when there is nobody to ask. Cancelling withdraws it."""
+        ...
+
+
+class PromptEvents(Protocol):
+    """Where streamed text goes. One ``stream_id`` is one attempt at one prompt."""
+
+    def prompt_start(self, stream_id: str, seq: int, prompt_type: str | None, model: str) -> None: ...
+
+    def prompt_delta(self, stream_id: str, seq: int, prompt_type: str | None, delta: str) -> None: ...
+
+    def prompt_end(self, stream_id: str, seq: int, prompt_type: str | None, error: str | None) -> None: ...
+
+
+class MemoryReader(Protocol):
+    """Reads of the project's memory; writes ride with the record (``HostResult.writes``)."""
+
+    def get(self, namespace: str, key: str) -> bytes | None: ...
+
+    def scan(self, namespace: str, prefix: str) -> list[tuple[str, bytes]]:
+        """Every key that starts with ``prefix`` and its JSON text, in key order."""
+        ...
+
+    def put(self, namespace: str, key: str, value: bytes) -> Write: ...
+
+    def delete(self, namespace: str, key: str) -> Write: ...
+
+
+@dataclass(frozen=True, slots=True)
+class HostServices:
+    """What host functions may use. One per run; nothing here belongs to one call."""
+
+    settings: "Settings"
+    run_id: str
+    default_model: str | None
+    questions: Questions
+    events: PromptEvents
+    memory: MemoryReader
+    secrets: "Secrets"
+    read_template: Callable[[str], str | None]
+    """Text of a template below the project root by its path relative to the agent, or None."""
+    resources: Resources
+
+
+@dataclass(frozen=True, slots=True)
+class HostFunction:
+    """One host function. Everything but ``run`` is pure.
+
+    ``record_args`` turns the args that the prelude sent into the record's args (defaults filled in); it gets the
+    run's default model and must not look at anything else. ``unrecorded`` marks a function whose value must not
+    be in any record: the record says null, and the value is made anew at every delivery.
+    """
+
+    name: str
+    run: Callable[[HostCall, HostServices], Awaitable[HostResult]]
+    record_args: Callable[[JsonObject, str | None], JsonObject] | None = None
+    idempotent: Callable[[JsonObject], bool] = lambda args: True
+    policy_target: Callable[[JsonObject], str | None] = lambda args: None
+    finishes: bool = False
+    """Un-awaited calls are finished when the agent ends, instead of cancelled."""
+    unrecorded: Callable[[JsonObject, HostServices], bytes] | None = None

@@ -1,0 +1,109 @@
+"""``http``: one request to the outside, its answer as data."""
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+from .function import HostCall, HostError, HostFunction, HostResult, HostServices, JsonObject
+from .http_request import IDEMPOTENT_METHODS, prepare
+from .secrets import Secrets
+from .unicode import without_lone_surrogates
+
+if TYPE_CHECKING:
+    from .http_client import HttpResponse
+
+_DEFAULT_TIMEOUT_MS = 30_000
+
+
+def _upper(method: object) -> object:
+    return "GET" if method is None else method.upper() if isinstance(method, str) else method
+
+
+def _record_args(args: JsonObject, default_model: str | None) -> JsonObject:
+    recorded: JsonObject = {
+        "url": args.get("url"),
+        "method": _upper(args.get("method")),
+        "headers": args.get("headers") or {},
+        "body": args.get("body"),
+        "params": args.get("params") or {},
+    }
+    for name in ("timeout_ms", "auth"):
+        if args.get(name) is not None:
+            recorded[name] = args[name]
+    return recorded
+
+
+def _timeout_ms(args: JsonObject) -> float:
+    timeout = args.get("timeout_ms", _DEFAULT_TIMEOUT_MS)
+    if isinstance(timeout, bool) or not isinstance(timeout, int | float) or not timeout > 0:
+        raise HostError("http: timeoutMs must be a number of milliseconds greater than 0")
+    return timeout
+
+
+async def _run(call: HostCall, services: HostServices) -> HostResult:
+    from .http_client import HttpClient, TransportError  # aiohttp costs 0.15 s, which other runs save
+
+    timeout_ms = _timeout_ms(call.args)
+    request = prepare(call.args, call.key, services.secrets)
+    client = services.resources.get(HttpClient, HttpClient)
+    try:
+        async with asyncio.timeout(timeout_ms / 1000):
+            response = await client.exchange(request, services.settings.http_allow_hosts)
+    except TimeoutError:
+        return _failed(f"timed out after {timeout_ms:g} ms", services.secrets)
+    except TransportError as error:
+        return _failed(str(error), services.secrets)
+    return HostResult(_answer(response, services.secrets))
+
+
+def _failed(error: str, secrets: Secrets) -> HostResult:
+    text = secrets.redact(without_lone_surrogates(error))
+    return HostResult(orjson.dumps({"status": 0, "headers": {}, "body": "", "error": text}))
+
+
+def _answer(response: "HttpResponse", secrets: Secrets) -> bytes:
+    headers: dict[str, str] = {}
+    for name, value in response.headers:
+        key, text = name.lower(), secrets.redact(without_lone_surrogates(value))
+        headers[key] = f"{headers[key]}, {text}" if key in headers else text
+    body = _redacted(_body(response), secrets)
+    return orjson.dumps({"status": response.status, "headers": headers, "body": body})
+
+
+def _body(response: "HttpResponse") -> Any:
+    text = _decoded(response.body, response.charset)
+    kind = response.content_type.lower()
+    if kind != "application/json" and not kind.endswith("+json"):
+        return text
+    try:
+        value = orjson.loads(text)
+        orjson.dumps(value)  # what is nested too deeply to be recorded stays text
+    except (orjson.JSONDecodeError, orjson.JSONEncodeError):
+        return text
+    return value
+
+
+def _decoded(body: bytes, charset: str | None) -> str:
+    try:
+        text = body.decode(charset or "utf-8", "replace")
+    except (LookupError, UnicodeError):  # a charset nobody knows
+        text = body.decode("utf-8", "replace")
+    return without_lone_surrogates(text).removeprefix("\ufeff")
+
+
+def _redacted(value: Any, secrets: Secrets) -> Any:
+    if isinstance(value, str):
+        return secrets.redact(value)
+    if isinstance(value, dict):
+        return {secrets.redact(name): _redacted(item, secrets) for name, item in value.items()}
+    return [_redacted(item, secrets) for item in value] if isinstance(value, list) else value
+
+
+FUNCTION = HostFunction(
+    name="http",
+    run=_run,
+    record_args=_record_args,
+    idempotent=lambda args: _upper(args.get("method")) in IDEMPOTENT_METHODS,
+    policy_target=lambda args: "http",
+)

@@ -1,0 +1,14 @@
+"""The one list of the host functions."""
+
+from collections.abc import Mapping
+from functools import cache
+
+from . import checkpoint, env, http, input, log, memory, prompt, template, timer
+from .function import HostFunction
+
+
+@cache
+def host_functions() -> Mapping[str, HostFunction]:
+    """Every host function by the name that records use."""
+    modules = (checkpoint, env, http, input, log, memory, prompt, template, timer)
+    return {module.FUNCTION.name: module.FUNCTION for module in modules}

@@ -1,0 +1,136 @@
+"""Group commit: one thread takes whatever is waiting into one transaction."""
+
+import asyncio
+import queue
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import lmdb
+
+from ..errors import LeaseLost, StoreError
+from .environment import Environment
+from .writes import Fence, Write
+
+_MAX_BATCH = 2000
+_MAX_KEY = 511  # LMDB's limit as it is built
+_COUNTER_BYTES = 8
+
+
+@dataclass(slots=True)
+class Submission:
+    """Writes that wait for their transaction; ``error`` and ``count`` are set by it.
+
+    ``counter`` is a key of ``meta`` whose number goes up by one; ``count`` is the new number.
+    """
+
+    writes: Sequence[Write]
+    fence: Fence | None
+    counter: bytes | None
+    loop: asyncio.AbstractEventLoop
+    done: Callable[["Submission"], None]
+    error: Exception | None = None
+    count: int = 0
+
+
+def _finish(batch: list[Submission]) -> None:
+    """Tell each submitter, on its own loop; one that fails does not keep the others from hearing."""
+    for submission in batch:
+        try:
+            submission.done(submission)
+        except Exception as error:
+            submission.loop.call_exception_handler(
+                {"message": "the callback of a journal commit failed", "exception": error}
+            )
+
+
+class Committer:
+    """The writer of one environment. Submissions are committed in the order in which they came."""
+
+    def __init__(self, environment: Environment) -> None:
+        self._environment = environment
+        self._waiting: queue.SimpleQueue[Submission | None] = queue.SimpleQueue()
+        # A daemon: a program that forgets to close the store still ends; what was acknowledged is durable.
+        self._thread = threading.Thread(target=self._run, name="journal commits", daemon=True)
+        self._thread.start()
+
+    def submit(self, submission: Submission) -> None:
+        """Queue it. Raises ``ValueError`` for a key that LMDB cannot hold, before it can spoil a batch."""
+        for write in submission.writes:
+            if not 0 < len(write.key) <= _MAX_KEY:
+                raise ValueError(f"a key of {write.database} has {len(write.key)} bytes; 1 to {_MAX_KEY} fit")
+        self._waiting.put(submission)
+
+    def close(self) -> None:
+        """Commit everything that waits, then end the thread."""
+        self._waiting.put(None)
+        self._thread.join()
+
+    def _run(self) -> None:
+        closing = False
+        while not closing:
+            batch, closing = self._take()
+            if batch:
+                self._commit(batch)
+                self._acknowledge(batch)
+
+    def _take(self) -> tuple[list[Submission], bool]:
+        """Wait for a submission, and take those that came meanwhile too; and whether this was the end."""
+        batch: list[Submission] = []
+        submission = self._waiting.get()
+        while submission is not None:
+            batch.append(submission)
+            if len(batch) == _MAX_BATCH or self._waiting.empty():
+                return batch, False
+            submission = self._waiting.get()
+        return batch, True
+
+    def _commit(self, batch: list[Submission]) -> None:
+        try:
+            with self._environment.transaction(write=True) as transaction:
+                for submission in batch:
+                    self._apply(transaction, submission)
+        except StoreError as error:
+            # Each waiter raises an exception of its own: a shared one would collect all their tracebacks.
+            for submission in batch:
+                submission.error = StoreError(str(error), hint=error.hint)
+        except Exception as error:
+            # A write with a value that is not bytes: the submitters' mistake, and the writer must outlive it.
+            for submission in batch:
+                submission.error = error
+
+    def _apply(self, transaction: "lmdb.Transaction[bytes]", submission: Submission) -> None:
+        databases = self._environment.databases
+        fence = submission.fence
+        if fence is not None:
+            epoch = transaction.get(fence.key, db=databases["meta"])
+            if epoch is None or int.from_bytes(epoch, "big") != fence.epoch:
+                submission.error = LeaseLost(
+                    f"run {fence.run_id} was taken over by another process; this one stopped writing to it",
+                    hint="nothing is lost: the other process goes on with the run; see `chidori runs`",
+                )
+                return
+        for write in submission.writes:
+            if write.value is None:
+                transaction.delete(write.key, db=databases[write.database])
+            else:
+                transaction.put(
+                    write.key, write.value, db=databases[write.database], overwrite=write.database != "blobs"
+                )
+        if submission.counter is not None:
+            stored = transaction.get(submission.counter, db=databases["meta"])
+            submission.count = int.from_bytes(stored or b"", "big") + 1
+            number = submission.count.to_bytes(_COUNTER_BYTES, "big")
+            transaction.put(submission.counter, number, db=databases["meta"])
+
+    def _acknowledge(self, batch: list[Submission]) -> None:
+        """One wake-up per event loop, however many waited."""
+        by_loop: dict[asyncio.AbstractEventLoop, list[Submission]] = {}
+        for submission in batch:
+            by_loop.setdefault(submission.loop, []).append(submission)
+        for loop, finished in by_loop.items():
+            try:
+                loop.call_soon_threadsafe(_finish, finished)
+            except RuntimeError:
+                # The loop was closed while its writes were under way: they are durable, and nobody waits.
+                continue

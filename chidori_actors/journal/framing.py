@@ -1,0 +1,93 @@
+"""How a value lies in the store: a checksum, a header of JSON, and JSON texts exactly as they were given.
+
+``crc32 (4 bytes) | header | "\\n" | texts one after the other``. The header's field ``raw`` says for each
+text where it is: its length when it follows, the SHA-256 of a blob when it is large, null when there is
+none. Texts are never parsed here, so numbers and escapes come back byte for byte.
+"""
+
+import json
+import zlib
+from typing import Any
+
+import orjson
+
+from ..errors import StoreError
+from .blobs import DAMAGED_HINT, blob_write, get_blob
+from .store import Store, Write
+
+INLINE_LIMIT = 4096
+_RAW = "raw"
+_CRC_BYTES = 4
+
+JsonObject = dict[str, Any]
+
+
+def frame(header: JsonObject, texts: tuple[bytes | None, ...]) -> tuple[bytes, list[Write]]:
+    """The framed value, and the blobs that hold those of ``texts`` that are larger than 4 KB."""
+    places: list[int | str | None] = []
+    inline: list[bytes] = []
+    blobs: list[Write] = []
+    for text in texts:
+        if text is None:
+            places.append(None)
+        elif len(text) <= INLINE_LIMIT:
+            places.append(len(text))
+            inline.append(text)
+        else:
+            digest, write = blob_write(text)
+            places.append(digest)
+            blobs.append(write)
+    body = b"".join((_dump({**header, _RAW: places}), b"\n", *inline))
+    return zlib.crc32(body).to_bytes(_CRC_BYTES, "big") + body, blobs
+
+
+def unframe(store: Store, value: bytes, what: str) -> tuple[JsonObject, list[bytes | None]]:
+    """The header and the texts of a framed value; ``what`` names it in errors.
+
+    Raises:
+        StoreError: the value is damaged, or a blob of it is.
+    """
+    body = value[_CRC_BYTES:]
+    if len(value) < _CRC_BYTES or zlib.crc32(body).to_bytes(_CRC_BYTES, "big") != value[:_CRC_BYTES]:
+        raise damaged(store, what)
+    line, _, rest = body.partition(b"\n")
+    try:
+        header = _load(line)
+    except ValueError as error:
+        raise damaged(store, what) from error
+    places = header.pop(_RAW, None) if isinstance(header, dict) else None
+    if not isinstance(places, list):
+        raise damaged(store, what)
+    texts: list[bytes | None] = []
+    for place in places:
+        if isinstance(place, str):
+            texts.append(get_blob(store, place, what))
+        elif place is None:
+            texts.append(None)
+        else:
+            texts.append(rest[:place])
+            rest = rest[place:]
+    return header, texts
+
+
+def damaged(store: Store, what: str) -> StoreError:
+    """The error for a value that cannot be what was written."""
+    return StoreError(
+        f"{what} in the store {store.path} is damaged",
+        hint=DAMAGED_HINT,
+    )
+
+
+def _dump(header: JsonObject) -> bytes:
+    try:
+        return orjson.dumps(header)
+    except TypeError:
+        # orjson refuses lone surrogates and integers over 64 bits, which an error's data may hold.
+        return json.dumps(header, separators=(",", ":")).encode()
+
+
+def _load(line: bytes) -> Any:
+    try:
+        return orjson.loads(line)
+    except orjson.JSONDecodeError:
+        return json.loads(line)

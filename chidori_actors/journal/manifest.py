@@ -1,0 +1,142 @@
+"""The snapshot manifest (wire contract, section 5): how a run stands, and what must match to continue it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ..errors import ManifestMismatch
+from .json_text import parse_json, rfc3339
+from .lanes import Entry, Settled, Started
+from .records import error_text
+from .runs import RunMeta
+
+ABI: Mapping[str, Any] = {"typescript_runtime": 1, "quickjs_snapshot": 1, "engine_fork": "chidori-quickjs"}
+"""Compatibility numbers: a run can be continued by every runtime that has the same."""
+
+_POLICY_FIELDS = ("typescript_imports", "date", "random", "maps_sets")
+
+JsonObject = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Engine:
+    """What an image depends on; it decides how a run is continued, not whether."""
+
+    engine_build: str
+    golden_image: str
+    prelude_version: int
+
+
+def build_manifest(
+    meta: RunMeta,
+    entries: Sequence[Entry],
+    *,
+    source: Mapping[str, Any],
+    engine: Engine | None = None,
+    snapshot_file: str | None = None,
+) -> JsonObject:
+    """The manifest of a run.
+
+    ``entries`` is its lane as it counts (``apply_retries``); ``source`` has ``entry``, ``modules`` and
+    ``module_graph`` in the contract's shapes; ``snapshot_file`` names the newest image, None when there is
+    none and the run is continued by replay.
+    """
+    operations, settlements = _calls(meta, entries)
+    open_calls = [operations[ordinal] for ordinal in operations if ordinal not in settlements]
+    asked = [operation for operation in open_calls if _question(meta, operation["seq"]) is not None]
+    manifest: JsonObject = {
+        "run_id": meta.id,
+        "abi": dict(ABI),
+        "snapshot_kind": "replay" if snapshot_file is None else "image",
+        "policy": {
+            **{name: meta.policy.get(name) for name in _POLICY_FIELDS},
+            "deterministic_seed": meta.seed,
+            "epoch_ms": meta.epoch_ms,
+        },
+        "entry": source["entry"],
+        "modules": source["modules"],
+        "module_graph": source["module_graph"],
+        "pending": next(iter(asked or open_calls), None),
+        "host_promises": [
+            {"operation": operation, "state": _state(settlements.get(ordinal))}
+            for ordinal, operation in operations.items()
+        ],
+        "branch": None,
+        "call_log_len": len(settlements),
+        "snapshot_file": snapshot_file,
+        "created_at": rfc3339(meta.updated_at_ms),
+    }
+    if engine is not None:
+        manifest |= {
+            "engine_build": engine.engine_build,
+            "golden_image": engine.golden_image,
+            "prelude_version": engine.prelude_version,
+        }
+    return manifest
+
+
+def _calls(meta: RunMeta, entries: Sequence[Entry]) -> tuple[dict[int, JsonObject], dict[int, Settled]]:
+    """By ordinal: every call of the lane as an operation, and the settlements."""
+    operations: dict[int, JsonObject] = {}
+    settlements: dict[int, Settled] = {}
+    for entry in entries:
+        if isinstance(entry, Started):
+            question = _question(meta, entry.seq)
+            operations[entry.ordinal] = {
+                "id": str(entry.ordinal),
+                "seq": entry.seq,
+                "kind": entry.function if question is None else question["kind"],
+                "function": entry.function,
+                "args": parse_json(entry.args),
+                "created_at": rfc3339(entry.at_ms),
+            }
+        elif isinstance(entry, Settled):
+            settlements[entry.ordinal] = entry
+    return operations, settlements
+
+
+def _question(meta: RunMeta, seq: int) -> Mapping[str, Any] | None:
+    return next((question for question in meta.pending if question.get("seq") == seq), None)
+
+
+def _state(settled: Settled | None) -> str | JsonObject:
+    if settled is None or not settled.delivered:
+        return "pending"
+    completed_at = rfc3339(settled.at_ms)
+    if settled.error is not None:
+        return {"rejected": {"error": error_text(settled), "completed_at": completed_at}}
+    value = None if settled.value is None else parse_json(settled.value)
+    return {"resolved": {"value": value, "completed_at": completed_at}}
+
+
+def check_manifest(recorded: Mapping[str, Any], current: Mapping[str, Any]) -> None:
+    """Compare ABI and policy of a run's manifest with those of this runtime (``{abi, policy}``), in this
+    order.
+
+    Raises:
+        ManifestMismatch: the first that differs, in the contract's words.
+    """
+    _compare("ABI", recorded.get("abi"), current.get("abi"), tuple(ABI), "use a version of the same ABI")
+    _compare(
+        "policy",
+        recorded.get("policy"),
+        current.get("policy"),
+        _POLICY_FIELDS,
+        "set the CHIDORI_TS_* and CHIDORI_SNAPSHOT_MAPS_SETS variables as they were for the run",
+    )
+
+
+def _compare(what: str, recorded: object, current: object, fields: Sequence[str], hint: str) -> None:
+    had = recorded if isinstance(recorded, Mapping) else {}
+    has = current if isinstance(current, Mapping) else {}
+    differing = [name for name in fields if had.get(name) != has.get(name)]
+    if differing:
+        raise ManifestMismatch(
+            f"runtime snapshot {what} mismatch: snapshot has {_fields(had, differing)}, "
+            f"runtime expects {_fields(has, differing)}",
+            hint=hint,
+        )
+
+
+def _fields(values: Mapping[str, Any], names: Sequence[str]) -> str:
+    return ", ".join(f"{name}={values.get(name, 'nothing')}" for name in names)

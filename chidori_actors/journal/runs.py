@@ -1,0 +1,159 @@
+"""What the store knows of a run besides its calls."""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+from ..errors import RunNotFound, StoreError
+from .framing import JsonObject, damaged, frame, unframe
+from .store import Store, Write
+
+Status = Literal["running", "completed", "failed", "cancelled", "paused", "awaitingapproval"]
+
+_RUN_ID = re.compile(r"[\w.:-]{1,128}", re.ASCII)
+_SHORTEST_PREFIX = 4
+_TIME_BYTES = 8
+_NAMED = 5
+
+
+@dataclass(frozen=True, slots=True)
+class RunMeta:
+    """One run. ``input`` and ``output`` are JSON text; times are milliseconds since 1970, UTC.
+
+    ``agent`` is the entry's path. ``seed`` is hexadecimal; ``epoch_ms`` is the start time given to the VM;
+    ``policy`` has the fields of ``settings.RuntimePolicy``; ``bundle`` is the hash of the source bundle in
+    ``blobs``; ``error`` is ``{message, stack?, location?}``; ``pending`` are the open questions (wire
+    contract, section 1); ``failed_ordinal`` is the call whose error ended the run.
+    """
+
+    id: str
+    agent: str
+    status: Status
+    input: bytes
+    created_at_ms: int
+    updated_at_ms: int
+    seed: str
+    epoch_ms: int
+    lane: int
+    policy: Mapping[str, str]
+    output: bytes | None = None
+    error: Mapping[str, Any] | None = None
+    model: str | None = None
+    bundle: str | None = None
+    call_count: int = 0
+    pending: tuple[Mapping[str, Any], ...] = ()
+    failed_ordinal: int | None = None
+    origin_run_id: str | None = None
+    project_root: str | None = None
+    created_by: Literal["cli", "server"] = "cli"
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class RunPage:
+    """Some runs, newest first; ``next_cursor`` is None when there are no more."""
+
+    runs: list[RunMeta]
+    next_cursor: str | None
+
+
+def is_run_id(text: str) -> bool:
+    """Whether ``text`` may be the id of a run: 1 to 128 ASCII letters, digits, ``_``, ``.``, ``:``, ``-``."""
+    return _RUN_ID.fullmatch(text) is not None
+
+
+def run_writes(meta: RunMeta, *, new: bool) -> list[Write]:
+    """The writes that put the run into the store; ``new`` enters it into the list of runs too.
+
+    Raises:
+        ValueError: the id is not one (``is_run_id``).
+    """
+    if not is_run_id(meta.id):
+        raise ValueError(f"not a run id: {meta.id!r}")
+    header = {name: getattr(meta, name) for name in _HEADER_FIELDS}
+    value, writes = frame(header, (meta.input, meta.output))
+    writes.append(Write("runs", meta.id.encode(), value))
+    if new:
+        writes.append(Write("by_time", _time_key(meta), b""))
+    return writes
+
+
+_HEADER_FIELDS = tuple(name for name in RunMeta.__dataclass_fields__ if name not in ("input", "output"))
+
+
+def _time_key(meta: RunMeta) -> bytes:
+    return meta.created_at_ms.to_bytes(_TIME_BYTES, "big") + meta.id.encode()
+
+
+def _decode(store: Store, run_id: str, value: bytes) -> RunMeta:
+    what = f"the description of run {run_id}"
+    header, texts = unframe(store, value, what)
+    known: JsonObject = {name: header[name] for name in _HEADER_FIELDS if name in header}
+    try:
+        given, output = texts
+        meta = RunMeta(input=given or b"null", output=output, **known)
+        return replace(meta, pending=tuple(meta.pending), warnings=tuple(meta.warnings))
+    except (TypeError, ValueError) as error:
+        raise damaged(store, what) from error
+
+
+def get_run(store: Store, run_id: str) -> RunMeta:
+    """The run of that id, or of the only id that begins with it (at least 4 characters).
+
+    Raises:
+        RunNotFound: there is none, or several begin so.
+        StoreError: its description is damaged.
+    """
+    if not is_run_id(run_id):
+        raise RunNotFound(f"{run_id!r} is not a run id", hint="`chidori runs` lists the stored runs")
+    value = store.get("runs", run_id.encode())
+    if value is not None:
+        return _decode(store, run_id, value)
+    found: list[tuple[bytes, bytes]] = []
+    if len(run_id) >= _SHORTEST_PREFIX:
+        found = list(store.scan("runs", run_id.encode(), limit=_NAMED + 1))
+    if len(found) == 1:
+        return _decode(store, found[0][0].decode(), found[0][1])
+    if found:
+        names = ", ".join(key.decode() for key, _ in found[:_NAMED]) + (" …" if len(found) > _NAMED else "")
+        raise RunNotFound(f"several runs begin with {run_id}: {names}", hint="give more of the id")
+    raise RunNotFound(
+        f"no run {run_id} in the store {store.path}",
+        hint="`chidori runs` lists the stored runs; CHIDORI_DB_PATH names another store",
+    )
+
+
+def list_runs(
+    store: Store, *, status: Status | None = None, limit: int = 50, cursor: str | None = None
+) -> RunPage:
+    """At most ``limit`` runs (of that ``status``), newest first; ``cursor`` goes on after an earlier page.
+
+    Raises:
+        StoreError: the cursor is not one that an earlier page gave, or a run's description is damaged.
+    """
+    runs: list[RunMeta] = []
+    last = b""
+    for key in _keys_by_time(store, cursor):
+        if len(runs) == limit:
+            return RunPage(runs, last.hex())
+        run_id = key[_TIME_BYTES:]
+        value = store.get("runs", run_id)
+        if value is not None:
+            meta = _decode(store, run_id.decode(), value)
+            if status is None or meta.status == status:
+                runs.append(meta)
+        last = key
+    return RunPage(runs, None)
+
+
+def _keys_by_time(store: Store, cursor: str | None) -> Iterator[bytes]:
+    try:
+        start = None if cursor is None else bytes.fromhex(cursor)
+    except ValueError as error:
+        raise StoreError(
+            f"{cursor!r} is not a cursor", hint="use the next_cursor of the page before"
+        ) from error
+    for key, _ in store.scan("by_time", start=start, reverse=True):
+        if key != start:
+            yield key

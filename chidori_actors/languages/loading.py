@@ -1,0 +1,146 @@
+"""Reads an agent and everything it imports from disk into a bundle."""
+
+import hashlib
+from pathlib import Path
+
+from ..errors import SourceError, UsageError
+from ..settings import ImportPolicy, RuntimePolicy
+from .bundle import Bundle, Language, Module
+from .imports import ModuleSyntax, read_module_syntax
+from .lexer import Lines
+from .modules import CHIDORI_MODULE, Unresolved, project_root, resolve
+from .templates import collect_templates
+from .typescript import transform
+
+_LANGUAGES: dict[str, Language] = {".ts": "typescript", ".js": "javascript", ".json": "json"}
+
+
+def load_bundle(entry: Path, policy: RuntimePolicy) -> Bundle:
+    """Read, transform and check an agent with all it imports, and the templates beside it.
+
+    Raises:
+        UsageError: ``entry`` is no file that can be an agent.
+        SourceError: a fault in the source, an import that cannot be had, or no exported ``agent``.
+        ChidoriError: a template that cannot be taken along.
+    """
+    _check_entry(entry)
+    real = entry.resolve()
+    root = project_root(real)
+    path = real.relative_to(root).as_posix()
+    loader = _Loader(root, policy.typescript_imports)
+    modules = loader.load(path)
+    loader.check_agent(path)
+    return Bundle(path, modules, collect_templates(real.parent))
+
+
+def _check_entry(entry: Path) -> None:
+    if entry.is_dir():
+        raise UsageError(f"{entry} is a directory", hint="name the agent's file, for example agents/hello.ts")
+    if not entry.exists():
+        raise UsageError(f"there is no file {entry}")
+    if entry.suffix not in (".ts", ".js"):
+        raise UsageError(f"{entry} is no agent", hint="an agent's file name ends in .ts or .js")
+
+
+class _Loader:
+    """Loads modules once each; import cycles are legal."""
+
+    def __init__(self, root: Path, policy: ImportPolicy) -> None:
+        self._root = root
+        self._policy = policy
+        self._modules: dict[str, Module] = {}
+        self._syntax: dict[str, ModuleSyntax] = {}
+
+    def load(self, entry: str) -> tuple[Module, ...]:
+        """Everything reachable from ``entry``, each module after what it imports (but for cycles)."""
+        done: list[Module] = []
+        open_paths = [(entry, iter(self._targets(entry)))]
+        while open_paths:
+            path, targets = open_paths[-1]
+            following = next((target for target in targets if target not in self._modules), None)
+            if following is None:
+                done.append(self._modules[path])
+                open_paths.pop()
+            else:
+                open_paths.append((following, iter(self._targets(following))))
+        return tuple(done)
+
+    def _targets(self, path: str) -> list[str]:
+        module = self._modules[path] = self._read(path)
+        return [target for _, target in module.imports if target != CHIDORI_MODULE]
+
+    def _read(self, path: str) -> Module:
+        data = _read_bytes(self._root / path, path)
+        source = _decode(data, path)
+        code = transform(path, source)
+        language = _LANGUAGES[Path(path).suffix]
+        digest = "sha256:" + hashlib.sha256(data).hexdigest()
+        if language == "json":
+            return Module(path, language, source, code, digest, ())
+        syntax = self._syntax[path] = read_module_syntax(code)
+        if syntax.dynamic is not None:
+            raise _fault(
+                "dynamic import() cannot be recorded",
+                path,
+                source,
+                code,
+                (syntax.dynamic.line, syntax.dynamic.column),
+                'import it statically at the top of the file: import { x } from "./x"',
+            )
+        imports: dict[str, str] = {}
+        for item in syntax.imports:
+            try:
+                imports[item.specifier] = resolve(item.specifier, path, self._root, self._policy)
+            except Unresolved as error:
+                raise _fault(str(error), path, source, code, (item.line, item.column), error.hint) from None
+        return Module(path, language, source, code, digest, tuple(imports.items()))
+
+    def check_agent(self, entry: str) -> None:
+        """Check that the entry exports ``agent``, itself or through ``export * from``."""
+        todo, seen = [entry], set[str]()
+        while todo:
+            path = todo.pop()
+            syntax = self._syntax.get(path)
+            if syntax is None or path in seen:
+                continue
+            if "agent" in syntax.exports:
+                return
+            seen.add(path)
+            targets = dict(self._modules[path].imports)
+            todo += [targets[specifier] for specifier in syntax.stars]
+        raise SourceError(
+            "the file exports no function agent",
+            path=entry,
+            hint="write: export async function agent(input, chidori) { … }",
+        )
+
+
+def _read_bytes(file: Path, path: str) -> bytes:
+    try:
+        return file.read_bytes()
+    except OSError as error:
+        raise SourceError(f"the file cannot be read: {error.strerror}", path=path) from None
+
+
+def _decode(data: bytes, path: str) -> str:
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise SourceError(
+            f"the file is not UTF-8: byte 0x{data[error.start]:02x} cannot stand there",
+            path=path,
+            line=line,
+            hint="save it as UTF-8",
+        ) from None
+
+
+def _fault(
+    message: str, path: str, source: str, code: str, place: tuple[int, int], hint: str | None
+) -> SourceError:
+    from .positions import Positions  # most files have no fault to place
+
+    line, column = Positions(source, code).original(*place)
+    return SourceError(
+        message, path=path, line=line, column=column, source_line=Lines(source).text(line), hint=hint
+    )

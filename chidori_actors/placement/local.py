@@ -1,0 +1,57 @@
+"""Actors as tasks of this process's event loop."""
+
+import asyncio
+import os
+from concurrent.futures import ThreadPoolExecutor
+
+from ..session.actor import Actor, ActorSpec
+from ..session.context import RunContext
+from ..session.lane_writer import LaneWriter
+from ..session.outcome import Rest
+from ..session.vm_host import VmResources
+from ..vm.engine import Engine
+from ..vm.machine import Bounds
+from .system import Closing
+
+
+class LocalRef:
+    """An actor of this process."""
+
+    def __init__(self, task: asyncio.Task[Rest]) -> None:
+        self._task = task
+
+    async def wait(self) -> Rest:
+        try:
+            return await self._task
+        except asyncio.CancelledError:
+            # Whoever waits is cancelled, or the actor was stopped: either way it must have cleaned up before we go on.
+            self._task.cancel()
+            await asyncio.wait([self._task])
+            raise
+
+    def stop(self) -> None:
+        self._task.cancel()
+
+
+class LocalSystem:
+    """Thousands of actors in one process: one event loop, a step pool for JavaScript that runs long."""
+
+    def __init__(self, engine: Engine, bounds: Bounds) -> None:
+        self._pool = ThreadPoolExecutor(os.cpu_count() or 1, thread_name_prefix="step pool")
+        self._shared = VmResources(engine, bounds, self._pool)
+        self._tasks: set[asyncio.Task[Rest]] = set()
+
+    def spawn(self, spec: ActorSpec, run: RunContext, lane: LaneWriter, closing: Closing) -> LocalRef:
+        task = asyncio.create_task(
+            Actor(spec, run, lane, self._shared).run(closing), name=f"actor {run.run_id}/{spec.path}"
+        )
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return LocalRef(task)
+
+    async def close(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        if self._tasks:
+            await asyncio.wait(self._tasks)
+        self._pool.shutdown()

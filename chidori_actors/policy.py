@@ -1,0 +1,134 @@
+"""What an agent's host calls may do (wire contract, section 7)."""
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from .errors import UsageError
+from .policy_rules import InDoubt, PolicyDocument, Rule, RuleDecision, parse_policy
+from .provider_keys import is_guarded_variable
+from .settings import Settings
+
+Profile = Literal["trusted", "untrusted"]
+
+_UNTRUSTED_DENIES = ("tool:", "exec:", "env:")
+_DECIDED: dict[RuleDecision, Literal["allow", "ask", "deny"]] = {
+    "always_allow": "allow",
+    "ask_before": "ask",
+    "never_allow": "deny",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What becomes of one call.
+
+    ``reason`` is set whenever the call is not simply allowed. ``in_doubt`` is what to do with a call that a
+    crash left without an outcome, or None when no rule says.
+    """
+
+    decision: Literal["allow", "ask", "deny"]
+    reason: str | None = None
+    in_doubt: InDoubt | None = None
+
+
+def denied_text(target: str, reason: str | None) -> str:
+    """The error that an agent gets for a denied call."""
+    return f"policy: `{target}` denied" + (f" ({reason})" if reason else "")
+
+
+def approval_text(target: str, reason: str | None) -> str:
+    """The error, or the question, for a call that a person must approve."""
+    return f"policy: `{target}` requires approval" + (f" ({reason})" if reason else "")
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """The rules of one run. Without a document everything is allowed but what needs a rule of its own."""
+
+    document: PolicyDocument | None = None
+    profile: Profile | None = None
+
+    @classmethod
+    def load(cls, settings: Settings, *, profile: Profile | None = None) -> "Policy":
+        """Read ``CHIDORI_POLICY_FILE``, else ``CHIDORI_POLICY``, else have no rules.
+
+        ``profile`` is what the command line said: ``untrusted`` denies ``http``, ``tool:*``, ``exec:*`` and
+        ``env:*`` before any rule; ``trusted`` says aloud what holds without rules, and rules stay in force.
+
+        Raises:
+            UsageError: the policy cannot be read; it never falls open.
+        """
+        path = settings.policy_file
+        if path is not None:
+            try:
+                text = path.read_text(encoding="utf-8")
+            except (OSError, UnicodeDecodeError) as error:
+                reason = getattr(error, "strerror", None) or str(error)
+                raise UsageError(
+                    f"CHIDORI_POLICY_FILE: {path} cannot be read: {reason}",
+                    hint="correct the path, or unset it",
+                ) from error
+            return cls(parse_policy(text, str(path)), profile)
+        if settings.policy_inline is not None:
+            return cls(parse_policy(settings.policy_inline, "CHIDORI_POLICY"), profile)
+        return cls(None, profile)
+
+    def decide(self, target: str, args: dict[str, Any]) -> Decision:
+        """What becomes of a call of ``target`` with the record's ``args``; the first matching rule wins."""
+        if self.profile == "untrusted" and (target == "http" or target.startswith(_UNTRUSTED_DENIES)):
+            return Decision("deny", "--untrusted denies http, tools, exec and env")
+        rule = self._first_match(target, args)
+        if target.startswith("env:"):
+            refusal = _guarded_refusal(target, args, rule)
+            if refusal is not None:
+                return Decision("deny", refusal)
+        if rule is not None:
+            return self._decision(rule.decision, rule)
+        return self._decision(self.document.default if self.document else "always_allow", None)
+
+    def hosts_for(self, name: str) -> tuple[str, ...] | None:
+        """The hosts that the value of environment variable ``name`` may be sent to, or None when any."""
+        rule = self._first_match(f"env:{name}", {"name": name})
+        return None if rule is None else rule.hosts
+
+    def describe(self) -> str:
+        """One line for the run's record."""
+        profile = f"{self.profile}; " if self.profile else ""
+        if self.document is None:
+            return (
+                f"{profile}no rules, everything else is allowed"
+                if profile
+                else "no rules, everything is allowed"
+            )
+        count = len(self.document.rules)
+        return (
+            f"{profile}{self.document.source}: {count} rule{'' if count == 1 else 's'}, "
+            f"default {self.document.default}"
+        )
+
+    def _first_match(self, target: str, args: dict[str, Any]) -> Rule | None:
+        if self.document is None:
+            return None
+        return next((rule for rule in self.document.rules if rule.matches(target, args)), None)
+
+    def _decision(self, decided: RuleDecision, rule: Rule | None) -> Decision:
+        decision = _DECIDED[decided]
+        reason = rule.reason if rule else None
+        if reason is None and decision != "allow" and self.document is not None:
+            reason = f"{self.document.source}: " + (
+                "the default" if rule is None else f"rules[{rule.number}]"
+            )
+        return Decision(decision, reason, rule.in_doubt if rule else None)
+
+
+def _guarded_refusal(target: str, args: dict[str, Any], rule: Rule | None) -> str | None:
+    """Why a variable that lacks the ``env:`` rule it needs is denied, or None."""
+    revealed = args.get("reveal") is True
+    explicit = rule is not None and rule.target.startswith("env:")
+    if rule is not None and (explicit or rule.decision == "never_allow"):
+        if revealed and rule.hosts is not None and rule.decision != "never_allow":
+            return "a rule binds it to hosts, so its value cannot be revealed"
+        return None
+    if is_guarded_variable(target.removeprefix("env:")):
+        return f"it holds settings or provider credentials; a rule with target {target} can allow it"
+    return f"revealing a value needs a rule with target {target}" if revealed else None

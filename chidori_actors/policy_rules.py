@@ -1,0 +1,214 @@
+"""A policy document: its grammar, and what a rule matches."""
+
+import json
+from dataclasses import dataclass
+from typing import Any, Literal, NoReturn, cast
+
+from .errors import UsageError
+from .urls import HttpUrl, parse_http_url
+
+RuleDecision = Literal["always_allow", "ask_before", "never_allow"]
+InDoubt = Literal["retry", "ask"]
+
+_DECISIONS = ("always_allow", "ask_before", "never_allow")
+_IN_DOUBT = ("retry", "ask")
+_PLAIN_TARGETS = ("*", "http", "call_agent", "memory")
+_TARGET_FAMILIES = ("tool:", "exec:", "env:")
+_RULE_FIELDS = ("target", "decision", "match_args", "reason", "in_doubt", "hosts")
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One rule; ``number`` is its place in the document, from 0, as error texts count."""
+
+    number: int
+    target: str
+    decision: RuleDecision
+    match_args: dict[str, Any] | None = None
+    reason: str | None = None
+    in_doubt: InDoubt | None = None
+    hosts: tuple[str, ...] | None = None
+
+    def matches(self, target: str, args: dict[str, Any]) -> bool:
+        """Whether the rule is about this call."""
+        return _target_matches(self.target, target) and (
+            self.match_args is None or _call_matches(self.match_args, args)
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyDocument:
+    """A policy as it was written; ``source`` is the file or variable that it came from."""
+
+    source: str
+    rules: tuple[Rule, ...]
+    default: RuleDecision
+
+
+def parse_policy(text: str, source: str) -> PolicyDocument:
+    """Read a policy document (JSON text).
+
+    Raises:
+        UsageError: it is not one; the message names the source, the rule's index and the field.
+    """
+    try:
+        document = json.loads(text, object_pairs_hook=_object_of_distinct_keys)
+    except (ValueError, RecursionError) as error:
+        raise UsageError(f"{source}: the policy is not valid JSON: {error}") from error
+    if not isinstance(document, dict):
+        _fail(source, "the policy must be an object with `rules` and `default`")
+    _refuse_unknown_fields(source, "", document, ("rules", "default"))
+    rules = document.get("rules", [])
+    if not isinstance(rules, list):
+        _fail(source, "`rules` must be an array")
+    default = _choice(source, "default", document.get("default", "always_allow"), _DECISIONS)
+    return PolicyDocument(
+        source,
+        tuple(_rule(source, index, rule) for index, rule in enumerate(rules)),
+        cast(RuleDecision, default),
+    )
+
+
+def _object_of_distinct_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    built = dict(pairs)
+    if len(built) != len(pairs):
+        keys = [key for key, _ in pairs]
+        raise ValueError(f"the field {next(key for key in keys if keys.count(key) > 1)!r} is given twice")
+    return built
+
+
+def _fail(source: str, problem: str) -> NoReturn:
+    raise UsageError(
+        f"{source}: {problem}", hint="correct the policy; nothing runs with one that cannot be read"
+    )
+
+
+def _refuse_unknown_fields(source: str, place: str, given: dict[str, Any], known: tuple[str, ...]) -> None:
+    for name in given:
+        if name not in known:
+            _fail(source, f"{place}unknown field `{name}`; known are {', '.join(known)}")
+
+
+def _choice(source: str, field: str, value: object, allowed: tuple[str, ...]) -> str:
+    if not isinstance(value, str) or value not in allowed:
+        _fail(source, f"`{field}` is {json.dumps(value)}; use one of: {', '.join(allowed)}")
+    return value
+
+
+def _rule(source: str, index: int, given: object) -> Rule:
+    place = f"rules[{index}]"
+    if not isinstance(given, dict):
+        _fail(source, f"{place} must be an object")
+    _refuse_unknown_fields(source, f"{place}: ", given, _RULE_FIELDS)
+    for required in ("target", "decision"):
+        if required not in given:
+            _fail(source, f"{place}: `{required}` is missing")
+    reason = given.get("reason")
+    if "reason" in given and not isinstance(reason, str):
+        _fail(source, f"{place}.reason must be a string")
+    in_doubt = given.get("in_doubt")
+    if "in_doubt" in given:
+        _choice(source, f"{place}.in_doubt", in_doubt, _IN_DOUBT)
+    target = _target(source, f"{place}.target", given["target"])
+    return Rule(
+        number=index,
+        target=target,
+        decision=cast(RuleDecision, _choice(source, f"{place}.decision", given["decision"], _DECISIONS)),
+        match_args=_match_args(source, f"{place}.match_args", given),
+        reason=reason,
+        in_doubt=cast("InDoubt | None", in_doubt),
+        hosts=_hosts(source, f"{place}.hosts", given, target),
+    )
+
+
+def _target(source: str, field: str, value: object) -> str:
+    """A misspelt target would match nothing, so that its ``never_allow`` would fall open: it is refused."""
+    if isinstance(value, str) and "*" not in value[:-1]:
+        family = next((prefix for prefix in _TARGET_FAMILIES if value.startswith(prefix)), None)
+        if value in _PLAIN_TARGETS or (family is not None and value != family):
+            return value
+    _fail(
+        source,
+        f"`{field}` is {json.dumps(value)}; use http, tool:NAME, exec:js, exec:python, exec:wasm, env:NAME, "
+        "call_agent, memory, a prefix such as tool:*, or *",
+    )
+
+
+def _match_args(source: str, field: str, rule: dict[str, Any]) -> dict[str, Any] | None:
+    if "match_args" not in rule:
+        return None
+    match_args = rule["match_args"]
+    if not isinstance(match_args, dict):
+        _fail(source, f"`{field}` must be an object")
+    if "url_prefix" in match_args:
+        prefix = match_args["url_prefix"]
+        if not isinstance(prefix, str):
+            _fail(source, f"`{field}.url_prefix` must be a string")
+        try:
+            parsed = parse_http_url(prefix)
+        except ValueError as error:
+            _fail(source, f"`{field}.url_prefix` {json.dumps(prefix)} cannot be used: {error}")
+        if parsed.query or parsed.user is not None or "#" in prefix:
+            _fail(source, f"`{field}.url_prefix` must be scheme, host and path only")
+    return match_args
+
+
+def _hosts(source: str, field: str, rule: dict[str, Any], target: str) -> tuple[str, ...] | None:
+    if "hosts" not in rule:
+        return None
+    hosts = rule["hosts"]
+    if not target.startswith("env:"):
+        _fail(source, f"`{field}` is for targets env:NAME only")
+    if not isinstance(hosts, list) or not all(isinstance(host, str) and host for host in hosts):
+        _fail(source, f"`{field}` must be an array of host names")
+    return tuple(hosts)
+
+
+def _target_matches(pattern: str, target: str) -> bool:
+    return target.startswith(pattern[:-1]) if pattern.endswith("*") else target == pattern
+
+
+def _call_matches(wanted: dict[str, Any], args: dict[str, Any]) -> bool:
+    rest = {name: value for name, value in wanted.items() if name != "url_prefix"}
+    if len(rest) != len(wanted) and not _url_has_prefix(args.get("url"), wanted["url_prefix"]):
+        return False
+    return _value_matches(rest, args)
+
+
+def _value_matches(wanted: Any, given: Any) -> bool:
+    match wanted:
+        case dict():
+            return isinstance(given, dict) and all(
+                name in given and _value_matches(value, given[name]) for name, value in wanted.items()
+            )
+        case list():
+            return (
+                isinstance(given, list)
+                and len(given) == len(wanted)
+                and all(map(_value_matches, wanted, given))
+            )
+        case str():
+            return isinstance(given, str) and wanted in given
+        case bool():
+            return given is wanted
+        case int() | float():
+            return isinstance(given, int | float) and not isinstance(given, bool) and given == wanted
+        case _:
+            return given is None
+
+
+def _url_has_prefix(url: object, prefix: str) -> bool:
+    if not isinstance(url, str):
+        return False
+    try:
+        return _below(parse_http_url(prefix), parse_http_url(url))
+    except ValueError:
+        return False  # `http` refuses such a URL whatever the policy says
+
+
+def _below(prefix: HttpUrl, url: HttpUrl) -> bool:
+    """Same origin, and the path continues the prefix's at a segment boundary: ``/v1`` covers not ``/v10``."""
+    base = prefix.path.removesuffix("/")
+    return prefix.origin == url.origin and (
+        url.path in (base, prefix.path) or url.path.startswith(base + "/")
+    )

@@ -1,0 +1,344 @@
+"""The one place that puts a run together: run, resume, replay, the benchmarks and every later front use it."""
+
+import getpass
+import os
+import secrets
+import socket
+import time
+import uuid
+from collections.abc import Iterable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any, AsyncIterator
+
+from .errors import ChidoriError, UsageError
+from .host.function import HostServices, Question, Questions, Unanswered
+from .host.resources import Resources
+from .host.secrets import Secrets
+from .host.table import host_functions
+from .journal.bundles import bundle_write, get_bundle
+from .journal.images import drop_images
+from .journal.lanes import Retried, new_lane
+from .journal.lease import Lease
+from .journal.manifest import check_manifest
+from .journal.memory import StoredMemory
+from .journal.runs import RunMeta, get_run, is_run_id, run_writes
+from .journal.store import Fence, Store, Write
+from .languages.bundle import Bundle, compare
+from .placement.local import LocalSystem
+from .placement.system import ActorSystem
+from .policy import Policy
+from .session.actor import IMAGE_EVERY, ActorSpec
+from .session.context import RunContext
+from .session.lane_writer import LaneWriter
+from .session.observer import Observer, Unobserved
+from .session.outcome import Completed, Failed, Paused, RecordEnded, Rest
+from .session.past import Past, load_past
+from .session.program import make_program
+from .settings import Settings
+from .templates import template_reader
+from .vm.engine import load_engine
+from .vm.machine import Bounds
+
+
+class Nobody:
+    """Nobody to ask: every question stays open, and the run pauses on it."""
+
+    async def ask(self, question: Question) -> str:
+        raise Unanswered(question)
+
+
+@dataclass(frozen=True, slots=True)
+class Attendance:
+    """Who watches a run and who answers its questions."""
+
+    observer: Observer = Unobserved()
+    questions: Questions = Nobody()
+
+
+@dataclass(frozen=True, slots=True)
+class RunResult:
+    """How a run stands: what the store knows of it now, and the rest it came to."""
+
+    meta: RunMeta
+    rest: Rest
+
+
+class Runtime:
+    """Runs agents on one store. Made by ``open_runtime``."""
+
+    def __init__(
+        self, settings: Settings, store: Store, policy: Policy, bounds: Bounds, image_every: int
+    ) -> None:
+        self.settings = settings
+        self.store = store
+        self._policy = policy
+        self._bounds = bounds
+        self._image_every = image_every
+        self._resources = Resources()
+        self._system: ActorSystem | None = None
+
+    async def run(
+        self,
+        bundle: Bundle,
+        entry: Path,
+        input_json: bytes = b"{}",
+        *,
+        run_id: str | None = None,
+        model: str | None = None,
+        attendance: Attendance = Attendance(),
+    ) -> RunResult:
+        """Run an agent from its beginning until it ends or pauses.
+
+        ``entry`` is where ``bundle`` was loaded from. Cancelling leaves the run resumable.
+
+        Raises:
+            UsageError: ``run_id`` is not an id or is taken.
+            StoreError: the journal cannot be written.
+        """
+        run_id = run_id or str(uuid.uuid4())
+        if not is_run_id(run_id):
+            raise UsageError(f"{run_id!r} is not a run id", hint="use 1 to 128 of A-Z a-z 0-9 _ . : -")
+        if self.store.get("runs", run_id.encode()) is not None:
+            raise UsageError(f"run {run_id} exists already", hint=f"continue it with `chidori resume … {run_id}`")
+        lease = await Lease.acquire(self.store, run_id, _owner())
+        try:
+            now_ms = int(time.time() * 1000)
+            digest, bundle_in = bundle_write(bundle.to_json())
+            meta = RunMeta(
+                id=run_id,
+                agent=str(entry),
+                status="running",
+                input=input_json,
+                created_at_ms=now_ms,
+                updated_at_ms=now_ms,
+                seed=secrets.token_hex(16),
+                epoch_ms=now_ms,
+                lane=await new_lane(self.store),
+                policy=asdict(self.settings.runtime_policy),
+                model=model or self.settings.model,
+                bundle=digest,
+            )
+            await self.store.commit([bundle_in, *run_writes(meta, new=True)], fence=lease.fence)
+            return await self._live(meta, bundle, Past(), lease.fence, attendance)
+        finally:
+            lease.release()
+
+    async def resume(
+        self,
+        run_id: str,
+        *,
+        current: Bundle | None = None,
+        allow_source_change: bool = False,
+        attendance: Attendance = Attendance(),
+    ) -> RunResult:
+        """Continue an interrupted, paused or failed run; a completed one is replayed.
+
+        ``current`` is the source on disk, to be compared with the recorded one; None goes on with the recorded source.
+        With ``allow_source_change`` the run is replayed with ``current`` and goes on from there.
+
+        Raises:
+            RunNotFound, RunOwned, StoreError: see there.
+            ManifestMismatch: the run cannot be continued by this runtime, or the source changed.
+            ReplayDivergence: the agent made other calls than its record has.
+        """
+        meta = get_run(self.store, run_id)
+        if meta.status == "completed":
+            return await self.replay(meta.id, attendance=attendance)
+        if meta.status == "cancelled":
+            raise ChidoriError(f"run {meta.id} was cancelled", hint="start a new run, or look at it with `chidori trace`")
+        lease = await Lease.acquire(self.store, meta.id, _owner())
+        try:
+            meta = get_run(self.store, meta.id)
+            recorded = self._bundle(meta)
+            check_manifest({"policy": meta.policy}, {"policy": asdict(self.settings.runtime_policy)})
+            bundle = recorded
+            if current is not None:
+                if not allow_source_change:
+                    compare(recorded, current)
+                bundle = current
+            changed = bundle.hash != recorded.hash
+            meta = await self._reopen(meta, bundle, changed, lease.fence)
+            past = load_past(self.store, meta.lane, None if changed else load_engine().golden)
+            return await self._live(meta, bundle, past, lease.fence, attendance)
+        finally:
+            lease.release()
+
+    async def replay(self, run_id: str, *, attendance: Attendance = Attendance()) -> RunResult:
+        """Run the recorded source against the record alone: no provider, no network, nothing is written.
+
+        Raises:
+            ReplayDivergence: the agent made other calls than the record has.
+        """
+        meta = get_run(self.store, run_id)
+        past = load_past(self.store, meta.lane, None)
+        context = self._context(meta, self._bundle(meta), None, past, attendance)
+        spec = replace(
+            self._spec(meta, self._bundle(meta), past),
+            live=False,
+            record_complete=meta.status in ("completed", "failed"),
+        )
+        attendance.observer.run_started(meta.id)
+        lane = LaneWriter(self.store, Fence(meta.id, 0), meta.lane, past.length)
+        rest = await self._actors().spawn(spec, context, lane, lambda rest: ()).wait()
+        return RunResult(meta, rest)
+
+    async def close(self) -> None:
+        """Stop every run, which stays resumable, and free everything."""
+        if self._system is not None:
+            await self._system.close()
+        await self._resources.aclose()
+        self.store.close()
+
+    def bundle_of(self, meta: RunMeta) -> Bundle:
+        """The source that a run was started with."""
+        return self._bundle(meta)
+
+    async def _live(
+        self, meta: RunMeta, bundle: Bundle, past: Past, fence: Fence, attendance: Attendance
+    ) -> RunResult:
+        context = self._context(meta, bundle, fence, past, attendance)
+        final = meta
+
+        def closing(rest: Rest) -> Iterable[Write]:
+            nonlocal final
+            final = _at_rest(meta, rest, context)
+            return run_writes(final, new=False)
+
+        attendance.observer.run_started(meta.id)
+        for reason in past.rejected:
+            attendance.observer.warned(reason)
+        lane = LaneWriter(self.store, fence, meta.lane, past.length)
+        rest = await self._actors().spawn(self._spec(meta, bundle, past), context, lane, closing).wait()
+        return RunResult(final, rest)
+
+    async def _reopen(self, meta: RunMeta, bundle: Bundle, changed: bool, fence: Fence) -> RunMeta:
+        """Take back what ended a failed run, and note that it is running again."""
+        writes: list[Write] = []
+        now_ms = int(time.time() * 1000)
+        if meta.status == "failed":
+            if meta.failed_ordinal is None and not changed:
+                raise ChidoriError(
+                    f"run {meta.id} was ended by its agent's own code, not by a call: it would fail again",
+                    hint="mend the source and resume with --allow-source-change; recorded calls are not made again",
+                )
+            past = load_past(self.store, meta.lane, load_engine().golden)
+            failed = meta.failed_ordinal or 0
+            lane = LaneWriter(self.store, fence, meta.lane, past.length)
+            lane.append(Retried(failed, now_ms))
+            if failed not in (settled.ordinal for settled in past.deliveries):
+                # The image's VM has seen the answer that is taken back.
+                writes += drop_images(self.store, meta.lane, keep=())
+            await lane.commit(writes)
+        elif changed:
+            writes += drop_images(self.store, meta.lane, keep=())
+        digest, bundle_in = bundle_write(bundle.to_json())
+        reopened = replace(
+            meta, status="running", error=None, failed_ordinal=None, bundle=digest, updated_at_ms=now_ms
+        )
+        await self.store.commit([*writes, bundle_in, *run_writes(reopened, new=False)], fence=fence)
+        return reopened
+
+    def _spec(self, meta: RunMeta, bundle: Bundle, past: Past) -> ActorSpec:
+        program = make_program(
+            bundle, meta.policy, seed=meta.seed, path="", input_json=meta.input, epoch_ms=meta.epoch_ms
+        )
+        return ActorSpec(
+            path="",
+            program=program,
+            bundle=bundle,
+            default_model=meta.model,
+            past=past,
+            waiting=frozenset(int(question["path"]) for question in meta.pending),
+            image_every=self._image_every,
+        )
+
+    def _context(
+        self, meta: RunMeta, bundle: Bundle, fence: Fence | None, past: Past, attendance: Attendance
+    ) -> RunContext:
+        services = HostServices(
+            settings=self.settings,
+            run_id=meta.id,
+            default_model=meta.model,
+            questions=attendance.questions,
+            events=attendance.observer,
+            memory=StoredMemory(self.store),
+            secrets=Secrets(self.settings.environ, meta.seed, self._policy.hosts_for),
+            read_template=template_reader(bundle, Path(meta.agent).parent),
+            resources=self._resources,
+        )
+        return RunContext(
+            run_id=meta.id,
+            store=self.store,
+            fence=fence,
+            policy=self._policy,
+            functions=host_functions(),
+            services=services,
+            observer=attendance.observer,
+            seq=past.seq,
+            index=past.index,
+            last_ms=max(meta.epoch_ms, past.last_ms),
+        )
+
+    def _bundle(self, meta: RunMeta) -> Bundle:
+        if meta.bundle is None:
+            raise ChidoriError(
+                f"run {meta.id} was imported without its source", hint="give the agent's file to `chidori resume`"
+            )
+        return Bundle.from_json(get_bundle(self.store, meta.bundle))
+
+    def _actors(self) -> ActorSystem:
+        if self._system is None:
+            self._system = LocalSystem(load_engine(), self._bounds)
+        return self._system
+
+
+@asynccontextmanager
+async def open_runtime(
+    settings: Settings,
+    *,
+    policy: Policy | None = None,
+    create: bool = True,
+    bounds: Bounds = Bounds(),
+    image_every: int = IMAGE_EVERY,
+) -> AsyncIterator[Runtime]:
+    """A runtime on the store that ``settings`` name; leaving the context stops its runs and closes the store.
+
+    Raises:
+        StoreError: the store cannot be opened.
+        UsageError: the policy cannot be read.
+    """
+    policy = policy or Policy.load(settings)
+    store = Store.open(settings.store, durability=settings.durability, create=create)
+    runtime = Runtime(settings, store, policy, bounds, image_every)
+    try:
+        yield runtime
+    finally:
+        await runtime.close()
+
+
+def _at_rest(meta: RunMeta, rest: Rest, context: RunContext) -> RunMeta:
+    """The run's description once it came to ``rest``."""
+    common: dict[str, Any] = {"call_count": context.seq, "updated_at_ms": context.now_ms(), "pending": ()}
+    if isinstance(rest, Completed):
+        return replace(meta, status="completed", output=rest.output, **common)
+    if isinstance(rest, Failed):
+        return replace(meta, status="failed", error=rest.error, failed_ordinal=rest.call, **common)
+    if isinstance(rest, Paused):
+        common["pending"] = tuple(_question(question) for question in rest.questions)
+        return replace(meta, status=rest.status, **common)
+    return replace(meta, **common)
+
+
+def _question(question: Question) -> Mapping[str, Any]:
+    fields = asdict(question)
+    return fields | {"choices": None if question.choices is None else list(question.choices)}
+
+
+def _owner() -> str:
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):  # a container's user id without a name
+        user = str(os.getuid())
+    return f"{user}@{socket.gethostname()}"

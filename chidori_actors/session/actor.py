@@ -1,0 +1,388 @@
+"""An actor: one VM, one host-promise table, one lane.
+
+Its loop: settlements go into the VM, new calls come out, each is performed and its settlement committed, and a
+settlement that is durable goes into the VM.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+import orjson
+
+from ..host.function import HostFunction, Unanswered
+from ..journal.images import drop_images, image_write
+from ..journal.lanes import Settled, Started
+from ..journal.store import Write
+from ..languages.bundle import Bundle
+from ..vm.image import ImageRejected
+from ..vm.machine import Aborted, Call, Printed, Returned, Said, VmFailed
+from .context import RunContext
+from .divergence import check_same_call, missing_call, unrecorded_call
+from .failure import describe_failure, place_of
+from .host_calls import Done, HostCalls, LiveCall
+from .lane_writer import LaneWriter
+from .outcome import Completed, Failed, Paused, RecordEnded, Rest
+from .past import Past, load_past
+from .vm_host import History, Program, VmHost, VmResources
+
+IMAGE_EVERY = 64
+"""At least so many settlements lie between two images of a running actor …"""
+_IMAGE_WORTH = 10
+"""… and so many times the time that the last image took: a resume repeats at most that much JavaScript."""
+
+
+@dataclass(frozen=True, slots=True)
+class ActorSpec:
+    """What an actor is started from.
+
+    ``live`` False: it replays its record and makes no call. ``record_complete``: the record is of an actor that
+    ended, so the agent must make exactly its calls. ``waiting``: ordinals of calls that waited for a person.
+    """
+
+    path: str
+    program: Program
+    bundle: Bundle
+    default_model: str | None
+    past: Past
+    live: bool = True
+    record_complete: bool = False
+    waiting: frozenset[int] = frozenset()
+    image_every: int = IMAGE_EVERY
+
+
+class Actor:
+    """Runs one agent until it ends or nothing of it can go on."""
+
+    def __init__(self, spec: ActorSpec, run: RunContext, lane: LaneWriter, shared: VmResources) -> None:
+        self._spec = spec
+        self._run = run
+        self._lane = lane
+        self._engine = shared.engine
+        self._calls = HostCalls(run)
+        self._vm = VmHost(shared, spec.program, self._history)
+        self._past = spec.past
+        self._group: asyncio.TaskGroup | None = None
+        # The host-promise table: what the VM waits for, with the place of its ``started`` entry in the lane.
+        self._table: dict[int, LiveCall] = {}
+        self._numbers: dict[int, int] = {}
+        self._tasks: dict[int, asyncio.Task[None]] = {}
+        self._aborted: set[int] = set()
+        self._ready: list[tuple[LiveCall, Settled]] = []
+        self._undelivered: deque[int] = deque()
+        self._wake = asyncio.Event()
+        self._fault: BaseException | None = None
+        self._rest: Rest | None = None
+        self._imaged_at = 0
+        self._image_cost = 0.0
+
+    async def run(self, closing: Callable[[Rest], Iterable[Write]]) -> Rest:
+        """The actor's life. ``closing`` gives the writes that belong to its end; they are committed with it.
+
+        Cancelling stops its calls and leaves the record as it is: the run can be resumed.
+
+        Raises:
+            ReplayDivergence: the agent made other calls than its record has.
+            StoreError: the journal cannot be written.
+        """
+        try:
+            try:
+                await self._start()
+                await self._replay()
+                if self._spec.live:
+                    await self._live()
+            except VmFailed as failure:
+                self._rest = Failed({"message": str(failure), "name": "BoundExceeded"})
+            rest = self._rest or RecordEnded()
+            if self._spec.live:
+                await self._close(rest, closing(rest))
+            elif self._spec.record_complete:
+                self._check_complete()
+            return rest
+        finally:
+            self._vm.close()
+
+    # -- from the record --------------------------------------------------------------------------------------------
+
+    async def _start(self) -> None:
+        if self._past.image is not None:
+            try:
+                self._vm.restore(self._past.image)
+            except ImageRejected as reason:
+                self._run.observer.warned(f"{reason}; the run is replayed from its start")
+                self._past = load_past(self._run.store, self._lane.lane, None)
+        if self._past.image is None:
+            self._hear(await self._vm.begin())
+        for ordinal in self._past.pending:
+            self._adopt(self._past.started[ordinal])
+        self._imaged_at = self._vm.delivered
+
+    async def _replay(self) -> None:
+        """Give the VM what it was given before, in the same order. Its calls are compared as they come."""
+        for settled in self._past.deliveries:
+            if self._rest is not None:
+                return
+            call = self._table.pop(settled.ordinal, None)
+            if call is None:
+                if settled.ordinal in self._aborted:
+                    call = self._recorded_call(self._past.started[settled.ordinal])
+                else:
+                    raise missing_call(self._past.started[settled.ordinal])
+            said = await self._vm.deliver([self._calls.delivery(call.started, settled)])
+            self._run.observer.call_ended(call.path, call.started, settled, True)
+            self._hear(said)
+
+    def _check_complete(self) -> None:
+        for ordinal, started in self._past.started.items():
+            if ordinal not in self._numbers:
+                raise missing_call(started)
+
+    def _history(self, delivered: int) -> History:
+        past = load_past(self._run.store, self._lane.lane, self._engine.golden)
+        missing = past.deliveries[: delivered - past.delivered]
+        messages = [self._calls.delivery(past.started[settled.ordinal], settled) for settled in missing]
+        return History(past.image, messages)
+
+    # -- live -------------------------------------------------------------------------------------------------------
+
+    async def _live(self) -> None:
+        if self._rest is not None:
+            return
+        async with asyncio.TaskGroup() as group:
+            self._group = group
+            try:
+                for call in list(self._table.values()):
+                    self._issue(call, again=call.started.ordinal in self._past.started)
+                for ordinal in self._aborted & self._table.keys():
+                    self._give_up(ordinal)
+                self._past = Past()
+                await self._settle_and_step()
+            except Exception as error:  # raised below: a task group would wrap it
+                self._fault = error
+            finally:
+                self._group = None
+                for task in self._tasks.values():
+                    task.cancel()
+        if self._fault is not None:
+            raise self._fault
+
+    async def _settle_and_step(self) -> None:
+        while self._fault is None:
+            if self._rest is not None:
+                if not any(call.function.finishes and call.question is None for call in self._table.values()):
+                    return
+            elif self._ready:
+                await self._step()
+                continue
+            elif all(call.question is not None for call in self._table.values()):
+                self._rest = self._at_rest()
+                return
+            await self._wake.wait()
+            self._wake.clear()
+            if self._rest is not None:
+                self._take_ready()
+
+    async def _step(self) -> None:
+        ready = self._take_ready()
+        said = await self._vm.deliver([self._calls.delivery(call.started, settled) for call, settled in ready])
+        self._hear(said)
+        if self._rest is None and self._image_is_due():
+            self._lane.submit(self._committed, self._image_writes())
+
+    def _take_ready(self) -> list[tuple[LiveCall, Settled]]:
+        ready, self._ready = self._ready, []
+        for call, _ in ready:
+            self._table.pop(call.started.ordinal, None)
+            self._undelivered.popleft()
+        return ready
+
+    def _at_rest(self) -> Rest:
+        questions = [call.question for call in self._table.values() if call.question is not None]
+        if questions:
+            return Paused(tuple(sorted(questions, key=lambda question: question.seq)))
+        return Failed(
+            {
+                "message": "the agent waits for a promise that nothing can settle: no call is under way",
+                "name": "Error",
+            }
+        )
+
+    # -- what the VM says -------------------------------------------------------------------------------------------
+
+    def _hear(self, said: list[Said]) -> None:
+        for item in said:
+            if isinstance(item, Call):
+                self._made(item)
+            elif isinstance(item, Returned):
+                self._rest = Completed(item.output)
+            elif isinstance(item, Aborted):
+                self._abort(item.ordinal)
+            elif isinstance(item, Printed):
+                self._run.observer.printed(item.level, item.text)
+            else:
+                self._rest = describe_failure(item, self._spec.bundle)
+
+    def _made(self, made: Call) -> None:
+        function = self._run.functions[made.function]
+        recorded = self._past.started.get(made.ordinal)
+        if recorded is not None and recorded.args == made.args and recorded.function == made.function:
+            self._adopt(recorded)
+            return
+        args = orjson.loads(made.args)
+        if function.record_args is not None:
+            args = function.record_args(args, self._spec.default_model)
+        if recorded is not None:
+            check_same_call(recorded, made.function, dict(args), place_of(made.site, self._spec.bundle))
+            self._adopt(recorded)
+        elif self._spec.live:
+            self._begin_call(made, function, args)
+        elif self._spec.record_complete:
+            place = place_of(made.site, self._spec.bundle)
+            raise unrecorded_call(self._run.next_seq(), made.function, place)
+
+    def _begin_call(self, made: Call, function: HostFunction, args: dict[str, object]) -> None:
+        started = Started(
+            ordinal=made.ordinal,
+            seq=self._run.next_seq(),
+            after=made.after,
+            function=made.function,
+            args=made.args if function.record_args is None else orjson.dumps(args),
+            at_ms=self._run.now_ms(),
+            site=made.site or None,
+        )
+        call = LiveCall(started, function, args, self._path(made.ordinal))
+        self._numbers[made.ordinal] = self._lane.append(started)
+        self._table[made.ordinal] = call
+        self._run.observer.call_started(call.path, started)
+        if self._group is not None:
+            self._issue(call, again=False)
+
+    def _adopt(self, started: Started) -> None:
+        """The VM waits for a call that the record knows."""
+        self._numbers[started.ordinal] = self._past.numbers[started.ordinal]
+        cancelled = self._past.settled.get(started.ordinal)
+        if cancelled is None or cancelled.delivered:
+            self._table[started.ordinal] = self._recorded_call(started)
+
+    def _recorded_call(self, started: Started) -> LiveCall:
+        function = self._run.functions[started.function]
+        return LiveCall(started, function, orjson.loads(started.args), self._path(started.ordinal))
+
+    def _path(self, ordinal: int) -> str:
+        return f"{self._spec.path}/{ordinal}" if self._spec.path else str(ordinal)
+
+    def _abort(self, ordinal: int) -> None:
+        self._aborted.add(ordinal)
+        if self._group is not None:
+            self._give_up(ordinal)
+
+    # -- host calls -------------------------------------------------------------------------------------------------
+
+    def _issue(self, call: LiveCall, *, again: bool) -> None:
+        ordinal = call.started.ordinal
+        if ordinal in self._aborted:
+            return
+        call.interrupted = again and ordinal not in self._spec.waiting
+        assert self._group is not None
+        self._tasks[ordinal] = self._group.create_task(self._perform(call))
+
+    async def _perform(self, call: LiveCall) -> None:
+        try:
+            done = await self._calls.perform(call, self._lane.commit)
+        except Unanswered as open_question:
+            call.question = open_question.question
+            self._run.observer.call_waits(open_question.question)
+            self._wake.set()
+        except Exception as error:
+            self._committed(error)
+        else:
+            self._settle(call, done)
+        finally:
+            self._tasks.pop(call.started.ordinal, None)
+
+    def _settle(self, call: LiveCall, done: Done) -> None:
+        settled = done.settled
+        call.settling = True
+        self._undelivered.append(self._lane.append(settled))
+
+        def committed(error: BaseException | None) -> None:
+            if error is None:
+                self._ready.append((call, settled))
+                self._run.observer.call_ended(call.path, call.started, settled, False)
+            self._committed(error)
+
+        self._lane.submit(committed, done.writes)
+
+    def _committed(self, error: BaseException | None) -> None:
+        if error is not None and self._fault is None:
+            self._fault = error
+        self._wake.set()
+
+    def _give_up(self, ordinal: int) -> None:
+        """The agent aborted a call: stop it unless its settlement is on its way already."""
+        call = self._table.get(ordinal)
+        if call is None or call.settling:
+            return
+        del self._table[ordinal]
+        settled = self._cancel(call)
+        self._lane.submit(self._told(call, settled))
+
+    def _cancel(self, call: LiveCall) -> Settled:
+        task = self._tasks.get(call.started.ordinal)
+        if task is not None:
+            task.cancel()
+        settled = self._calls.cancelled(call)
+        self._lane.append(settled)
+        return settled
+
+    def _told(self, call: LiveCall, settled: Settled) -> Callable[[BaseException | None], None]:
+        def committed(error: BaseException | None) -> None:
+            if error is None:
+                self._run.observer.call_ended(call.path, call.started, settled, False)
+            self._committed(error)
+
+        return committed
+
+    # -- the end ----------------------------------------------------------------------------------------------------
+
+    async def _close(self, rest: Rest, writes: Iterable[Write]) -> None:
+        """Record what was still under way, keep or drop images, and commit it all with ``writes``."""
+        ended: list[tuple[LiveCall, Settled]] = []
+        images: list[Write] = []
+        if isinstance(rest, Paused):
+            images = self._image_writes()
+        else:
+            ended = [(call, self._cancel(call)) for call in self._table.values() if not call.settling]
+            if isinstance(rest, Completed):
+                images = drop_images(self._run.store, self._lane.lane, keep=())
+        await self._lane.commit([*images, *writes])
+        for call, settled in ended:
+            self._run.observer.call_ended(call.path, call.started, settled, False)
+
+    def _image_is_due(self) -> bool:
+        settlements = self._vm.delivered - self._imaged_at
+        return settlements >= self._spec.image_every and self._vm.seconds >= _IMAGE_WORTH * self._image_cost
+
+    def _image_writes(self) -> list[Write]:
+        """An image of the VM now in place of the older ones. Every call that it waits for is in the lane."""
+        began = asyncio.get_running_loop().time()
+        image = self._vm.image()
+        header = {
+            "golden": image.golden,
+            "engine_build": self._engine.build,
+            "memory_bytes": image.memory_bytes,
+            "tail": self._undelivered[0] if self._undelivered else self._lane.length,
+            "pending": [self._numbers[ordinal] for ordinal in self._table],
+            "seq": self._run.seq,
+            "index": self._run.index,
+            "last_ms": self._run.last_ms,
+        }
+        self._imaged_at = self._vm.delivered
+        lane = self._lane.lane
+        writes = [
+            *drop_images(self._run.store, lane, keep=()),
+            image_write(lane, self._vm.delivered, header, image.encode()),
+        ]
+        self._image_cost = asyncio.get_running_loop().time() - began
+        return writes

@@ -1,0 +1,67 @@
+"""What a replay says when the agent does something else than the record."""
+
+from typing import Any
+
+import orjson
+
+from ..errors import ReplayDivergence
+from ..journal.lanes import Started
+from .canonical import canonical, first_difference
+
+_LONGEST = 200
+
+
+def check_same_call(recorded: Started, function: str, args: dict[str, Any], place: str) -> None:
+    """Compare a call with the recorded one, ``request_digest`` aside.
+
+    Raises:
+        ReplayDivergence: another function or other args; the message has both and the agent's own ``place``.
+    """
+    if recorded.function != function:
+        raise ReplayDivergence(
+            f"Replay divergence at seq {recorded.seq}: checkpoint has `{recorded.function}` but agent called "
+            f"`{function}`{_at(place)}",
+            hint=_HINT,
+        )
+    known = orjson.loads(recorded.args)
+    for side in (known, args):
+        side.pop("request_digest", None)
+    if (found := first_difference(known, args)) is not None:
+        path, before, now = found
+        raise ReplayDivergence(
+            f"Replay divergence at seq {recorded.seq}: checkpoint has `{function}` with `{path}` = {_short(before)} "
+            f"but agent called `{function}` with `{path}` = {_short(now)}{_at(place)}",
+            hint=_HINT,
+        )
+
+
+def unrecorded_call(seq: int, function: str, place: str) -> ReplayDivergence:
+    """The agent made a call although its record ended without one."""
+    return ReplayDivergence(
+        f"Replay divergence at seq {seq}: checkpoint has no more calls but agent called `{function}`{_at(place)}",
+        hint=_HINT,
+    )
+
+
+def missing_call(recorded: Started) -> ReplayDivergence:
+    """The agent did not make a recorded call by the time its answer was due."""
+    return ReplayDivergence(
+        f"Replay divergence at seq {recorded.seq}: checkpoint has `{recorded.function}` "
+        f"{_short(orjson.loads(recorded.args))} but agent called nothing there",
+        hint=_HINT,
+    )
+
+
+_HINT = (
+    "the agent must make the same calls when it is given the same answers; if its source was changed on purpose, "
+    "start a new run, or go on with the recorded source (`resume --recorded-source`)"
+)
+
+
+def _at(place: str) -> str:
+    return f" ({place})" if place else ""
+
+
+def _short(value: Any) -> str:
+    text = canonical(value).decode()
+    return text if len(text) <= _LONGEST else text[:_LONGEST] + "…"

@@ -1,0 +1,160 @@
+"""Doing one host call: policy first, then the function, then what goes into the record."""
+
+import hashlib
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+
+from ..host.function import HostCall, HostError, HostFunction, HostResult, Question
+from ..journal.approvals import approval_write, get_approval
+from ..journal.lanes import CANCELLED, OUTCOME_UNKNOWN, Settled, Started
+from ..journal.store import Write
+from ..policy import Decision, approval_text, denied_text
+from .canonical import canonical
+from .context import RunContext
+
+Flush = Callable[[], Awaitable[None]]
+"""Waits until everything that was appended to the lane is durable."""
+
+_YES, _ALL, _NO = "yes", "all", "no"
+_AGAIN, _FAIL = "again", "fail"
+
+
+@dataclass(slots=True)
+class LiveCall:
+    """A call on its way. ``in_effect`` says that its side effect may have happened; ``question`` that it waits;
+    ``settling`` that its settlement is on its way into the lane."""
+
+    started: Started
+    function: HostFunction
+    args: dict[str, Any]
+    path: str
+    interrupted: bool = False
+    settling: bool = False
+    in_effect: bool = False
+    question: Question | None = None
+    began: float = field(default_factory=time.perf_counter)
+
+    @property
+    def repeatable(self) -> bool:
+        return self.function.idempotent(self.args)
+
+    @property
+    def cancellation(self) -> str:
+        """What the record says when the call is cancelled now."""
+        return OUTCOME_UNKNOWN if self.in_effect and not self.repeatable else CANCELLED
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """What came of a call, ready for the lane."""
+
+    settled: Settled
+    writes: tuple[Write, ...] = ()
+
+
+class HostCalls:
+    """Performs the calls of one run."""
+
+    def __init__(self, run: RunContext) -> None:
+        self._run = run
+
+    async def perform(self, call: LiveCall, make_durable: Flush) -> Done:
+        """Decide, do and describe one call.
+
+        Raises:
+            Unanswered: it needs a person and nobody is there.
+        """
+        try:
+            result = await self._decide_and_do(call, make_durable)
+        except HostError as error:
+            failure = {"message": str(error), "name": error.name, "data": error.data}
+            notes = self._notes(call, error.notes)
+            return Done(self._settled(call, error=failure, notes=notes, token_usage=error.token_usage))
+        settled = self._settled(
+            call, value=result.value, token_usage=result.token_usage, notes=self._notes(call, result.notes)
+        )
+        return Done(settled, result.writes)
+
+    def cancelled(self, call: LiveCall) -> Settled:
+        """The entry of a call that nobody waits for any more."""
+        return self._settled(call, cancelled=call.cancellation)
+
+    def delivery(self, started: Started, settled: Settled) -> tuple[int, bytes]:
+        """The message that gives a settlement to the VM."""
+        if settled.error is not None:
+            text = canonical(dict(settled.error))
+            return settled.at_ms, b"[%d,0,%b]" % (settled.ordinal, text)
+        value = settled.value
+        unrecorded = self._run.functions[started.function].unrecorded
+        if unrecorded is not None:
+            value = unrecorded(orjson.loads(started.args), self._run.services)
+        return settled.at_ms, b"[%d,1,%b]" % (settled.ordinal, value or b"null")
+
+    async def _decide_and_do(self, call: LiveCall, make_durable: Flush) -> HostResult:
+        target = call.function.policy_target(call.args)
+        decision = None
+        if target is not None:
+            decision = self._run.policy.decide(target, call.args)
+            await self._permit(call, target, decision)
+        if call.interrupted and not call.repeatable and decision is not None and decision.in_doubt == "ask":
+            await self._settle_doubt(call, target or call.started.function)
+        if not call.repeatable:
+            await make_durable()
+        call.in_effect = True
+        call.began = time.perf_counter()
+        return await call.function.run(self._host_call(call), self._run.services)
+
+    async def _permit(self, call: LiveCall, target: str, decision: Decision) -> None:
+        if decision.decision == "allow":
+            return
+        if decision.decision == "deny":
+            raise HostError(denied_text(target, decision.reason), name="PolicyError")
+        sha = hashlib.sha256(canonical(call.args)).hexdigest()
+        store, run_id = self._run.store, self._run.run_id
+        known = get_approval(store, run_id, target, sha) or get_approval(store, run_id, target, _ALL)
+        if known is None:
+            reason = f": {decision.reason}" if decision.reason else ""
+            answer = await self._ask(call, "approval", f"Allow `{target}`{reason}?", (_YES, _ALL, _NO), target)
+            known = "deny" if answer == _NO else "allow"
+            write = approval_write(run_id, target, _ALL if answer == _ALL else sha, known)
+            await store.commit([write], fence=self._run.fence)
+        if known != "allow":
+            raise HostError(denied_text(target, decision.reason or "not approved"), name="PolicyError")
+
+    async def _settle_doubt(self, call: LiveCall, target: str) -> None:
+        text = f"`{target}` was under way when the run was interrupted; it may have happened. Make it again?"
+        if await self._ask(call, "in_doubt", text, (_AGAIN, _FAIL), target) == _FAIL:
+            raise HostError(f"{target}: the outcome is unknown, and it was decided not to make the call again")
+
+    async def _ask(self, call: LiveCall, kind: Any, text: str, choices: tuple[str, ...], target: str) -> str:
+        question = Question(
+            seq=call.started.seq,
+            path=call.path,
+            kind=kind,
+            prompt=text,
+            choices=choices,
+            target=target,
+            args=call.args,
+        )
+        return await self._run.services.questions.ask(question)
+
+    def _host_call(self, call: LiveCall) -> HostCall:
+        started = call.started
+        return HostCall(self._run.run_id, call.path, started.seq, started.function, call.args)
+
+    def _notes(self, call: LiveCall, notes: Any) -> dict[str, Any]:
+        return {**notes, "reissued": True} if call.interrupted else notes
+
+    def _settled(self, call: LiveCall, **outcome: Any) -> Settled:
+        duration = round((time.perf_counter() - call.began) * 1000, 3)
+        return Settled(
+            ordinal=call.started.ordinal,
+            index=self._run.next_index(),
+            at_ms=self._run.now_ms(),
+            duration_ms=duration,
+            **outcome,
+        )

@@ -1,0 +1,55 @@
+"""The writing end of one actor's lane."""
+
+from collections.abc import Iterable
+
+from ..journal.lanes import Entry, encode_entry
+from ..journal.store import Done, Fence, Store, Write
+
+
+class LaneWriter:
+    """Collects entries and commits them in order.
+
+    What is only appended rides in the same transaction as the next submission: a ``started`` entry of a call that may
+    be repeated costs no commit of its own.
+    """
+
+    __slots__ = ("_fence", "_store", "_unsent", "lane", "length")
+
+    def __init__(self, store: Store, fence: Fence, lane: int, length: int) -> None:
+        self._store = store
+        self._fence = fence
+        self.lane = lane
+        self.length = length
+        self._unsent: list[Write] = []
+
+    def append(self, entry: Entry) -> int:
+        """Put ``entry`` behind the last one; its number. Durable with the next submission."""
+        number = self.length
+        self.length = number + 1
+        self._unsent += encode_entry(self.lane, number, entry)
+        return number
+
+    def submit(self, done: Done, writes: Iterable[Write] = ()) -> None:
+        """Commit what was appended and ``writes`` in one transaction; ``done`` hears how it went."""
+        self._store.submit(self._take(writes), self._fence, done)
+
+    async def commit(self, writes: Iterable[Write] = ()) -> None:
+        """The same, waiting until it is durable.
+
+        Raises:
+            StoreError: nothing of it was written (a full disk, a lost lease).
+        """
+        taken = self._take(writes)
+        if taken:
+            await self._store.commit(taken, fence=self._fence)
+
+    @property
+    def has_unsent(self) -> bool:
+        """Whether something was appended that no submission has taken."""
+        return bool(self._unsent)
+
+    def _take(self, writes: Iterable[Write]) -> list[Write]:
+        taken = self._unsent
+        taken.extend(writes)
+        self._unsent = []
+        return taken

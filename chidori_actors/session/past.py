@@ -1,0 +1,83 @@
+"""What the store knows of an actor: the image it can go on from, and the lane behind it."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from ..journal.images import StoredImage, newest_image
+from ..journal.lanes import Entry, Settled, Started, apply_retries, read_lane
+from ..journal.store import Store
+
+
+@dataclass(slots=True)
+class Past:
+    """An actor's history from ``image`` on (from its beginning when there is none).
+
+    ``deliveries`` are the settlements that the VM has not been given yet, in order; ``started`` the calls that were
+    pending in the image or came later; ``numbers`` their places in the lane. ``rejected`` says why an image was
+    passed over.
+    """
+
+    image: StoredImage | None = None
+    started: dict[int, Started] = field(default_factory=dict)
+    numbers: dict[int, int] = field(default_factory=dict)
+    settled: dict[int, Settled] = field(default_factory=dict)
+    deliveries: list[Settled] = field(default_factory=list)
+    length: int = 0
+    seq: int = 0
+    index: int = 0
+    last_ms: int = 0
+    pending: list[int] = field(default_factory=list)
+    """Ordinals of the calls that the image's VM waits for."""
+    rejected: list[str] = field(default_factory=list)
+
+    @property
+    def delivered(self) -> int:
+        """How many settlements the image's VM has been given."""
+        return self.image.delivered if self.image else 0
+
+
+def load_past(store: Store, lane: int, golden: str | None) -> Past:
+    """The actor's past from its newest image of the golden image ``golden``, or from the start when that is None.
+
+    The cost does not grow with the history before the image.
+
+    Raises:
+        StoreError: an entry is missing or damaged.
+    """
+    image, rejected = newest_image(store, lane) if golden is not None else (None, [])
+    if image is not None and image.header.get("golden") != golden:
+        rejected.append("the stored image is of another build of the engine; the run is replayed instead")
+        image = None
+    past = Past(image=image, rejected=rejected)
+    tail = 0
+    if image is not None:
+        tail = _apply_header(store, lane, past, image.header)
+    entries = [(tail + place, entry) for place, entry in enumerate(read_lane(store, lane, start=tail))]
+    past.length = tail + len(entries)
+    places = {id(entry): number for number, entry in entries}
+    for entry in apply_retries([entry for _, entry in entries], delivered_before=past.delivered):
+        _add(past, entry, places[id(entry)])
+    return past
+
+
+def _apply_header(store: Store, lane: int, past: Past, header: Any) -> int:
+    past.seq, past.index, past.last_ms = header["seq"], header["index"], header["last_ms"]
+    for number in header["pending"]:
+        entry = next(iter(read_lane(store, lane, start=number)))
+        if isinstance(entry, Started):
+            _add(past, entry, number)
+            past.pending.append(entry.ordinal)
+    return int(header["tail"])
+
+
+def _add(past: Past, entry: Entry, number: int) -> None:
+    if isinstance(entry, Started):
+        past.started[entry.ordinal] = entry
+        past.numbers[entry.ordinal] = number
+        past.seq = max(past.seq, entry.seq)
+    elif isinstance(entry, Settled):
+        past.settled[entry.ordinal] = entry
+        past.index = max(past.index, entry.index)
+        if entry.delivered:
+            past.deliveries.append(entry)
+    past.last_ms = max(past.last_ms, entry.at_ms)

@@ -1,0 +1,49 @@
+"""An agent's bundle and settings as the VM takes them."""
+
+import hashlib
+import struct
+from collections.abc import Mapping
+from typing import Any
+
+from ..languages.bundle import Bundle
+from .vm_host import Program
+
+_SDK_MODULE = "chidori"
+_SDK_CODE = "const it = globalThis.chidori; export { it as chidori, it as default };"
+
+
+class BundleSources:
+    """Answers a VM's imports from a bundle; the importing module is the prelude for the entry."""
+
+    def __init__(self, bundle: Bundle) -> None:
+        self._entry = bundle.entry
+        self._code = {module.path: module.code for module in bundle.modules} | {_SDK_MODULE: _SDK_CODE}
+        self._imports = {module.path: dict(module.imports) for module in bundle.modules}
+
+    def resolve(self, base: str, specifier: str) -> str | None:
+        imports = self._imports.get(base)
+        if imports is None:
+            return specifier if specifier == self._entry else None
+        return _SDK_MODULE if specifier == _SDK_MODULE else imports.get(specifier)
+
+    def code(self, name: str) -> str | None:
+        return self._code.get(name)
+
+
+def make_program(
+    bundle: Bundle, policy: Mapping[str, str], *, seed: str, path: str, input_json: bytes, epoch_ms: int
+) -> Program:
+    """What the actor at ``path`` of a run with that seed runs."""
+    config: dict[str, Any] = {
+        "entry": bundle.entry,
+        "random": random_state(seed, path) if policy["random"] == "seeded" else None,
+        "date": policy["date"],
+        "maps_sets": policy["maps_sets"],
+    }
+    return Program(BundleSources(bundle), config, input_json, epoch_ms)
+
+
+def random_state(seed: str, path: str) -> list[int]:
+    """128 bits for an actor's ``Math.random``: the same in every execution, different for each actor of a run."""
+    digest = hashlib.sha256(f"random:{seed}:{path}".encode()).digest()
+    return list(struct.unpack_from("<4I", digest))

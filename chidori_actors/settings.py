@@ -1,0 +1,93 @@
+"""The one place that reads the environment."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal, cast
+
+from .errors import UsageError
+
+Durability = Literal["strict", "relaxed"]
+ImportPolicy = Literal["none", "relative", "project"]
+ClockPolicy = Literal["disabled", "fixed"]
+RandomPolicy = Literal["disabled", "seeded"]
+MapsSetsPolicy = Literal["reject", "serialize"]
+
+
+@dataclass(frozen=True, slots=True)
+class RuntimePolicy:
+    """What agent code may import and see; recorded in the manifest and compared at resume."""
+
+    typescript_imports: ImportPolicy = "relative"
+    date: ClockPolicy = "fixed"
+    random: RandomPolicy = "seeded"
+    maps_sets: MapsSetsPolicy = "serialize"
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Every setting that the environment can change, checked once at the start.
+
+    ``environ`` is kept for ``env()`` and for provider keys, which are read at the moment of use.
+    """
+
+    store: Path = Path(".chidori/store")
+    durability: Durability = "strict"
+    model: str | None = None
+    test_llm_response: str | None = None
+    policy_file: Path | None = None
+    policy_inline: str | None = None
+    http_allow_hosts: tuple[str, ...] = ()
+    runtime_policy: RuntimePolicy = field(default_factory=RuntimePolicy)
+    environ: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+
+def _choice(environ: Mapping[str, str], name: str, default: str, allowed: tuple[str, ...]) -> str:
+    value = environ.get(name) or default
+    if value not in allowed:
+        raise UsageError(f"{name} is {value!r}", hint=f"use one of: {', '.join(allowed)}")
+    return value
+
+
+def _deterministic(environ: Mapping[str, str], name: str, default: str, allowed: tuple[str, ...]) -> str:
+    if environ.get(name) == "host":
+        raise UsageError(
+            f"{name}=host: a durable run cannot read the host's clock or randomness, it could not be replayed",
+            hint=f"use one of: {', '.join(allowed)}",
+        )
+    return _choice(environ, name, default, allowed)
+
+
+def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
+    """Read the settings from ``environ`` (the process's environment by default).
+
+    Raises:
+        UsageError: a variable has a value that is not allowed; the message names both.
+    """
+    env = dict(os.environ) if environ is None else dict(environ)
+    policy = RuntimePolicy(
+        typescript_imports=cast(
+            ImportPolicy, _choice(env, "CHIDORI_TS_IMPORTS", "relative", ("none", "relative", "project"))
+        ),
+        date=cast(ClockPolicy, _deterministic(env, "CHIDORI_TS_DATE", "fixed", ("disabled", "fixed"))),
+        random=cast(RandomPolicy, _deterministic(env, "CHIDORI_TS_RANDOM", "seeded", ("disabled", "seeded"))),
+        maps_sets=cast(
+            MapsSetsPolicy,
+            _choice(env, "CHIDORI_SNAPSHOT_MAPS_SETS", "serialize", ("reject", "serialize")),
+        ),
+    )
+    policy_file = env.get("CHIDORI_POLICY_FILE")
+    return Settings(
+        store=Path(env.get("CHIDORI_DB_PATH") or ".chidori/store"),
+        durability=cast(Durability, _choice(env, "CHIDORI_DURABILITY", "strict", ("strict", "relaxed"))),
+        model=env.get("CHIDORI_MODEL") or None,
+        test_llm_response=env.get("CHIDORI_TEST_LLM_RESPONSE"),
+        policy_file=Path(policy_file) if policy_file else None,
+        policy_inline=env.get("CHIDORI_POLICY") or None,
+        http_allow_hosts=tuple(
+            host.strip() for host in env.get("CHIDORI_HTTP_ALLOW_HOSTS", "").split(",") if host.strip()
+        ),
+        runtime_policy=policy,
+        environ=env,
+    )

@@ -1,0 +1,142 @@
+"""The golden image: the memory of a fresh VM with the prelude loaded, as a WebAssembly module of its own.
+
+The engine's module is rewritten as Wizer does it: its data section is replaced by the initialised memory, so that
+Wasmtime maps it copy-on-write and a new VM costs neither start-up work nor memory of its own. Binary format:
+https://webassembly.github.io/spec/core/binary/modules.html
+"""
+
+import struct
+from collections.abc import Iterator, Mapping
+
+import wasmtime
+
+from .instance import Addresses, Instance, Linkage
+
+PAGE = 4096
+WASM_PAGE = 65536
+STACK_TOP = 1 << 20
+"""The engine is linked stack first: below this address lies only the C stack, dead at every safepoint."""
+EXCHANGE_BYTES = 65536
+MAX_STACK_BYTES = 512 * 1024
+
+_MEMORY_SECTION, _DATA_SECTION = 5, 11
+
+
+class GoldenBuild:
+    """Runs the prelude in a plain VM and freezes the result."""
+
+    def __init__(self, engine: wasmtime.Engine, guest: wasmtime.Module, linker: wasmtime.Linker) -> None:
+        store = wasmtime.Store(engine)
+        store.set_epoch_deadline(1 << 40)
+        # Nothing is delivered through this glue, so its addresses do not matter.
+        self._instance = Instance(Linkage(engine, guest, Addresses(), linker), store)
+        self._out = self._call("qjs_alloc", 64)
+
+    def run(self, prelude: Mapping[str, str]) -> tuple[Addresses, bytes]:
+        """Evaluate the prelude's files in order; the addresses and the memory."""
+        self._call("set_max_stack_size", MAX_STACK_BYTES)
+        self._evaluate("begin", "globalThis.__prelude = {}; 0")
+        for name, source in prelude.items():
+            self._evaluate(name, source)
+        addresses = Addresses(
+            settle=self._evaluate("receive", "__prelude.receive"),
+            take=self._evaluate("take", "__prelude.take"),
+            undefined=self._call("new_undefined"),
+            out=self._out,
+            argv=self._out + 16,
+            exchange=self._call("qjs_alloc", EXCHANGE_BYTES),
+        )
+        self._evaluate("end", "delete globalThis.__prelude; 0")
+        self._call("run_gc")
+        memory = self._instance.read(0, self._instance.memory_size())
+        self._instance.close()
+        # What is left of the C stack is the only part that could differ between two builds.
+        return addresses, bytes(STACK_TOP) + memory[STACK_TOP:]
+
+    def _call(self, name: str, *args: int) -> int:
+        return self._instance.call(name, *args)
+
+    def _evaluate(self, name: str, source: str) -> int:
+        text = source.encode()
+        at = self._call("qjs_alloc", len(text))
+        self._instance.write(at, text)
+        status = self._call("eval_code", at, len(text), self._out)
+        self._call("qjs_free", at, len(text))
+        if status:
+            raise RuntimeError(f"prelude file {name} failed: {self._exception()}")
+        return int(struct.unpack("<i", self._instance.read(self._out, 4))[0])
+
+    def _exception(self) -> str:
+        self._call("last_exception", self._out)
+        error = struct.unpack("<i", self._instance.read(self._out, 4))[0]
+        texts = []
+        for field in (b"message", b"stack"):
+            at = self._call("qjs_alloc", len(field))
+            self._instance.write(at, field)
+            self._call("get_prop", error, at, len(field), self._out)
+            value = struct.unpack("<i", self._instance.read(self._out, 4))[0]
+            self._call("get_string", value)
+            texts.append(self._instance.read(self._call("qjs_last_ptr"), self._call("qjs_last_len")).decode())
+        return "\n".join(texts)
+
+
+def freeze(wasm: bytes, memory: bytes) -> bytes:
+    """The engine's module ``wasm`` with ``memory`` as its initial memory."""
+    out = [wasm[:8]]
+    for section, body in _sections(wasm):
+        if section == _MEMORY_SECTION:
+            body = b"\x01\x00" + _unsigned(len(memory) // WASM_PAGE)
+        elif section == _DATA_SECTION:
+            segments = list(_used_ranges(memory))
+            body = _unsigned(len(segments)) + b"".join(
+                b"\x00\x41" + _signed(start) + b"\x0b" + _unsigned(end - start) + memory[start:end]
+                for start, end in segments
+            )
+        out.append(bytes([section]) + _unsigned(len(body)) + body)
+    return b"".join(out)
+
+
+def _sections(wasm: bytes) -> Iterator[tuple[int, bytes]]:
+    at = 8
+    while at < len(wasm):
+        section = wasm[at]
+        size = shift = 0
+        while True:
+            at += 1
+            size |= (wasm[at] & 0x7F) << shift
+            shift += 7
+            if wasm[at] < 0x80:
+                break
+        at += 1
+        yield section, wasm[at : at + size]
+        at += size
+
+
+def _used_ranges(memory: bytes) -> Iterator[tuple[int, int]]:
+    """Runs of pages that are not all zeros."""
+    empty = bytes(PAGE)
+    start = None
+    for at in range(0, len(memory) + 1, PAGE):
+        used = at < len(memory) and memory[at : at + PAGE] != empty
+        if used and start is None:
+            start = at
+        elif not used and start is not None:
+            yield start, at
+            start = None
+
+
+def _unsigned(value: int) -> bytes:
+    out = bytearray()
+    while True:
+        low = value & 0x7F
+        value >>= 7
+        if not value:
+            out.append(low)
+            return bytes(out)
+        out.append(low | 0x80)
+
+
+def _signed(value: int) -> bytes:
+    # Addresses are positive: one more group when the sign bit of the last would be set.
+    encoded = _unsigned(value)
+    return encoded if encoded[-1] < 0x40 else encoded[:-1] + bytes([encoded[-1] | 0x80, 0])

@@ -1,0 +1,200 @@
+"""A JavaScript VM that runs one agent: begin it, step it, take its image, restore it. No I/O, no asyncio."""
+
+import struct
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+import wasmtime
+
+from .engine import TICK_SECONDS, Engine
+from .golden import EXCHANGE_BYTES
+from .image import Image, ImageRejected, restore_image, take_image
+from .imports import ImportsFrom, Sources
+
+_MESSAGE = struct.Struct("<Iq")
+_NO_MESSAGES: tuple[tuple[int, bytes], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """What one VM may use."""
+
+    memory_bytes: int = 128 << 20
+    step_seconds: float = 10.0
+    """JavaScript time between two safepoints."""
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A host call the agent made. ``after`` is how many settlements it had been given; ``args`` is JSON text;
+    ``site`` is ``module:line:column`` in the transformed code, or empty."""
+
+    ordinal: int
+    after: int
+    function: str
+    site: str
+    args: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Aborted:
+    """The agent gave up on a call that it had made."""
+
+    ordinal: int
+
+
+@dataclass(frozen=True, slots=True)
+class Printed:
+    """The agent wrote to the console."""
+
+    level: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Returned:
+    """The agent returned; ``output`` is JSON text."""
+
+    output: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Threw:
+    """The agent threw: ``name``, ``message``, ``stack`` and the ordinal of the call whose error it was, if any."""
+
+    name: str
+    message: str
+    stack: str
+    call: int | None
+
+
+Said = Call | Aborted | Printed | Returned | Threw
+
+
+class StepOverran(Exception):
+    """A step did not end within its deadline. The VM is gone."""
+
+
+class VmFailed(Exception):
+    """A bound was exceeded or the VM trapped; the message names what. The VM is gone."""
+
+
+class Machine:
+    """One VM. Not thread-safe, but may be used from different threads one after the other."""
+
+    __slots__ = ("_bounds", "_engine", "_instance", "_written")
+
+    def __init__(self, engine: Engine, bounds: Bounds) -> None:
+        self._engine = engine
+        self._bounds = bounds
+        # Growth is refused at twice the bound, and the bound itself checked after each step: JavaScript can catch an
+        # allocation that fails, and would otherwise go on in a VM that is out of memory.
+        self._instance = engine.instantiate(2 * bounds.memory_bytes)
+        self._written = 0
+
+    @classmethod
+    def restore(cls, engine: Engine, image: Image, bounds: Bounds) -> "Machine":
+        """A VM that goes on where ``image`` was taken.
+
+        Raises:
+            ImageRejected: the image is of another golden image or does not fit the bounds.
+        """
+        if image.golden != engine.golden:
+            raise ImageRejected("the image was taken with another build of the engine or the prelude")
+        if image.memory_bytes > 2 * bounds.memory_bytes:
+            raise ImageRejected("the image needs more memory than the bound allows")
+        machine = cls(engine, bounds)
+        restore_image(machine._instance, image)
+        return machine
+
+    def begin(
+        self, config: dict[str, Any], input_json: bytes, sources: Sources, now_ms: int, seconds: float
+    ) -> list[Said]:
+        """Load the agent's modules and call it. ``config``: see prelude/realm.js."""
+        message = b'[0,{"input":%b,%b]' % (input_json, orjson.dumps(config)[1:])
+        with ImportsFrom(self._instance, sources):
+            return self.step([(now_ms, message)], seconds)
+
+    def step(
+        self, messages: Sequence[tuple[int, bytes]] = _NO_MESSAGES, seconds: float | None = None
+    ) -> list[Said]:
+        """Give the VM each message (time in ms, JSON text) in turn, drain its jobs after each; what it said.
+
+        Raises:
+            StepOverran: it took longer than ``seconds`` (default: the bound).
+            VmFailed: a bound was exceeded.
+        """
+        limit = self._bounds.step_seconds if seconds is None else seconds
+        self._instance.store.set_epoch_deadline(int(limit / TICK_SECONDS) + 1)
+        parts: list[bytes] = []
+        for now_ms, text in messages:
+            parts.append(_MESSAGE.pack(len(text), now_ms * 1_000_000))
+            parts.append(text)
+        data = b"".join(parts)
+        try:
+            said = self._exchange(data)
+        except (wasmtime.Trap, wasmtime.WasmtimeError) as stop:
+            self.close()
+            raise _explain(stop) from None
+        if self._instance.memory_size() > self._bounds.memory_bytes:
+            self.close()
+            raise VmFailed(f"the agent used more than {self._bounds.memory_bytes >> 20} MB of memory")
+        return [_parse(line) for line in said.split(b"\n")] if said else []
+
+    def image(self) -> Image:
+        """The VM's memory now; it goes on as before."""
+        self._instance.clear(self._engine.addresses.exchange, self._written)
+        self._written = 0
+        return take_image(self._instance, self._engine.golden, self._engine.golden_memory())
+
+    def close(self) -> None:
+        """Free the VM. May be called more than once."""
+        self._instance.close()
+
+    def _exchange(self, data: bytes) -> bytes:
+        instance = self._instance
+        size = len(data)
+        if size <= EXCHANGE_BYTES:
+            at = self._engine.addresses.exchange
+            self._written = max(self._written, size)
+        else:
+            at = instance.call("qjs_alloc", size)
+            if not at:
+                self.close()
+                raise VmFailed(f"a value of {size >> 20} MB does not fit the agent's memory")
+        instance.write(at, data)
+        said = instance.step(at, at + size)
+        if said < 0:
+            self.close()
+            raise VmFailed(f"the engine failed with status {-said}; most likely its memory is exhausted")
+        text = instance.read(said >> 32, said & 0xFFFFFFFF) if said & 0xFFFFFFFF else b""
+        if size > EXCHANGE_BYTES:
+            instance.call("qjs_free", at, size)
+        return text
+
+
+def _explain(stop: Exception) -> Exception:
+    code = stop.trap_code if isinstance(stop, wasmtime.Trap) else None
+    if code == wasmtime.TrapCode.INTERRUPT:
+        return StepOverran()
+    if code == wasmtime.TrapCode.STACK_OVERFLOW:
+        return VmFailed("the agent's calls are nested too deep for the stack")
+    return VmFailed(f"the JavaScript engine stopped: {str(stop).splitlines()[0]}")
+
+
+def _parse(line: bytes) -> Said:
+    kind, _, rest = line.partition(b"\t")
+    if kind == b"call":
+        ordinal, after, function, site, args = rest.split(b"\t", 4)
+        return Call(int(ordinal), int(after), function.decode(), site.decode(), args)
+    if kind == b"abort":
+        return Aborted(int(rest))
+    if kind == b"log":
+        level, _, text = rest.partition(b"\t")
+        return Printed(level.decode(), orjson.loads(text))
+    if kind == b"done":
+        return Returned(rest)
+    failure = orjson.loads(rest)
+    return Threw(failure["name"], failure["message"], failure["stack"], failure["call"])

@@ -1,0 +1,68 @@
+// Last of the prelude: what an agent finds in its realm, and the two functions that the host calls.
+(() => {
+  "use strict";
+  const { settle, take, fail, finish, chidori } = __prelude;
+  const define = (name, value) =>
+    Object.defineProperty(globalThis, name, { value, writable: true, configurable: true, enumerable: false });
+
+  // These depend on the garbage collector, on other threads or on the engine's build.
+  for (const name of ["WeakRef", "FinalizationRegistry", "SharedArrayBuffer", "Atomics", "navigator", "performance", "gc"]) {
+    delete globalThis[name];
+  }
+
+  const absent = (name, instead) => {
+    throw new TypeError(`${name} is not there for agents: ${instead}`);
+  };
+  define("fetch", function fetch() { absent("fetch", "use chidori.http(url, options), which is recorded and replayed"); });
+  define("require", function require(name) { absent(`require("${name}")`, "use `import` with a relative path; there are no npm or node modules"); });
+  define("process", new Proxy({}, {
+    get(_, name) {
+      if (typeof name === "symbol") return undefined;
+      return absent(`process.${name}`, name === "env" ? "use chidori.env(name)" : "agents have no process");
+    },
+  }));
+
+  const seededRandom = ([a, b, c, d]) => () => {
+    // sfc32 (Chris Doty-Humphrey, PractRand): 128 bits of state, 32 bits out.
+    const t = (a + b + d) | 0;
+    d = (d + 1) | 0;
+    a = b ^ (b >>> 9);
+    b = (c + (c << 3)) | 0;
+    c = ((c << 21) | (c >>> 11)) + t | 0;
+    return (t >>> 0) / 4294967296;
+  };
+  const hidden = (name, setting) => {
+    const throwing = function () { throw new TypeError(`${name} is switched off for this run (${setting})`); };
+    return new Proxy(throwing, { construct: throwing, get: throwing });
+  };
+
+  let realRandom;
+  const begin = (config) => {
+    realRandom = config.random === null
+      ? () => { throw new TypeError("Math.random is switched off for this run (CHIDORI_TS_RANDOM=disabled)"); }
+      : seededRandom(config.random);
+    if (config.date === "disabled") define("Date", hidden("Date", "CHIDORI_TS_DATE=disabled"));
+    if (config.maps_sets === "reject") {
+      for (const name of ["Map", "Set", "WeakMap", "WeakSet"]) define(name, hidden(name, "CHIDORI_SNAPSHOT_MAPS_SETS=reject"));
+    }
+    run(config.entry, config.input).then(finish, fail);
+  };
+  Object.defineProperty(Math, "random", {
+    value: function random() { return realRandom(); }, writable: true, configurable: true, enumerable: false,
+  });
+
+  // The host answers imports while a VM is begun and at no other time.
+  const run = async (entry, input) => {
+    const namespace = await import(entry);
+    if (typeof namespace.agent !== "function") throw new TypeError("the agent's export `agent` is not a function");
+    return namespace.agent(input, chidori);
+  };
+
+  // A message is [ordinal, 1, value], [ordinal, 0, failure] or, before any other, [0, config].
+  const receive = (message) => {
+    if (message[0] > 0) settle(message[0], message[1], message[2]);
+    else begin(message[1]);
+  };
+
+  Object.assign(__prelude, { receive, take });
+})();

@@ -1,0 +1,165 @@
+// The VM's side of the host-promise table: calls go out as lines of text, settlements come in as messages. No host code
+// runs while JavaScript runs, so whenever the job queue is empty the VM is at a safepoint.
+(() => {
+  "use strict";
+  const { toJson, inspect } = __prelude;
+  const { defineProperty, getOwnPropertyNames } = Object;
+  const uncurry = Function.prototype.bind.bind(Function.prototype.call);
+  const split = uncurry(String.prototype.split);
+  const startsWith = uncurry(String.prototype.startsWith);
+  const includes = uncurry(String.prototype.includes);
+  const replace = uncurry(String.prototype.replace);
+  const lastIndexOf = uncurry(String.prototype.lastIndexOf);
+  const slice = uncurry(String.prototype.slice);
+  const join = uncurry(Array.prototype.join);
+  const HostPromise = Promise;
+  const bound = (map) => ({ get: map.get.bind(map), set: map.set.bind(map), delete: map.delete.bind(map) });
+
+  const waiting = bound(new Map()); // ordinal -> {resolve, reject, stack, function}
+  const origin = bound(new WeakMap()); // an error that a call failed with -> that call's ordinal
+  let lines = [];
+  let ordinal = 0;
+  let delivered = 0;
+  let finished = false;
+  let say = (line) => { lines[lines.length] = line; };
+
+  // Scripts of the prelude are the only code with this file name.
+  const ownFrame = "(eval_script:";
+  const agentStack = () => {
+    const frames = split(new Error().stack, "\n");
+    let kept = "";
+    for (let i = 0; i < frames.length; i++) {
+      const frame = frames[i];
+      if (frame !== "" && !includes(frame, ownFrame) && !includes(frame, "(native)") && !includes(frame, "at eval_script:")) {
+        kept += kept === "" ? frame : `\n${frame}`;
+      }
+    }
+    return kept;
+  };
+
+  const siteOf = (stack) => {
+    const end = stack.indexOf("\n");
+    const frame = end < 0 ? stack : slice(stack, 0, end);
+    const open = lastIndexOf(frame, "(");
+    const place = open < 0 ? replace(frame, /^\s*at /, "") : slice(frame, open + 1, lastIndexOf(frame, ")"));
+    return replace(place, /[\t\n]/g, " ");
+  };
+
+  // Errors of the host look as if thrown where the agent made the call.
+  const hostError = (entry, number, failure) => {
+    const error = new Error(failure.message);
+    if (failure.name !== undefined && failure.name !== "Error") {
+      defineProperty(error, "name", { value: failure.name, writable: true, configurable: true });
+    }
+    const data = failure.data;
+    if (data !== undefined && data !== null) {
+      const names = getOwnPropertyNames(data);
+      for (let i = 0; i < names.length; i++) {
+        if (names[i] !== "message" && names[i] !== "stack" && names[i] !== "name") error[names[i]] = data[names[i]];
+      }
+    }
+    defineProperty(error, "stack", { value: entry.stack, writable: true, configurable: true });
+    origin.set(error, number);
+    return error;
+  };
+
+  const never = new HostPromise(() => {});
+
+  // Starts a host call; `onSettle`, when given, is told `(ok, value)` instead of a promise being made.
+  const issue = (name, argsJson, signal, onSettle) => {
+    if (finished) return { number: 0, promise: never };
+    const number = ++ordinal;
+    const stack = agentStack();
+    const entry = { resolve: undefined, reject: undefined, stack, onSettle };
+    const promise = onSettle ? undefined : new HostPromise((resolve, reject) => {
+      entry.resolve = resolve;
+      entry.reject = reject;
+    });
+    waiting.set(number, entry);
+    say(`call\t${number}\t${delivered}\t${name}\t${siteOf(stack)}\t${argsJson}`);
+    if (signal) signal.addEventListener("abort", () => withdraw(number, signal.reason), { once: true });
+    return { number, promise };
+  };
+
+  // The agent gives up on a call: the host cancels it, a later settlement is ignored.
+  const withdraw = (number, reason) => {
+    const entry = waiting.get(number);
+    if (entry === undefined) return;
+    waiting.delete(number);
+    if (!finished) say(`abort\t${number}`);
+    if (entry.reject) entry.reject(reason);
+  };
+
+  const call = (name, args, label, signal) => {
+    if (signal?.aborted) return HostPromise.reject(signal.reason);
+    return issue(name, toJson(args, label), signal).promise;
+  };
+
+  const settle = (number, ok, value) => {
+    delivered++;
+    const entry = waiting.get(number);
+    if (entry === undefined || finished) return;
+    waiting.delete(number);
+    if (entry.onSettle) entry.onSettle(ok, value);
+    else if (ok) entry.resolve(value);
+    else entry.reject(hostError(entry, number, value));
+  };
+
+  const originOf = (error) => {
+    for (let depth = 0; depth < 16 && error !== null && typeof error === "object"; depth++) {
+      const number = origin.get(error);
+      if (number !== undefined) return number;
+      error = error.cause ?? error.errors?.[0];
+    }
+    return null;
+  };
+
+  const text = (value) => (typeof value === "string" ? value : `${value}`);
+
+  const describe = (error) => {
+    if (error instanceof Error) {
+      return {
+        name: text(error.name),
+        message: text(error.message),
+        stack: typeof error.stack === "string" ? error.stack : "",
+        call: originOf(error),
+      };
+    }
+    return { name: "Error", message: `the agent threw ${inspect(error)}, not an Error`, stack: "", call: null };
+  };
+
+  const fail = (error) => {
+    if (finished) return;
+    let description;
+    try {
+      description = toJson(describe(error), "error");
+    } catch {
+      description = '{"name":"Error","message":"the agent threw an error that cannot be described","stack":"","call":null}';
+    }
+    finished = true;
+    say(`fail\t${description}`);
+  };
+
+  const finish = (value) => {
+    if (finished) return;
+    let output;
+    try {
+      output = toJson(value, "result");
+    } catch (error) {
+      fail(error);
+      return;
+    }
+    finished = true;
+    say(`done\t${output}`);
+  };
+
+  const take = () => {
+    if (lines.length === 0) return "";
+    const out = join(lines, "\n");
+    lines = [];
+    return out;
+  };
+
+  __prelude.setConsoleSink((level, message) => say(`log\t${level}\t${toJson(message, "message")}`));
+  Object.assign(__prelude, { issue, withdraw, call, settle, fail, finish, take, hostError, agentStack, startsWith });
+})();

@@ -1,0 +1,68 @@
+// Timers are recorded host calls, so that a race against a timeout replays.
+(() => {
+  "use strict";
+  const { issue, withdraw, fail } = __prelude;
+  const { apply } = Reflect;
+  const define = (name, value) =>
+    Object.defineProperty(globalThis, name, { value, writable: true, configurable: true, enumerable: false });
+  const live = new Map(); // timer id -> ordinal of its current call
+  const get = live.get.bind(live);
+  const set = live.set.bind(live);
+  const remove = live.delete.bind(live);
+  let last = 0;
+
+  const milliseconds = (value) => {
+    const ms = Number(value);
+    return ms > 0 ? Math.min(Math.trunc(ms), 2 ** 31 - 1) : 0;
+  };
+
+  const schedule = (name, callback, ms, args, repeat) => {
+    if (typeof callback !== "function") throw new TypeError(`${name}: the callback is not a function`);
+    const id = ++last;
+    const start = () => set(id, issue("timer", `{"ms":${milliseconds(ms)}}`, undefined, fired).number);
+    const fired = (ok, failure) => {
+      if (!ok) {
+        remove(id);
+        fail(new Error(failure.message));
+        return;
+      }
+      if (repeat) start(); else remove(id);
+      try {
+        apply(callback, undefined, args);
+      } catch (error) {
+        fail(error);
+      }
+    };
+    start();
+    return id;
+  };
+
+  const clear = (id) => {
+    const number = get(id);
+    if (number === undefined) return;
+    remove(id);
+    withdraw(number);
+  };
+
+  define("setTimeout", function setTimeout(callback, ms = 0, ...args) {
+    return schedule("setTimeout", callback, ms, args, false);
+  });
+  define("setInterval", function setInterval(callback, ms = 0, ...args) {
+    return schedule("setInterval", callback, ms, args, true);
+  });
+  define("clearTimeout", function clearTimeout(id) { clear(id); });
+  define("clearInterval", function clearInterval(id) { clear(id); });
+
+  const resolved = Promise.resolve();
+  const then = resolved.then.bind(resolved);
+  define("queueMicrotask", function queueMicrotask(callback) {
+    if (typeof callback !== "function") throw new TypeError("queueMicrotask: the callback is not a function");
+    then(() => {
+      try {
+        callback();
+      } catch (error) {
+        fail(error);
+      }
+    });
+  });
+})();

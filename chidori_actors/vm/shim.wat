@@ -1,0 +1,22 @@
+;; The engine's imports that need its own memory. The engine exports its memory, so whoever implements these
+;; imports can only be made after it: calls go through a table that glue.wat fills. Nothing here reaches the host.
+(module
+  (type $p1 (func (param i32)))
+  (type $p2 (func (param i32 i32) (result i32)))
+  (type $p4 (func (param i32 i32 i32 i32) (result i32)))
+  (type $clock (func (param i32 i64 i32) (result i32)))
+  (table (export "late") 8 funcref)
+  (func (export "random_get") (param i32 i32) (result i32)
+    (call_indirect (type $p2) (local.get 0) (local.get 1) (i32.const 0)))
+  (func (export "environ_get") (param i32 i32) (result i32) (i32.const 0))
+  (func (export "environ_sizes_get") (param i32 i32) (result i32)
+    (call_indirect (type $p2) (local.get 0) (local.get 1) (i32.const 1)))
+  (func (export "clock_time_get") (param i32 i64 i32) (result i32)
+    (call_indirect (type $clock) (local.get 0) (local.get 1) (local.get 2) (i32.const 2)))
+  (func (export "fd_close") (param i32) (result i32) (i32.const 8))
+  (func (export "fd_fdstat_get") (param i32 i32) (result i32) (i32.const 8))
+  (func (export "fd_seek") (param i32 i64 i32 i32) (result i32) (i32.const 8))
+  (func (export "fd_write") (param i32 i32 i32 i32) (result i32) (i32.const 8))
+  (func (export "proc_exit") (param i32) unreachable)
+  (func (export "host_interrupt") (result i32) (i32.const 0))
+  (func (export "host_call") (param i32 i32 i32 i32 i32) (result i32) (i32.const -1)))

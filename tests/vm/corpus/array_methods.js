@@ -1,0 +1,2 @@
+const xs = [5, 3, 8, 1];
+[xs.map((x) => x * 2), xs.filter((x, i) => i % 2), xs.reduceRight((s, x) => s + "-" + x), xs.find((x) => x > 5), xs.findIndex((x) => x > 9), xs.some((x) => x > 7), xs.every(Number.isInteger), [1, [2, [3, [4]]]].flat(2), xs.indexOf(8), [NaN].includes(NaN), [NaN].indexOf(NaN), [1, 2, 3, 4, 5].copyWithin(0, 3), new Array(3).fill(0), Array.of(7).length, Array(3).length, [1, 2, 3].join("+"), xs.slice(-2), [..."ab"].entries().next()];

@@ -1,0 +1,2 @@
+const run = (f) => { try { f(); return "none"; } catch (e) { return e instanceof Error ? e.constructor.name : typeof e; } };
+[() => null.x, () => undefinedName, () => new Array(-1), () => decodeURIComponent("%"), () => (0, eval)("("), () => { throw { a: 1 }; }, () => (1).toFixed(101), () => { "use strict"; Object.freeze([]).push(1); }, () => { const c = 1; c = 2; }, () => Symbol() + "", () => new (() => {})(), () => ({}).x.y].map(run);

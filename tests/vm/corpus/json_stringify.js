@@ -1,0 +1,2 @@
+const o = { u: undefined, f() {}, s: Symbol("x"), n: null, nan: NaN, inf: -Infinity, nz: -0, d: { toJSON: (k) => "json:" + k }, a: [undefined, () => 1, Symbol("y")], b: Object(true) };
+[JSON.stringify(o), JSON.stringify({ b: 1, a: [2, {}] }, null, 2), JSON.stringify({ a: 1, b: 2, c: { a: 3, d: 4 } }, ["a", "c"]), JSON.stringify([1, "2"], (k, v) => (typeof v === "number" ? v + 1 : v)), JSON.stringify("\u2028\ud800\"\n\u0007"), JSON.stringify(undefined) === undefined, JSON.stringify({ a: [] }, null, "--")];

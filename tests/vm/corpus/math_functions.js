@@ -1,0 +1,1 @@
+[Math.round(-0.5), Math.round(2.5), Math.trunc(-4.7), Math.sign(-3), Math.hypot(3, 4), Math.clz32(1), Math.imul(0xffffffff, 5), Math.fround(5.5), Math.log2(8), Math.max(), Math.min(1, "0"), Math.atan2(1, 1).toFixed(6), Math.expm1(0), 7 % -3, -7 % 3, 2 ** -1, (-2) ** 3, 5 / 0].map(String);

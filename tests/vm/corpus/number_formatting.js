@@ -1,0 +1,1 @@
+[(0.1 + 0.2).toString(), (1.005).toFixed(2), (1e21).toFixed(2), (123.456).toPrecision(4), (0.00001).toString(), (1e-7).toString(), (123456).toExponential(2), (255).toString(16), (-7).toString(2), 1e21 + "", 5e-324 + "", 1.7976931348623157e308 + "", -0 + "", (25).toString(36), (0).toFixed(2), (-1.5).toFixed(0), (2.5).toFixed(0), (1.45).toFixed(1), (10.235).toFixed(2)];

@@ -1,0 +1,1 @@
+[1 + "2", "3" * "4", [] + {}, [] + [], +[], +{}, true + 1, null + 1, undefined + 1, "5" - 2, [1, 2] + [3], "b" + "a" + +"a" + "a", null == 0, null >= 0, undefined == null, NaN != NaN, "1" == 1, [1] == 1, "a" < "b", "10" < "9", "10" < 9, typeof null, typeof (() => 1), void 0 === undefined, !!"", !!"0", (1, 2)].map((v) => (Number.isNaN(v) ? "NaN" : v));

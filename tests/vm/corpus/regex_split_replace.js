@@ -1,0 +1,1 @@
+["a1b2c".split(/(\d)/), "a,b,,c".split(",", 3), "abc".split(""), "x-y_z".replace(/[-_](.)/g, (_, c) => c.toUpperCase()), "aaa".replace(/a/g, "$&$&"), "abc".replace("b", "[$`|$'|$$]"), "aBc".search(/[A-Z]/), /a|ab/.exec("abc")[0]];

@@ -1,0 +1,1 @@
+["😀x".match(/./u)[0].length, "😀x".match(/./)[0].length, /^\p{Lu}\p{Ll}+$/u.test("Élan"), "añb".split(/\P{ASCII}/u), /\u{1F600}/u.test("😀"), /[^x]/u.exec("😀")[0], "ſ".match(/s/iu) !== null, /a.c/s.test("a\nc")];
