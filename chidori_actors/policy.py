@@ -86,6 +86,14 @@ class Policy:
             return self._decision(rule.decision, rule)
         return self._decision(self.document.default if self.document else "always_allow", None)
 
+    def refusal(self, target: str, args: dict[str, Any]) -> str | None:
+        """Why a call of ``target`` may not be made without asking somebody, or None when it may."""
+        decision = self.decide(target, args)
+        if decision.decision == "allow":
+            return None
+        text = denied_text if decision.decision == "deny" else approval_text
+        return text(target, decision.reason)
+
     def hosts_for(self, name: str) -> tuple[str, ...] | None:
         """The hosts that the value of environment variable ``name`` may be sent to, or None when any."""
         rule = self._first_match(f"env:{name}", {"name": name})

@@ -265,6 +265,7 @@ class Runtime:
             events=attendance.observer,
             memory=StoredMemory(self.store),
             secrets=Secrets(self.settings.environ, meta.seed, self._policy.hosts_for),
+            refusal=self._policy.refusal,
             read_template=template_reader(bundle, Path(meta.agent).parent),
             resources=self._resources,
         )

@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from ..journal.store import Write
-
 from .resources import Resources
 
 if TYPE_CHECKING:
@@ -17,13 +16,14 @@ JsonObject = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class HostCall:
-    """One call that left the VM. ``args`` are the record's args (wire contract, section 4)."""
+    """One call that left the VM, ``at_ms`` after 1970. ``args`` are the record's (wire contract, section 4)."""
 
     run_id: str
     path: str
     seq: int
     function: str
     args: JsonObject
+    at_ms: int
 
     @property
     def key(self) -> str:
@@ -131,6 +131,8 @@ class HostServices:
     events: PromptEvents
     memory: MemoryReader
     secrets: "Secrets"
+    refusal: Callable[[str, JsonObject], str | None]
+    """Why policy does not allow a target with these args without asking, or None: for what a call leads to."""
     read_template: Callable[[str], str | None]
     """Text of a template below the project root by its path relative to the agent, or None."""
     resources: Resources

@@ -12,6 +12,7 @@ from .unicode import without_lone_surrogates
 
 if TYPE_CHECKING:
     from .http_client import HttpResponse
+    from .http_request import HttpRequest
 
 _DEFAULT_TIMEOUT_MS = 30_000
 
@@ -49,12 +50,21 @@ async def _run(call: HostCall, services: HostServices) -> HostResult:
     client = services.resources.get(HttpClient, HttpClient)
     try:
         async with asyncio.timeout(timeout_ms / 1000):
-            response = await client.exchange(request, services.settings.http_allow_hosts)
+            response = await client.exchange(
+                request, services.settings.http_allow_hosts, lambda hop: _check_redirect(hop, call, services)
+            )
     except TimeoutError:
         return _failed(f"timed out after {timeout_ms:g} ms", services.secrets)
     except TransportError as error:
         return _failed(str(error), services.secrets)
     return HostResult(_answer(response, services.secrets))
+
+
+def _check_redirect(hop: "HttpRequest", call: HostCall, services: HostServices) -> None:
+    """An open redirect of an allowed host must not lead where policy would not let the agent go."""
+    refusal = services.refusal("http", {**call.args, "url": hop.url.text, "method": hop.method})
+    if refusal is not None:
+        raise HostError(f"{refusal}; the request was redirected to {hop.url.text}", name="PolicyError")
 
 
 def _failed(error: str, secrets: Secrets) -> HostResult:

@@ -3,6 +3,7 @@
 import asyncio
 import io
 import socket
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import aiohttp
@@ -95,11 +96,14 @@ class HttpClient:
             _, session = self._sessions.popitem()
             await session.close()
 
-    async def exchange(self, request: HttpRequest, allow_hosts: tuple[str, ...]) -> HttpResponse:
+    async def exchange(
+        self, request: HttpRequest, allow_hosts: tuple[str, ...], check_redirect: Callable[[HttpRequest], None]
+    ) -> HttpResponse:
         """Send a request, follow its redirects and read the answer.
 
         Raises:
-            HostError: a hop leads to a private address that ``allow_hosts`` does not name.
+            HostError: a hop leads to a private address that ``allow_hosts`` does not name, or ``check_redirect``,
+                which is asked before each redirect is followed, refuses it.
             TransportError: no complete response came.
         """
         try:
@@ -107,6 +111,7 @@ class HttpClient:
                 answer = await self._hop(request, allow_hosts)
                 if isinstance(answer, HttpResponse):
                     return answer
+                check_redirect(answer)
                 request = answer
         except (aiohttp.ClientError, OSError) as error:
             raise TransportError(str(error) or type(error).__name__) from error

@@ -27,7 +27,7 @@ class Secrets:
         allowed_hosts: The hosts that a policy rule binds a name to, or None when it may go anywhere.
     """
 
-    __slots__ = ("_allowed_hosts", "_environ", "_pattern", "_seed", "_stand_ins")
+    __slots__ = ("_allowed_hosts", "_environ", "_pattern", "_seed", "_stand_ins", "revealed")
 
     def __init__(
         self, environ: Mapping[str, str], seed: str, allowed_hosts: Callable[[str], tuple[str, ...] | None]
@@ -37,6 +37,7 @@ class Secrets:
         self._allowed_hosts = allowed_hosts
         self._stand_ins: dict[str, str] = {}
         self._pattern: re.Pattern[str] | None = None
+        self.revealed: set[str] = set()
 
     def placeholder(self, name: str) -> str:
         """The placeholder of a variable: the same text in every execution of the run."""
@@ -62,6 +63,7 @@ class Secrets:
     def reveal(self, name: str) -> str:
         """The value itself; ``redact`` knows it from now on. Raises ``HostError`` as ``value`` does."""
         value = self.value(name)
+        self.revealed.add(name)
         self.remember(value, self.placeholder(name))
         return value
 

@@ -13,6 +13,7 @@ from ..errors import StoreError
 from ..settings import Durability
 from .commits import Committer, Submission
 from .environment import LEASES, Environment, open_environment
+from .locks import LockFile
 from .writes import Database, Fence, Write
 
 __all__ = ["Database", "Done", "Fence", "Store", "Write"]
@@ -33,6 +34,7 @@ class _Shared:
     durability: Durability
     process: int
     users: int = 0
+    locks: LockFile | None = None
 
 
 # LMDB's locks belong to the process: one that opened the same files twice would lose them at the first close.
@@ -62,6 +64,8 @@ def _unshare(path: Path, shared: _Shared) -> None:
         if not shared.users:
             shared.committer.close()
             shared.environment.close()
+            if shared.locks is not None:
+                shared.locks.close()
             del _opened[path]
 
 
@@ -94,6 +98,13 @@ class Store:
         """The directory of the lease files."""
         return self.path / LEASES
 
+    def locks(self) -> LockFile:
+        """The locks of this process on the store's runs."""
+        shared = self._use()
+        if shared.locks is None:
+            shared.locks = LockFile(self.leases / "runs")
+        return shared.locks
+
     def _use(self) -> _Shared:
         if self._shared is None:
             raise StoreError(f"the store {self.path} was closed")
@@ -119,9 +130,12 @@ class Store:
         loop = asyncio.get_running_loop()
         self._use().committer.submit(Submission(writes, fence, None, loop, lambda ended: done(ended.error)))
 
-    async def increment(self, counter: bytes) -> int:
-        """Add one to the number at key ``counter`` of ``meta``, durably; the new number (the first is 1)."""
-        return await self._enqueue((), None, counter)
+    async def increment(self, counter: bytes, writes: Sequence[Write] = ()) -> int:
+        """Add one to the number at key ``counter`` of ``meta``, durably and together with ``writes``.
+
+        The new number; the first is 1.
+        """
+        return await self._enqueue(writes, None, counter)
 
     async def flush(self) -> None:
         """Wait until everything that was submitted before has been committed or has failed."""

@@ -32,6 +32,11 @@ class Fence:
         return epoch_key(self.run_id)
 
 
+def owner_key(run_id: str) -> bytes:
+    """The key in ``meta`` of who owns the run, or owned it last, in words."""
+    return b"owner/" + run_id.encode()
+
+
 def epoch_key(run_id: str) -> bytes:
     """The key in ``meta`` of the epoch of a run; its value is an unsigned 8-byte big-endian number."""
     return b"epoch/" + run_id.encode()

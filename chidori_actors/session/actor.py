@@ -109,6 +109,7 @@ class Actor:
         if self._past.image is not None:
             try:
                 self._vm.restore(self._past.image)
+                self._calls.reveal_again(self._past.image.header["revealed"])
             except ImageRejected as reason:
                 self._run.observer.warned(f"{reason}; the run is replayed from its start")
                 self._past = load_past(self._run.store, self._lane.lane, None)
@@ -377,6 +378,7 @@ class Actor:
             "seq": self._run.seq,
             "index": self._run.index,
             "last_ms": self._run.last_ms,
+            "revealed": sorted(self._run.services.secrets.revealed),
         }
         self._imaged_at = self._vm.delivered
         lane = self._lane.lane

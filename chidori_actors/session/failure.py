@@ -31,13 +31,8 @@ def describe_failure(threw: Threw, bundle: Bundle) -> Failed:
 
 def place_of(site: str | None, bundle: Bundle) -> str:
     """``file:line:column`` in the agent's own source for a call's ``site``, or empty when it is not known."""
-    if not site:
-        return ""
-    path, _, rest = site.partition(":")
-    line, _, column = rest.partition(":")
-    if not (line.isdecimal() and column.isdecimal()):
-        return ""
-    place = _locate(bundle, path, int(line), int(column))
+    found = _FRAME.match(site or "")
+    place = _locate(bundle, found["path"], int(found["line"]), int(found["column"])) if found else None
     return place[0] if place else ""
 
 

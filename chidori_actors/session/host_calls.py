@@ -1,8 +1,9 @@
 """Doing one host call: policy first, then the function, then what goes into the record."""
 
+import contextlib
 import hashlib
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -94,6 +95,12 @@ class HostCalls:
             value = unrecorded(orjson.loads(started.args), self._run.services)
         return settled.at_ms, b"[%d,1,%b]" % (settled.ordinal, value or b"null")
 
+    def reveal_again(self, names: Iterable[str]) -> None:
+        """An image's VM holds these values, so error texts and answers must be cleared of them from now on."""
+        for name in names:
+            with contextlib.suppress(HostError):  # not set any more: there is nothing that could leak
+                self._run.services.secrets.reveal(name)
+
     async def _decide_and_do(self, call: LiveCall, make_durable: Flush) -> HostResult:
         target = call.function.policy_target(call.args)
         decision = None
@@ -144,7 +151,9 @@ class HostCalls:
 
     def _host_call(self, call: LiveCall) -> HostCall:
         started = call.started
-        return HostCall(self._run.run_id, call.path, started.seq, started.function, call.args)
+        return HostCall(
+            self._run.run_id, call.path, started.seq, started.function, call.args, started.at_ms
+        )
 
     def _notes(self, call: LiveCall, notes: Any) -> dict[str, Any]:
         return {**notes, "reissued": True} if call.interrupted else notes

@@ -29,7 +29,7 @@ class Bounds:
 @dataclass(frozen=True, slots=True)
 class Call:
     """A host call the agent made. ``after`` is how many settlements it had been given; ``args`` is JSON text;
-    ``site`` is ``module:line:column`` in the transformed code, or empty."""
+    ``site`` is the stack frame that made it, in the transformed code, or empty."""
 
     ordinal: int
     after: int
@@ -188,7 +188,7 @@ def _parse(line: bytes) -> Said:
     kind, _, rest = line.partition(b"\t")
     if kind == b"call":
         ordinal, after, function, site, args = rest.split(b"\t", 4)
-        return Call(int(ordinal), int(after), function.decode(), site.decode(), args)
+        return Call(int(ordinal), int(after), function.decode(), site.decode().strip(), args)
     if kind == b"abort":
         return Aborted(int(rest))
     if kind == b"log":

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from chidori_actors.errors import LeaseLost, RunOwned
-from chidori_actors.journal.lease import Lease
+from chidori_actors.journal.lease import Lease, holder
 from chidori_actors.journal.store import Store, Write
+from chidori_actors.journal.writes import epoch_key, owner_key
 
 LIMIT_S = 60.0
 HOLDER = """
@@ -36,7 +37,6 @@ async def test_a_second_acquisition_in_one_process_is_refused_until_the_release(
     assert caught.value.hint
     lease.release()
     lease.release()
-    assert list(store.leases.iterdir()) == []
     again = await Lease.acquire(store, "run-1", "chidori resume")
     assert again.fence.epoch == lease.fence.epoch + 1
     again.release()
@@ -73,24 +73,40 @@ async def test_a_live_process_keeps_its_run_and_a_killed_one_loses_it_at_once(tm
     store.close()
 
 
-async def test_an_owner_whose_lease_file_was_removed_can_write_nothing_more(store: Store) -> None:
+async def test_an_owner_whose_lock_was_lost_can_write_nothing_more(store: Store) -> None:
     former = await Lease.acquire(store, "run-1", "the first")
-    for file in store.leases.iterdir():
-        file.unlink()
-    owner = await Lease.acquire(store, "run-1", "the second")
+    # What another process does that found the lock file removed.
+    await store.increment(epoch_key("run-1"))
     with pytest.raises(LeaseLost, match="run run-1 was taken over"):
         await store.commit([Write("lanes", b"k", b"v")], fence=former.fence)
-    await store.commit([Write("lanes", b"k", b"v")], fence=owner.fence)
+    assert store.get("lanes", b"k") is None
     former.release()
-    with pytest.raises(RunOwned, match="the second"):
-        await Lease.acquire(store, "run-1", "the third")
-    owner.release()
 
 
-async def test_a_lease_file_that_is_not_written_yet_still_refuses(store: Store) -> None:
+async def test_an_owner_that_has_not_written_its_name_yet_still_refuses(store: Store) -> None:
     lease = await Lease.acquire(store, "run-1", "the first")
-    (file,) = store.leases.iterdir()
-    file.write_bytes(b"")
+    await store.commit([Write("meta", owner_key("run-1"), None)])
     with pytest.raises(RunOwned, match="owned by another process"):
         await Lease.acquire(store, "run-1", "the second")
     lease.release()
+
+
+async def test_the_holder_of_a_run_is_named_without_taking_it(store: Store) -> None:
+    assert holder(store, "run-1") is None
+    lease = await Lease.acquire(store, "run-1", "the first")
+    assert (holder(store, "run-1") or "").startswith("the first (pid ")
+    lease.release()
+    assert holder(store, "run-1") is None
+
+
+async def test_the_locks_of_one_store_do_not_end_with_another_opening_of_it(tmp_path: Path) -> None:
+    holder_process = _holder(tmp_path / "s")
+    assert holder_process.stdout is not None
+    holder_process.stdout.readline()
+    for _ in range(2):
+        store = Store.open(tmp_path / "s")
+        with pytest.raises(RunOwned):
+            await Lease.acquire(store, "run-1", "chidori resume")
+        store.close()
+    holder_process.kill()
+    holder_process.communicate(timeout=LIMIT_S)

@@ -1,11 +1,10 @@
 // The object `chidori`: a few primitive host calls; what can be JavaScript on top of them is JavaScript.
 (() => {
   "use strict";
-  const { call, issue, toJson } = __prelude;
+  const { call, toJson } = __prelude;
   const { keys, freeze } = Object;
   const uncurry = Function.prototype.bind.bind(Function.prototype.call);
   const join = uncurry(Array.prototype.join);
-  const HostPromise = Promise;
 
   const wrong = (message) => { throw new TypeError(message); };
   const isObject = (value) => value !== null && typeof value === "object" && !Array.isArray(value);
@@ -68,7 +67,7 @@
 
   const later = (method, what) => async () => wrong(`chidori.${method} is not available yet: ${what}`);
 
-  const sleep = (ms) => call("timer", { ms }, "timer");
+  const sleep = (ms) => call("timer", { ms }, sleep);
 
   const methods = {
     async prompt(text, opts) {
@@ -76,23 +75,23 @@
       if (isObject(opts) && opts.tools !== undefined) wrong("chidori.prompt: tools are not available yet: tool actors come with forks");
       const signal = takeOptions("prompt", opts, promptOptions, args);
       if (args.format !== undefined && args.format !== "json" && args.format !== "text") wrong(`chidori.prompt: format must be "json" or "text", not "${args.format}"`);
-      return call("prompt", args, "prompt", signal);
+      return call("prompt", args, methods.prompt, signal);
     },
 
     async input(prompt, opts) {
       const args = { prompt: requireString(prompt, "chidori.input: the question"), type: null, choices: null, default: null };
-      return call("input", args, "input", takeOptions("input", opts, inputOptions, args));
+      return call("input", args, methods.input, takeOptions("input", opts, inputOptions, args));
     },
 
     async http(url, opts) {
       const args = { url: `${url}`, method: "GET", headers: {}, body: null, params: {} };
-      return call("http", args, "http", takeOptions("http", opts, httpOptions, args));
+      return call("http", args, methods.http, takeOptions("http", opts, httpOptions, args));
     },
 
     async template(template, vars = {}) {
       requireString(template, "chidori.template: the template");
       if (!isObject(vars)) wrong("chidori.template: the variables must be an object");
-      return call("template", { template, vars }, "template");
+      return call("template", { template, vars }, methods.template);
     },
 
     async memory(action, ...rest) {
@@ -107,22 +106,22 @@
       }
       const opts = rest[at++];
       if (rest.length > at) wrong(`chidori.memory("${action}"): too many arguments`);
-      return call("memory", args, "memory", takeOptions("memory", opts, memoryOptions, args));
+      return call("memory", args, methods.memory, takeOptions("memory", opts, memoryOptions, args));
     },
 
     async checkpoint(label, data = null) {
-      return call("checkpoint", { label: requireString(label, "chidori.checkpoint: the label"), data }, "checkpoint");
+      return call("checkpoint", { label: requireString(label, "chidori.checkpoint: the label"), data }, methods.checkpoint);
     },
 
     async log(message, fields) {
       const args = { message: typeof message === "string" ? message : toJson(message, "message") };
       if (fields !== undefined) args.fields = fields;
-      return call("log", args, "log");
+      return call("log", args, methods.log);
     },
 
     async env(name, opts) {
       const args = { name: requireString(name, "chidori.env: the name") };
-      return call("env", args, "env", takeOptions("env", opts, envOptions, args));
+      return call("env", args, methods.env, takeOptions("env", opts, envOptions, args));
     },
 
     async retry(fn, opts) {

@@ -22,7 +22,9 @@
     },
   }));
 
-  const seededRandom = ([a, b, c, d]) => () => {
+  const seededRandom = (state) => {
+    let { 0: a, 1: b, 2: c, 3: d } = state;
+    return () => {
     // sfc32 (Chris Doty-Humphrey, PractRand): 128 bits of state, 32 bits out.
     const t = (a + b + d) | 0;
     d = (d + 1) | 0;
@@ -30,6 +32,7 @@
     b = (c + (c << 3)) | 0;
     c = ((c << 21) | (c >>> 11)) + t | 0;
     return (t >>> 0) / 4294967296;
+    };
   };
   const hidden = (name, setting) => {
     const throwing = function () { throw new TypeError(`${name} is switched off for this run (${setting})`); };

@@ -2,14 +2,11 @@
 // runs while JavaScript runs, so whenever the job queue is empty the VM is at a safepoint.
 (() => {
   "use strict";
-  const { toJson, inspect } = __prelude;
+  const { toJson, inspect, addAbortAlgorithm } = __prelude;
   const { defineProperty, getOwnPropertyNames } = Object;
+  const { captureStackTrace } = Error;
   const uncurry = Function.prototype.bind.bind(Function.prototype.call);
-  const split = uncurry(String.prototype.split);
-  const startsWith = uncurry(String.prototype.startsWith);
-  const includes = uncurry(String.prototype.includes);
-  const replace = uncurry(String.prototype.replace);
-  const lastIndexOf = uncurry(String.prototype.lastIndexOf);
+  const indexOf = uncurry(String.prototype.indexOf);
   const slice = uncurry(String.prototype.slice);
   const join = uncurry(Array.prototype.join);
   const HostPromise = Promise;
@@ -23,26 +20,21 @@
   let finished = false;
   let say = (line) => { lines[lines.length] = line; };
 
-  // Scripts of the prelude are the only code with this file name.
-  const ownFrame = "(eval_script:";
-  const agentStack = () => {
-    const frames = split(new Error().stack, "\n");
-    let kept = "";
-    for (let i = 0; i < frames.length; i++) {
-      const frame = frames[i];
-      if (frame !== "" && !includes(frame, ownFrame) && !includes(frame, "(native)") && !includes(frame, "at eval_script:")) {
-        kept += kept === "" ? frame : `\n${frame}`;
-      }
-    }
-    return kept;
+  // The agent's frames above `api`, the prelude function that it called. A few: each costs time at every call.
+  const agentFrames = 4;
+  const agentStack = (api) => {
+    const holder = {};
+    const limit = Error.stackTraceLimit;
+    Error.stackTraceLimit = agentFrames;
+    captureStackTrace(holder, api);
+    Error.stackTraceLimit = limit;
+    return typeof holder.stack === "string" ? holder.stack : "";
   };
 
+  // The first line of a stack, which the host reads when it needs the place.
   const siteOf = (stack) => {
-    const end = stack.indexOf("\n");
-    const frame = end < 0 ? stack : slice(stack, 0, end);
-    const open = lastIndexOf(frame, "(");
-    const place = open < 0 ? replace(frame, /^\s*at /, "") : slice(frame, open + 1, lastIndexOf(frame, ")"));
-    return replace(place, /[\t\n]/g, " ");
+    const end = indexOf(stack, "\n");
+    return end < 0 ? stack : slice(stack, 0, end);
   };
 
   // Errors of the host look as if thrown where the agent made the call.
@@ -65,11 +57,12 @@
 
   const never = new HostPromise(() => {});
 
-  // Starts a host call; `onSettle`, when given, is told `(ok, value)` instead of a promise being made.
-  const issue = (name, argsJson, signal, onSettle) => {
+  // Starts a host call that the agent made through the function `api`; `onSettle`, when given, is told `(ok, value)`
+  // instead of a promise being made.
+  const issue = (name, argsJson, api, signal, onSettle) => {
     if (finished) return { number: 0, promise: never };
     const number = ++ordinal;
-    const stack = agentStack();
+    const stack = agentStack(api);
     const entry = { resolve: undefined, reject: undefined, stack, onSettle };
     const promise = onSettle ? undefined : new HostPromise((resolve, reject) => {
       entry.resolve = resolve;
@@ -77,7 +70,7 @@
     });
     waiting.set(number, entry);
     say(`call\t${number}\t${delivered}\t${name}\t${siteOf(stack)}\t${argsJson}`);
-    if (signal) signal.addEventListener("abort", () => withdraw(number, signal.reason), { once: true });
+    if (signal) addAbortAlgorithm(signal, () => withdraw(number, signal.reason));
     return { number, promise };
   };
 
@@ -90,9 +83,9 @@
     if (entry.reject) entry.reject(reason);
   };
 
-  const call = (name, args, label, signal) => {
-    if (signal?.aborted) return HostPromise.reject(signal.reason);
-    return issue(name, toJson(args, label), signal).promise;
+  const call = (name, args, api, signal) => {
+    if (signal?.aborted) throw signal.reason;
+    return issue(name, toJson(args, name), api, signal).promise;
   };
 
   const settle = (number, ok, value) => {
@@ -161,5 +154,6 @@
   };
 
   __prelude.setConsoleSink((level, message) => say(`log\t${level}\t${toJson(message, "message")}`));
-  Object.assign(__prelude, { issue, withdraw, call, settle, fail, finish, take, hostError, agentStack, startsWith });
+  __prelude.reportException = fail;
+  Object.assign(__prelude, { issue, withdraw, call, settle, fail, finish, take });
 })();

@@ -16,10 +16,10 @@
     return ms > 0 ? Math.min(Math.trunc(ms), 2 ** 31 - 1) : 0;
   };
 
-  const schedule = (name, callback, ms, args, repeat) => {
-    if (typeof callback !== "function") throw new TypeError(`${name}: the callback is not a function`);
+  const schedule = (api, callback, ms, args, repeat) => {
+    if (typeof callback !== "function") throw new TypeError(`${api.name}: the callback is not a function`);
     const id = ++last;
-    const start = () => set(id, issue("timer", `{"ms":${milliseconds(ms)}}`, undefined, fired).number);
+    const start = () => set(id, issue("timer", `{"ms":${milliseconds(ms)}}`, api, undefined, fired).number);
     const fired = (ok, failure) => {
       if (!ok) {
         remove(id);
@@ -45,10 +45,10 @@
   };
 
   define("setTimeout", function setTimeout(callback, ms = 0, ...args) {
-    return schedule("setTimeout", callback, ms, args, false);
+    return schedule(setTimeout, callback, ms, args, false);
   });
   define("setInterval", function setInterval(callback, ms = 0, ...args) {
-    return schedule("setInterval", callback, ms, args, true);
+    return schedule(setInterval, callback, ms, args, true);
   });
   define("clearTimeout", function clearTimeout(id) { clear(id); });
   define("clearInterval", function clearInterval(id) { clear(id); });

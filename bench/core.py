@@ -1,0 +1,185 @@
+"""The base: VM, journal, one run, many runs, start-up, resume after kill -9."""
+
+import asyncio
+import os
+import shutil
+import signal
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import orjson
+
+from chidori_actors.languages.loading import load_bundle
+from chidori_actors.runtime import Runtime, open_runtime
+from chidori_actors.session.outcome import Completed
+from chidori_actors.session.program import make_program
+from chidori_actors.settings import Settings, load_settings
+from chidori_actors.vm.engine import load_engine
+from chidori_actors.vm.machine import Bounds, Machine
+
+from .measure import Figure, peak_rss_mb, repeat
+
+AGENTS = Path(__file__).parent / "agents"
+HELLO = Path(__file__).parent.parent / "agents" / "hello.ts"
+_POLICY = {"random": "seeded", "date": "fixed", "maps_sets": "serialize"}
+
+
+def measure() -> list[Figure]:
+    """Every figure of this suite; takes one to two minutes."""
+    return [
+        *_vm(),
+        repeat("1 run x 1,000 sequential calls", "steps/s", lambda: 1000 / _run("sequential", calls=1000), aim="2,400"),
+        repeat("Promise.all of 100 calls of 50 ms", "s", lambda: _run("waiting", rounds=1, side=100, ms=50), aim="0.07"),
+        *_many_runs(),
+        repeat("`chidori run --local agents/hello.ts`", "s", _hello, times=5, aim="0.25"),
+        *(
+            repeat(f"kill -9 at {calls:,} calls: process start to next call", "s", lambda: _resume(calls), aim="0.35")
+            for calls in (1_000, 20_000)
+        ),
+    ]
+
+
+# -- the VM alone ------------------------------------------------------------------------------------------------------
+
+
+def _machine() -> Machine:
+    entry = AGENTS / "sequential.ts"
+    bundle = load_bundle(entry, Settings().runtime_policy)
+    program = make_program(bundle, _POLICY, seed="00", path="", input_json=b'{"calls":1e9}', epoch_ms=0)
+    machine = Machine(load_engine(), Bounds())
+    machine.begin(program.config, program.input, program.sources, program.epoch_ms, 10)
+    return machine
+
+
+def _vm() -> list[Figure]:
+    machine = _machine()
+    made = 0
+
+    def step() -> float:
+        nonlocal made
+        began = time.perf_counter()
+        for made in range(made + 1, made + 2001):
+            machine.step([(made, b"[%d,1,null]" % made)])
+        return (time.perf_counter() - began) / 2000 * 1e6
+
+    def each(work: object, count: int = 50) -> float:
+        assert callable(work)
+        began = time.perf_counter()
+        for _ in range(count):
+            work()
+        return (time.perf_counter() - began) / count * 1e3
+
+    steps = repeat("VM: one step (settlement in, call out)", "us", step, aim="100")
+    image = machine.image()
+    engine, bounds = load_engine(), Bounds()
+    return [
+        steps,
+        repeat("VM: new, from the golden image", "ms", lambda: each(lambda: Machine(engine, bounds).close()), aim="0.3"),
+        repeat("VM: image after 6,000 calls", "ms", lambda: each(machine.image)),
+        repeat("VM: restore that image", "ms", lambda: each(lambda: Machine.restore(engine, image, bounds).close())),
+        repeat("VM: that image, uncompressed", "KB", lambda: len(image.encode()) / 1e3, times=1),
+    ]
+
+
+# -- runs in this process ----------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def _store() -> Iterator[Settings]:
+    # Beside the project, not in the temporary directory, which may be a memory file system that has nothing to sync.
+    folder = tempfile.mkdtemp(prefix=".bench-", dir=Path.cwd())
+    try:
+        yield load_settings({"CHIDORI_DB_PATH": folder + "/store"})
+    finally:
+        shutil.rmtree(folder)
+
+
+def _run(agent: str, runs: int = 1, **options: int) -> float:
+    """Seconds for ``runs`` runs at once, stored strictly, without opening and closing the store."""
+
+    async def one(runtime: Runtime) -> None:
+        result = await runtime.run(bundle, entry, orjson.dumps(options))
+        if not isinstance(result.rest, Completed):
+            raise RuntimeError(f"the benchmark's agent did not complete: {result.rest}")
+
+    async def everything(settings: Settings) -> float:
+        async with open_runtime(settings) as runtime:
+            began = time.perf_counter()
+            async with asyncio.TaskGroup() as group:
+                for _ in range(runs):
+                    group.create_task(one(runtime))
+            return time.perf_counter() - began
+
+    entry = AGENTS / f"{agent}.ts"
+    bundle = load_bundle(entry, Settings().runtime_policy)
+    with _store() as settings:
+        return asyncio.run(everything(settings))
+
+
+def _many_runs() -> list[Figure]:
+    """In a process of its own each time, so that the peak of memory is that of this scenario."""
+    code = (
+        "from bench.core import _run; from bench.measure import peak_rss_mb;"
+        "print(_run('waiting', runs=1000, rounds=10, side=1, ms=50), peak_rss_mb())"
+    )
+    outputs = [
+        subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout.split()
+        for _ in range(3)
+    ]
+    columns = [tuple(float(output[column]) for output in outputs) for column in (0, 1)]
+    return [
+        Figure("1,000 runs x 10 calls of 50 ms", "s", statistics.median(columns[0]), columns[0], "1.5"),
+        Figure("  its peak of resident memory", "MB", statistics.median(columns[1]), columns[1]),
+    ]
+
+
+# -- processes ---------------------------------------------------------------------------------------------------------
+
+
+def _chidori(settings: Settings, *arguments: str) -> tuple[list[str], dict[str, str]]:
+    environment = {**os.environ, "CHIDORI_DB_PATH": str(settings.store)}
+    return [sys.executable, "-m", "chidori_actors", *arguments], environment
+
+
+def _hello() -> float:
+    with _store() as settings:
+        command, environment = _chidori(settings, "run", "--local", str(HELLO))
+        began = time.perf_counter()
+        subprocess.run(command, env=environment, check=True, capture_output=True)
+        return time.perf_counter() - began
+
+
+def _resume(calls: int) -> float:
+    """Run until ``calls`` calls are recorded, kill -9, resume: seconds from process start to the first new record."""
+    agent = str(AGENTS / "sequential.ts")
+    with _store() as settings:
+        command, environment = _chidori(settings, "run", agent, "--stream", "-i", orjson.dumps({"calls": 10**9}).decode())
+        run_id = _until(command, environment, lambda record: record["seq"] >= calls)[1]
+        command, environment = _chidori(settings, "resume", agent, run_id, "--stream")
+        return _until(command, environment, lambda record: not record.get("replayed"))[0]
+
+
+def _until(command: list[str], environment: dict[str, str], reached: object) -> tuple[float, str]:
+    """Start ``command --stream``, read records until one is ``reached``, kill -9: seconds it took, and the run's id."""
+    assert callable(reached)
+    began = time.perf_counter()
+    process = subprocess.Popen(
+        command, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    assert process.stdout is not None and process.stderr is not None
+    try:
+        run_id = process.stderr.readline().split()[-1].decode()
+        for line in process.stdout:
+            event = orjson.loads(line)
+            if event["type"] == "call" and reached(event["record"] | {"replayed": event.get("replayed")}):
+                return time.perf_counter() - began, run_id
+        raise RuntimeError("the run ended before the benchmark's point: " + process.stderr.read().decode())
+    finally:
+        process.send_signal(signal.SIGKILL)
+        process.communicate()

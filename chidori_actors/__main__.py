@@ -1,0 +1,5 @@
+"""``python -m chidori_actors`` is the console command ``chidori``."""
+
+from .cli import main
+
+main()

@@ -1,0 +1,88 @@
+"""What the command line says once a run is at rest, and the exit code."""
+
+import shlex
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import click
+import orjson
+
+from ..journal.runs import RunMeta
+from ..runtime import RunResult
+from ..session.outcome import Completed, Failed, Paused
+from .reports import one_line
+from .screen import printable
+
+EXIT_FAILED = 1
+EXIT_PAUSED = 3
+_SAID_BY_THE_MESSAGE = ("Error", "BoundExceeded", "PolicyError")
+
+
+def resume_command(agent: str, run_id: str, *more: str) -> str:
+    """The command that continues a run, ready for a shell."""
+    return shlex.join(["chidori", "resume", agent, run_id, *more])
+
+
+def conclude(result: RunResult, *, print_output: bool) -> int:
+    """Print the output, or why there is none and how to go on; the exit code (wire contract, section 6)."""
+    meta, rest = result.meta, result.rest
+    if isinstance(rest, Completed):
+        if print_output:
+            click.echo(pretty(rest.output))
+        return 0
+    if isinstance(rest, Failed):
+        lines = _failure(meta, rest.error)
+    elif isinstance(rest, Paused) or meta.pending:
+        lines = _open_questions(meta)
+    else:
+        lines = iter(
+            ("Error: the record ends before the agent does", f"  {resume_command(meta.agent, meta.id)}")
+        )
+    for line in lines:
+        click.echo(printable(line), err=True)
+    return (
+        EXIT_PAUSED
+        if isinstance(rest, Paused) or (meta.pending and not isinstance(rest, Failed))
+        else EXIT_FAILED
+    )
+
+
+def pretty(json_text: bytes) -> bytes:
+    """JSON text with an indent of two spaces."""
+    return orjson.dumps(orjson.loads(json_text), option=orjson.OPT_INDENT_2)
+
+
+def error_line(error: Mapping[str, Any]) -> str:
+    """A run's error as ``file:line:column: message``."""
+    name, message = error.get("name", "Error"), str(error["message"])
+    if name not in _SAID_BY_THE_MESSAGE:
+        message = f"{name}: {message}"
+    location = error.get("location")
+    return f"{location}: {message}" if location else message
+
+
+def _failure(meta: RunMeta, error: Mapping[str, Any]) -> Iterator[str]:
+    yield f"Error: {error_line(error)}"
+    if error.get("source_line"):
+        yield f"  {error['source_line']}"
+    if meta.failed_ordinal is not None:
+        yield f"  make the failed call again with: {resume_command(meta.agent, meta.id)}"
+    else:
+        changed = resume_command(meta.agent, meta.id, "--allow-source-change")
+        yield f"  mend the agent and go on with: {changed}"
+    yield f"  look at the run with: chidori trace {meta.id}"
+
+
+def _open_questions(meta: RunMeta) -> Iterator[str]:
+    count = len(meta.pending)
+    yield f"Paused: {count} question{'' if count == 1 else 's'} to answer"
+    for question in meta.pending:
+        seq, choices = question["seq"], question["choices"]
+        yield f"  #{seq} {one_line(question['prompt'])}" + (f" ({', '.join(choices)})" if choices else "")
+        if question["kind"] == "input":
+            yield f"     {resume_command(meta.agent, meta.id, '--answer')} {seq}=TEXT"
+        else:
+            if question["args"] is not None:
+                yield f"     {one_line(orjson.dumps(question['args']).decode())}"
+            approved = resume_command(meta.agent, meta.id, "--approve", str(seq))
+            yield f"     {approved}   (or --deny {seq})"

@@ -1,0 +1,128 @@
+"""What every command that runs an agent has in common: its options, its reports, its end."""
+
+import sys
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+
+import click
+
+from ..errors import UsageError
+from ..policy import Policy
+from ..runtime import Attendance, RunResult, Runtime, open_runtime
+from ..settings import Settings
+from .conclusion import conclude, resume_command
+from .interruption import run_interruptibly
+from .reports import ConsoleReport, StreamReport
+from .screen import LiveScreen, PlainScreen, Screen
+from .terminal import TerminalQuestions
+
+Work = Callable[[Runtime, Attendance], Awaitable[RunResult]]
+Command = Callable[..., Any]
+
+
+@dataclass(frozen=True, slots=True)
+class RunOptions:
+    """The options that every such command takes."""
+
+    stream: bool
+    trace: bool
+    verbose: bool
+    quiet: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Execution:
+    """One command's run: ``agent`` is the agent's file as the user gave it, if they did."""
+
+    settings: Settings
+    policy: Policy
+    options: RunOptions
+    agent: str | None = None
+    create_store: bool = False
+
+
+def reporting_options(command: Command) -> Command:
+    """Adds ``--stream``, ``--trace``, ``--verbose`` and ``-q``."""
+    for option in (
+        click.option("-q", "--quiet", is_flag=True, help="Show no progress."),
+        click.option("--verbose", is_flag=True, help="Show what the agent writes to its console."),
+        click.option("--trace", is_flag=True, help="Print the trace after the run, to stderr."),
+        click.option(
+            "--stream", is_flag=True, help="Print every event as a line of JSON instead of the output."
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+def placement_options(command: Command) -> Command:
+    """Adds ``--local``, ``--address``, ``--trusted`` and ``--untrusted``."""
+    for option in (
+        click.option(
+            "--untrusted", "profile", flag_value="untrusted", help="Deny http, tools, exec and env."
+        ),
+        click.option(
+            "--trusted", "profile", flag_value="trusted", help="Allow what no rule speaks of (default)."
+        ),
+        click.option("--address", metavar="A", help="Run on the cluster at this address."),
+        click.option("--local", is_flag=True, help="Run in this process (default)."),
+    ):
+        command = option(command)
+    return command
+
+
+def check_placement(local: bool, address: str | None) -> None:
+    """Only this process can run agents here.
+
+    Raises:
+        UsageError: a cluster was named.
+    """
+    if address is None:
+        return
+    if local:
+        raise UsageError("--local and --address exclude each other")
+    raise UsageError(
+        f"--address {address}: the placement on a Ray cluster is not installed",
+        hint="leave --address out to run the agent in this process",
+    )
+
+
+def execute(execution: Execution, work: Work) -> int:
+    """Do ``work`` with reports and questions on this terminal, print how it ended; the exit code."""
+    options = execution.options
+    screen: Screen = LiveScreen() if _is_live(options) else PlainScreen()
+    console = ConsoleReport(screen, progress=not (options.quiet or options.stream), verbose=options.verbose)
+
+    def continuation() -> str | None:
+        if execution.agent is None or console.run_id is None:
+            return None
+        return resume_command(execution.agent, console.run_id)
+
+    return run_interruptibly(_execute(execution, screen, console, work), continuation)
+
+
+def _is_live(options: RunOptions) -> bool:
+    return not (options.quiet or options.stream) and sys.stderr is not None and sys.stderr.isatty()
+
+
+async def _execute(execution: Execution, screen: Screen, console: ConsoleReport, work: Work) -> int:
+    options = execution.options
+    stream = StreamReport(console) if options.stream else None
+    questions = TerminalQuestions(screen)
+    async with open_runtime(
+        execution.settings, policy=execution.policy, create=execution.create_store
+    ) as runtime:
+        try:
+            result = await work(runtime, Attendance(stream or console, questions))
+        finally:
+            screen.close()
+        console.tell_replayed()
+        if stream is not None:
+            stream.done(result.meta.id, result.rest)
+        if options.trace:
+            from .trace_lines import render_trace  # of no use to most runs
+
+            for line in render_trace(runtime.store, result.meta):
+                click.echo(line, err=True)
+    return conclude(result, print_output=stream is None)

@@ -1,0 +1,176 @@
+"""What the command line says while a run goes on: ``Observer``s for people and for programs."""
+
+from typing import Any
+
+import click
+import orjson
+
+from ..host.function import Question
+from ..journal.lanes import Settled, Started
+from ..journal.records import call_records, error_text
+from ..session.outcome import Completed, Failed, Paused
+from .screen import Screen
+
+_MOST_TEXT = 200
+
+
+def one_line(text: str) -> str:
+    """``text`` on one line, cut when it is long."""
+    joined = " ".join(text.split())
+    return joined if len(joined) <= _MOST_TEXT else joined[:_MOST_TEXT] + "…"
+
+
+class ConsoleReport:
+    """For people, on stderr: each call as it starts, waits and ends (``progress``), the agent's console
+    (``verbose``), and always the run's id, warnings and denials."""
+
+    def __init__(self, screen: Screen, *, progress: bool, verbose: bool) -> None:
+        self._screen = screen
+        self._progress = progress
+        self._verbose = verbose
+        self._replayed = 0
+        self.run_id: str | None = None
+
+    def run_started(self, run_id: str) -> None:
+        self.run_id = run_id
+        self._screen.write(f"run {run_id}")
+
+    def call_started(self, path: str, call: Started) -> None:
+        if self._progress:
+            self.tell_replayed()
+            self._screen.write(f"#{call.seq} {call.function} …")
+            self._screen.began(call.seq, call.function)
+
+    def call_waits(self, question: Question) -> None:
+        self._screen.ended(question.seq)
+        if self._progress:
+            self._screen.write(f"#{question.seq} waits for {_WAITS_FOR[question.kind]}")
+
+    def call_ended(self, path: str, call: Started, settled: Settled, replayed: bool) -> None:
+        if replayed:
+            self._replayed += 1
+            return
+        self._screen.ended(call.seq)
+        name = f"#{call.seq} {call.function}"
+        error = error_text(settled)
+        if self._progress:
+            self.tell_replayed()
+        if error is not None and error.startswith("policy:"):
+            self._screen.write(f"warning: {name}: {error}")
+        elif self._progress:
+            self._screen.write(f"{name} {_figures(settled)}" + (f" {_outcome(error)}" if error else ""))
+        for warning in settled.notes.get("warnings", ()):
+            self._screen.write(f"warning: {name}: {warning}")
+
+    def printed(self, level: str, text: str) -> None:
+        if self._verbose:
+            self._screen.write(f"console.{level}: {text}")
+
+    def warned(self, text: str) -> None:
+        self._screen.write(f"warning: {text}")
+
+    def prompt_start(self, stream_id: str, seq: int, prompt_type: str | None, model: str) -> None:
+        if self._progress:
+            self._screen.began(seq, f"prompt {model}")
+
+    def prompt_delta(self, stream_id: str, seq: int, prompt_type: str | None, delta: str) -> None: ...
+
+    def prompt_end(self, stream_id: str, seq: int, prompt_type: str | None, error: str | None) -> None:
+        if error is not None and error != "cancelled" and self._progress:
+            self._screen.write(f"#{seq} prompt attempt failed: {one_line(error)}")
+
+    def tell_replayed(self) -> None:
+        """Say how many calls the record has answered since this was said last."""
+        if self._replayed and self._progress:
+            calls = "call" if self._replayed == 1 else "calls"
+            self._screen.write(f"{self._replayed} {calls} answered from the record")
+        self._replayed = 0
+
+
+_WAITS_FOR = {"input": "an answer", "approval": "approval", "in_doubt": "a decision"}
+
+
+def _figures(settled: Settled) -> str:
+    seconds = f"{settled.duration_ms / 1000:.1f}s"
+    if settled.token_usage is None:
+        return seconds
+    tokens = settled.token_usage.get("input_tokens", 0) + settled.token_usage.get("output_tokens", 0)
+    return f"{seconds} {tokens} tokens"
+
+
+def _outcome(error: str) -> str:
+    return error if error.startswith("cancelled") else f"error: {one_line(error)}"
+
+
+class StreamReport:
+    """For programs, on stdout: every event as one JSON object a line (wire contract, section 2); the rest
+    goes to ``console``."""
+
+    def __init__(self, console: ConsoleReport) -> None:
+        self._console = console
+        self._broken = False
+
+    def run_started(self, run_id: str) -> None:
+        self._console.run_started(run_id)
+
+    def call_started(self, path: str, call: Started) -> None:
+        self._console.call_started(path, call)
+
+    def call_waits(self, question: Question) -> None:
+        self._console.call_waits(question)
+
+    def call_ended(self, path: str, call: Started, settled: Settled, replayed: bool) -> None:
+        self._console.call_ended(path, call, settled, replayed)
+        actor = path.rpartition("/")[0]
+        record = call_records([call, settled], actor=actor)[0]
+        self.emit("call", {"record": record | ({"replayed": True} if replayed else {})})
+
+    def printed(self, level: str, text: str) -> None:
+        self._console.printed(level, text)
+
+    def warned(self, text: str) -> None:
+        self._console.warned(text)
+
+    def prompt_start(self, stream_id: str, seq: int, prompt_type: str | None, model: str) -> None:
+        self._console.prompt_start(stream_id, seq, prompt_type, model)
+        self._prompt("prompt_start", stream_id, seq, prompt_type, {"model": model})
+
+    def prompt_delta(self, stream_id: str, seq: int, prompt_type: str | None, delta: str) -> None:
+        self._prompt("prompt_delta", stream_id, seq, prompt_type, {"delta": delta})
+
+    def prompt_end(self, stream_id: str, seq: int, prompt_type: str | None, error: str | None) -> None:
+        self._console.prompt_end(stream_id, seq, prompt_type, error)
+        self._prompt("prompt_end", stream_id, seq, prompt_type, {"error": error})
+
+    def done(self, run_id: str, rest: object) -> None:
+        """The last line. A replay that came to the end of an unfinished record has none."""
+        if isinstance(rest, Completed):
+            self.emit("done", {"id": run_id, "status": "completed", "output": orjson.Fragment(rest.output)})
+        elif isinstance(rest, Failed):
+            self.emit("done", {"id": run_id, "status": "failed", "error": rest.error["message"]})
+        elif isinstance(rest, Paused):
+            oldest = rest.questions[0]
+            self.emit(
+                "done",
+                {
+                    "id": run_id,
+                    "status": "paused",
+                    "pending_seq": oldest.seq,
+                    "pending_prompt": oldest.prompt,
+                    "pending": rest.questions,
+                },
+            )
+
+    def emit(self, kind: str, fields: dict[str, Any]) -> None:
+        """One event. A reader that went away does not end the run: it is persisted like any other."""
+        if self._broken:
+            return
+        try:
+            click.echo(orjson.dumps({"type": kind, **fields}))
+        except BrokenPipeError:
+            self._broken = True
+
+    def _prompt(
+        self, kind: str, stream_id: str, seq: int, prompt_type: str | None, more: dict[str, Any]
+    ) -> None:
+        self.emit(kind, {"stream_id": stream_id, "seq": seq, "prompt_type": prompt_type} | more)

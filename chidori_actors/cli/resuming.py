@@ -1,0 +1,99 @@
+"""``chidori resume``."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import click
+
+from ..errors import UsageError
+from ..journal.runs import get_run
+from ..languages.loading import load_bundle
+from ..policy import Policy, Profile
+from ..runtime import Attendance, RunResult, Runtime
+from ..settings import load_settings
+from .answers import OLDEST, Prepared, match_answers
+from .execution import (
+    Execution,
+    RunOptions,
+    check_placement,
+    execute,
+    placement_options,
+    reporting_options,
+)
+
+
+def _check_seqs(ctx: click.Context, option: click.Parameter, seqs: tuple[str, ...]) -> tuple[str, ...]:
+    for seq in seqs:
+        if seq != OLDEST and not seq.isdecimal():
+            raise click.BadParameter(
+                f"{seq!r} is not the number of a question; without a number the option goes after RUN_ID"
+            )
+    return seqs
+
+
+@click.command("resume")
+@click.argument("file")
+@click.argument("run_id")
+@click.option("--recorded-source", is_flag=True, help="Go on with the source that the run was started with.")
+@click.option(
+    "--allow-source-change", is_flag=True, help="Replay with the source on disk and go on from there."
+)
+@click.option("--answer", "answers", multiple=True, metavar="[SEQ=]TEXT", help="Answer an open question.")
+@click.option(
+    "--approve",
+    multiple=True,
+    is_flag=False,
+    flag_value=OLDEST,
+    callback=_check_seqs,
+    metavar="[SEQ]",
+    help="Allow the call that waits for approval.",
+)
+@click.option(
+    "--deny",
+    multiple=True,
+    is_flag=False,
+    flag_value=OLDEST,
+    callback=_check_seqs,
+    metavar="[SEQ]",
+    help="Refuse the call that waits for approval.",
+)
+@reporting_options
+@placement_options
+def resume(
+    file: str,
+    run_id: str,
+    recorded_source: bool,
+    allow_source_change: bool,
+    answers: tuple[str, ...],
+    approve: tuple[str, ...],
+    deny: tuple[str, ...],
+    local: bool,
+    address: str | None,
+    profile: Profile | None,
+    **reporting: bool,
+) -> int:
+    """Continue the run RUN_ID of the agent in FILE.
+
+    A paused run asks its open questions again, an interrupted one goes on where it was, a failed one makes
+    the call again whose error ended it, and a completed one is replayed.
+    """
+    check_placement(local, address)
+    if recorded_source and allow_source_change:
+        raise UsageError("--recorded-source and --allow-source-change exclude each other")
+    settings = load_settings()
+    policy = Policy.load(settings, profile=profile)
+    current = None if recorded_source else load_bundle(Path(file), settings.runtime_policy)
+
+    async def work(runtime: Runtime, attendance: Attendance) -> RunResult:
+        meta = get_run(runtime.store, run_id)
+        if answers or approve or deny:
+            prepared = Prepared(match_answers(meta.pending, answers, approve, deny), attendance.questions)
+            attendance = replace(attendance, questions=prepared)
+        return await runtime.resume(
+            meta.id, current=current, allow_source_change=allow_source_change, attendance=attendance
+        )
+
+    return execute(Execution(settings, policy, RunOptions(**reporting), agent=file), work)
+
+
+COMMANDS: tuple[click.Command, ...] = (resume,)

@@ -1,0 +1,59 @@
+"""``chidori run``."""
+
+from pathlib import Path
+
+import click
+
+from ..languages.loading import load_bundle
+from ..policy import Policy, Profile
+from ..runtime import Attendance, RunResult, Runtime
+from ..settings import load_settings
+from .execution import (
+    Execution,
+    RunOptions,
+    check_placement,
+    execute,
+    placement_options,
+    reporting_options,
+)
+from .inputs import parse_inputs
+
+
+@click.command("run")
+@click.argument("file")
+@click.option(
+    "-i",
+    "--input",
+    "inputs",
+    multiple=True,
+    metavar="INPUT",
+    help="key=value, key=@file, @file.json or a JSON object.",
+)
+@click.option("--model", metavar="M", help="The model of prompts that name none.")
+@reporting_options
+@placement_options
+def run(
+    file: str,
+    inputs: tuple[str, ...],
+    model: str | None,
+    local: bool,
+    address: str | None,
+    profile: Profile | None,
+    **reporting: bool,
+) -> int:
+    """Run the agent in FILE and print its output."""
+    check_placement(local, address)
+    settings = load_settings()
+    input_json = parse_inputs(inputs)
+    policy = Policy.load(settings, profile=profile)
+    entry = Path(file)
+    bundle = load_bundle(entry, settings.runtime_policy)
+
+    async def work(runtime: Runtime, attendance: Attendance) -> RunResult:
+        return await runtime.run(bundle, entry, input_json, model=model, attendance=attendance)
+
+    execution = Execution(settings, policy, RunOptions(**reporting), agent=file, create_store=True)
+    return execute(execution, work)
+
+
+COMMANDS: tuple[click.Command, ...] = (run,)
