@@ -1,3 +1,6 @@
+// The smallest agent.
+//
+//   chidori run agents/hello.ts --input name=Ada
 import type { Chidori } from "chidori";
 
 export async function agent(input: { name?: string }, chidori: Chidori) {

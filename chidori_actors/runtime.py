@@ -9,6 +9,7 @@ import uuid
 from collections.abc import Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import Any, AsyncIterator
 
@@ -23,7 +24,7 @@ from .journal.lanes import Retried, new_lane
 from .journal.lease import Lease
 from .journal.manifest import check_manifest
 from .journal.memory import StoredMemory
-from .journal.runs import RunMeta, get_run, is_run_id, run_writes
+from .journal.runs import ABI, RunMeta, get_run, is_run_id, run_writes
 from .journal.store import Fence, Store, Write
 from .languages.bundle import Bundle, compare
 from .placement.local import LocalSystem
@@ -151,14 +152,11 @@ class Runtime:
         lease = await Lease.acquire(self.store, meta.id, _owner())
         try:
             meta = get_run(self.store, meta.id)
-            recorded = self._bundle(meta)
-            check_manifest({"policy": meta.policy}, {"policy": asdict(self.settings.runtime_policy)})
-            bundle = recorded
-            if current is not None:
-                if not allow_source_change:
-                    compare(recorded, current)
-                bundle = current
-            changed = bundle.hash != recorded.hash
+            check_manifest(
+                {"abi": meta.abi, "policy": meta.policy},
+                {"abi": ABI, "policy": asdict(self.settings.runtime_policy)},
+            )
+            bundle, changed = self._source(meta, current, allow_source_change)
             meta = await self._reopen(meta, bundle, changed, lease.fence)
             past = load_past(self.store, meta.lane, None if changed else load_engine().golden)
             return await self._live(meta, bundle, past, lease.fence, attendance)
@@ -282,6 +280,17 @@ class Runtime:
             last_ms=max(meta.epoch_ms, past.last_ms),
         )
 
+    def _source(self, meta: RunMeta, current: Bundle | None, allow_change: bool) -> tuple[Bundle, bool]:
+        """The source to go on with, and whether it is another than the recorded one."""
+        if current is not None and meta.bundle is None:
+            return current, True  # imported from an implementation that does not carry the source
+        recorded = self._bundle(meta)
+        if current is None:
+            return recorded, False
+        if not allow_change:
+            compare(recorded, current)
+        return current, current.hash != recorded.hash
+
     def _bundle(self, meta: RunMeta) -> Bundle:
         if meta.bundle is None:
             raise ChidoriError(
@@ -337,6 +346,7 @@ def _question(question: Question) -> Mapping[str, Any]:
     return fields | {"choices": None if question.choices is None else list(question.choices)}
 
 
+@cache
 def _owner() -> str:
     try:
         user = getpass.getuser()

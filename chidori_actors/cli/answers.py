@@ -69,8 +69,7 @@ class _Given:
 def _texts(answers: Sequence[str]) -> list[_Given]:
     found = [(_NUMBERED.fullmatch(answer), answer) for answer in answers]
     return [
-        _Given("--answer", match[1], match[2]) if match else _Given("--answer", None, answer)
-        for match, answer in found
+        _Given("--answer", match[1], match[2]) if match else _Given("--answer", None, answer) for match, answer in found
     ]
 
 

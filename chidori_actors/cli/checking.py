@@ -8,6 +8,7 @@ from ..errors import SourceError
 from ..languages.loading import load_bundle
 from ..session.check import check_agent
 from ..settings import load_settings
+from .output import write
 
 EXIT_FAULT = 2
 
@@ -20,11 +21,11 @@ def check(file: str) -> int:
     try:
         check_agent(load_bundle(Path(file), settings.runtime_policy), settings)
     except SourceError as fault:
-        click.echo(f"Error: {fault}", err=True)
+        write(f"Error: {fault}", err=True)
         if fault.hint:
-            click.echo(f"  {fault.hint}", err=True)
+            write(f"  {fault.hint}", err=True)
         return EXIT_FAULT
-    click.echo(f"OK: {file}")
+    write(f"OK: {file}")
     return 0
 
 

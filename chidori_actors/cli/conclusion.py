@@ -4,12 +4,12 @@ import shlex
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-import click
 import orjson
 
 from ..journal.runs import RunMeta
 from ..runtime import RunResult
 from ..session.outcome import Completed, Failed, Paused
+from .output import write
 from .reports import one_line
 from .screen import printable
 
@@ -28,23 +28,17 @@ def conclude(result: RunResult, *, print_output: bool) -> int:
     meta, rest = result.meta, result.rest
     if isinstance(rest, Completed):
         if print_output:
-            click.echo(pretty(rest.output))
+            write(pretty(rest.output))
         return 0
     if isinstance(rest, Failed):
         lines = _failure(meta, rest.error)
     elif isinstance(rest, Paused) or meta.pending:
         lines = _open_questions(meta)
     else:
-        lines = iter(
-            ("Error: the record ends before the agent does", f"  {resume_command(meta.agent, meta.id)}")
-        )
+        lines = iter(("Error: the record ends before the agent does", f"  {resume_command(meta.agent, meta.id)}"))
     for line in lines:
-        click.echo(printable(line), err=True)
-    return (
-        EXIT_PAUSED
-        if isinstance(rest, Paused) or (meta.pending and not isinstance(rest, Failed))
-        else EXIT_FAILED
-    )
+        write(printable(line), err=True)
+    return EXIT_PAUSED if isinstance(rest, Paused) or (meta.pending and not isinstance(rest, Failed)) else EXIT_FAILED
 
 
 def pretty(json_text: bytes) -> bytes:

@@ -13,6 +13,7 @@ from ..runtime import Attendance, RunResult, Runtime, open_runtime
 from ..settings import Settings
 from .conclusion import conclude, resume_command
 from .interruption import run_interruptibly
+from .output import write
 from .reports import ConsoleReport, StreamReport
 from .screen import LiveScreen, PlainScreen, Screen
 from .terminal import TerminalQuestions
@@ -48,9 +49,7 @@ def reporting_options(command: Command) -> Command:
         click.option("-q", "--quiet", is_flag=True, help="Show no progress."),
         click.option("--verbose", is_flag=True, help="Show what the agent writes to its console."),
         click.option("--trace", is_flag=True, help="Print the trace after the run, to stderr."),
-        click.option(
-            "--stream", is_flag=True, help="Print every event as a line of JSON instead of the output."
-        ),
+        click.option("--stream", is_flag=True, help="Print every event as a line of JSON instead of the output."),
     ):
         command = option(command)
     return command
@@ -59,12 +58,8 @@ def reporting_options(command: Command) -> Command:
 def placement_options(command: Command) -> Command:
     """Adds ``--local``, ``--address``, ``--trusted`` and ``--untrusted``."""
     for option in (
-        click.option(
-            "--untrusted", "profile", flag_value="untrusted", help="Deny http, tools, exec and env."
-        ),
-        click.option(
-            "--trusted", "profile", flag_value="trusted", help="Allow what no rule speaks of (default)."
-        ),
+        click.option("--untrusted", "profile", flag_value="untrusted", help="Deny http, tools, exec and env."),
+        click.option("--trusted", "profile", flag_value="trusted", help="Allow what no rule speaks of (default)."),
         click.option("--address", metavar="A", help="Run on the cluster at this address."),
         click.option("--local", is_flag=True, help="Run in this process (default)."),
     ):
@@ -110,9 +105,7 @@ async def _execute(execution: Execution, screen: Screen, console: ConsoleReport,
     options = execution.options
     stream = StreamReport(console) if options.stream else None
     questions = TerminalQuestions(screen)
-    async with open_runtime(
-        execution.settings, policy=execution.policy, create=execution.create_store
-    ) as runtime:
+    async with open_runtime(execution.settings, policy=execution.policy, create=execution.create_store) as runtime:
         try:
             result = await work(runtime, Attendance(stream or console, questions))
         finally:
@@ -124,5 +117,5 @@ async def _execute(execution: Execution, screen: Screen, console: ConsoleReport,
             from .trace_lines import render_trace  # of no use to most runs
 
             for line in render_trace(runtime.store, result.meta):
-                click.echo(line, err=True)
+                write(line, err=True)
     return conclude(result, print_output=stream is None)

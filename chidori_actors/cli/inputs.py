@@ -25,9 +25,7 @@ def parse_inputs(texts: Iterable[str]) -> bytes:
     try:
         return orjson.dumps(merged)
     except TypeError as error:
-        raise UsageError(
-            f"--input: the text is not valid UTF-8 ({error})", hint="give it in a file"
-        ) from None
+        raise UsageError(f"--input: the text is not valid UTF-8 ({error})", hint="give it in a file") from None
 
 
 def _parse(text: str) -> dict[str, Any]:

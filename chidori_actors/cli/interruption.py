@@ -14,9 +14,7 @@ class Interrupted(Exception):
     """The user stopped the command; ``str()`` is what to tell."""
 
 
-def run_interruptibly(
-    work: Coroutine[Any, Any, T], continuation: Callable[[], str | None] = lambda: None
-) -> T:
+def run_interruptibly(work: Coroutine[Any, Any, T], continuation: Callable[[], str | None] = lambda: None) -> T:
     """Run ``work`` on a new event loop.
 
     ``continuation`` gives the command that continues its run, once there is one.

@@ -10,6 +10,7 @@ from ..session.outcome import Completed, Failed, RecordEnded
 from ..settings import load_settings
 from .execution import Execution, RunOptions, execute, reporting_options
 from .interruption import run_interruptibly
+from .output import write
 from .reports import one_line
 
 
@@ -38,7 +39,7 @@ async def _verify_all(run_ids: tuple[str, ...]) -> int:
     async with open_runtime(load_settings(), policy=Policy(), create=False) as runtime:
         for run_id in run_ids:
             reason = await _fault(runtime, run_id)
-            click.echo(f"OK: {run_id}" if reason is None else f"FAILED: {run_id}: {one_line(reason)}")
+            write(f"OK: {run_id}" if reason is None else f"FAILED: {run_id}: {one_line(reason)}")
             code = code if reason is None else 1
     return code
 

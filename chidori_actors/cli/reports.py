@@ -2,13 +2,13 @@
 
 from typing import Any
 
-import click
 import orjson
 
 from ..host.function import Question
 from ..journal.lanes import Settled, Started
 from ..journal.records import call_records, error_text
 from ..session.outcome import Completed, Failed, Paused
+from .output import write
 from .screen import Screen
 
 _MOST_TEXT = 200
@@ -108,7 +108,6 @@ class StreamReport:
 
     def __init__(self, console: ConsoleReport) -> None:
         self._console = console
-        self._broken = False
 
     def run_started(self, run_id: str) -> None:
         self._console.run_started(run_id)
@@ -162,15 +161,8 @@ class StreamReport:
             )
 
     def emit(self, kind: str, fields: dict[str, Any]) -> None:
-        """One event. A reader that went away does not end the run: it is persisted like any other."""
-        if self._broken:
-            return
-        try:
-            click.echo(orjson.dumps({"type": kind, **fields}))
-        except BrokenPipeError:
-            self._broken = True
+        """One event."""
+        write(orjson.dumps({"type": kind, **fields}))
 
-    def _prompt(
-        self, kind: str, stream_id: str, seq: int, prompt_type: str | None, more: dict[str, Any]
-    ) -> None:
+    def _prompt(self, kind: str, stream_id: str, seq: int, prompt_type: str | None, more: dict[str, Any]) -> None:
         self.emit(kind, {"stream_id": stream_id, "seq": seq, "prompt_type": prompt_type} | more)

@@ -35,9 +35,7 @@ def _check_seqs(ctx: click.Context, option: click.Parameter, seqs: tuple[str, ..
 @click.argument("file")
 @click.argument("run_id")
 @click.option("--recorded-source", is_flag=True, help="Go on with the source that the run was started with.")
-@click.option(
-    "--allow-source-change", is_flag=True, help="Replay with the source on disk and go on from there."
-)
+@click.option("--allow-source-change", is_flag=True, help="Replay with the source on disk and go on from there.")
 @click.option("--answer", "answers", multiple=True, metavar="[SEQ=]TEXT", help="Answer an open question.")
 @click.option(
     "--approve",

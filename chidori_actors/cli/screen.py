@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Protocol
 
-import click
+from .output import write
 
 if TYPE_CHECKING:
     from rich.live import Live
@@ -45,7 +45,7 @@ class PlainScreen:
     """Lines only."""
 
     def write(self, line: str) -> None:
-        click.echo(printable(line), err=True)
+        write(printable(line), err=True)
 
     def began(self, seq: int, label: str) -> None: ...
 
@@ -72,7 +72,7 @@ class LiveScreen:
 
     def write(self, line: str) -> None:
         if self._live is None:
-            click.echo(printable(line), err=True)
+            write(printable(line), err=True)
         else:
             self._live.console.print(printable(line), markup=False, highlight=False, soft_wrap=True)
 

@@ -4,10 +4,10 @@ import asyncio
 import os
 import sys
 
-import click
 import orjson
 
 from ..host.function import Question, Unanswered
+from .output import write
 from .screen import Screen, printable
 
 _CHUNK = 1 << 16
@@ -82,32 +82,30 @@ class TerminalQuestions:
 
     async def _answer(self, question: Question) -> str:
         while True:
-            click.echo("> ", err=True, nl=False)
+            write("> ", err=True, end=False)
             line = await self._lines.line()
             if line is None:
-                click.echo(err=True)
+                write("", err=True)
                 if question.default is None:
                     raise Unanswered(question)
                 return question.default
             if not self._interactive:
-                click.echo(printable(line), err=True)
+                write(printable(line), err=True)
             if not line and question.default is not None:
                 return question.default
             if question.choices is None or line in question.choices:
                 return line
             if line.strip() in question.choices:
                 return line.strip()
-            click.echo(
-                printable(f"{line!r} is not among the choices: {', '.join(question.choices)}"), err=True
-            )
+            write(printable(f"{line!r} is not among the choices: {', '.join(question.choices)}"), err=True)
 
 
 def _show(question: Question) -> None:
-    click.echo(printable(f"#{question.seq} {question.prompt}"), err=True)
+    write(printable(f"#{question.seq} {question.prompt}"), err=True)
     if question.kind != "input" and question.args is not None:
         args = orjson.dumps(question.args).decode()
-        click.echo(f"  {args if len(args) <= _SHOWN_ARGS else args[:_SHOWN_ARGS] + '…'}", err=True)
+        write(f"  {args if len(args) <= _SHOWN_ARGS else args[:_SHOWN_ARGS] + '…'}", err=True)
     if question.choices is not None:
-        click.echo(printable(f"  choices: {', '.join(question.choices)}"), err=True)
+        write(printable(f"  choices: {', '.join(question.choices)}"), err=True)
     if question.default is not None:
-        click.echo(printable(f"  default: {question.default}"), err=True)
+        write(printable(f"  default: {question.default}"), err=True)

@@ -24,11 +24,15 @@ class HostCall:
     function: str
     args: JsonObject
     at_ms: int
+    attempt: int = 1
 
     @property
     def key(self) -> str:
-        """The idempotency key: the same in every execution of this call, also after a crash."""
-        return f"{self.run_id}:{self.path}"
+        """The idempotency key: the same in every execution of this call, also after a crash.
+
+        After a failed run was resumed, another call may stand at the path of one that was taken back.
+        """
+        return f"{self.run_id}:{self.path}" + ("" if self.attempt == 1 else f":{self.attempt}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,6 @@ import orjson
 
 from .function import HostCall, HostError, HostFunction, HostResult, HostServices, JsonObject
 from .litellm_library import LitellmLibrary
-from .litellm_provider import LitellmProvider
 from .providers import Completion, CompletionRequest, Provider, ProviderError
 from .test_provider import FixedTextProvider
 from .unicode import without_lone_surrogates
@@ -51,12 +50,6 @@ def record_args(args: JsonObject, default_model: str | None) -> JsonObject:
     return recorded
 
 
-def warm(services: HostServices) -> None:
-    """Begin to load what prompts need, once a run turns out to make some; returns at once."""
-    if services.settings.test_llm_response is None:
-        services.resources.get(LitellmLibrary, LitellmLibrary).start()
-
-
 async def run_prompt(call: HostCall, services: HostServices, *, sleep: Sleep = asyncio.sleep) -> HostResult:
     """Answer one prompt. The value is the reply's text, or with ``format: "json"`` what it says.
 
@@ -88,6 +81,8 @@ def _provider(services: HostServices) -> Provider:
     fixed_text = services.settings.test_llm_response
     if fixed_text is not None:
         return FixedTextProvider(fixed_text)
+    from .litellm_provider import LitellmProvider  # its error texts need ssl and email, which other runs save
+
     library = services.resources.get(LitellmLibrary, LitellmLibrary)
     return LitellmProvider(library, services.settings.environ)
 

@@ -3,6 +3,7 @@
 import asyncio
 import queue
 import threading
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -13,6 +14,10 @@ from .environment import Environment
 from .writes import Fence, Write
 
 _MAX_BATCH = 2000
+_LONE_STREAK = 4
+"""So many submissions in a row by one run, each made while nothing else was under way, and it is taken to be alone."""
+_LONE_SECONDS = 0.002
+"""A lone commit that takes longer goes to the thread next time: the event loop must not wait for a slow disk."""
 _MAX_KEY = 511  # LMDB's limit as it is built
 _COUNTER_BYTES = 8
 
@@ -21,7 +26,7 @@ _COUNTER_BYTES = 8
 class Submission:
     """Writes that wait for their transaction; ``error`` and ``count`` are set by it.
 
-    ``counter`` is a key of ``meta`` whose number goes up by one; ``count`` is the new number.
+    ``alone`` says that the submitter can do nothing else meanwhile. ``counter`` is a key of ``meta`` whose number goes up by one; ``count`` is the new number.
     """
 
     writes: Sequence[Write]
@@ -29,6 +34,7 @@ class Submission:
     counter: bytes | None
     loop: asyncio.AbstractEventLoop
     done: Callable[["Submission"], None]
+    alone: bool = False
     error: Exception | None = None
     count: int = 0
 
@@ -50,6 +56,9 @@ class Committer:
     def __init__(self, environment: Environment) -> None:
         self._environment = environment
         self._waiting: queue.SimpleQueue[Submission | None] = queue.SimpleQueue()
+        self._pending = 0
+        self._lone_run: str | None = None
+        self._streak = 0
         # A daemon: a program that forgets to close the store still ends; what was acknowledged is durable.
         self._thread = threading.Thread(target=self._run, name="journal commits", daemon=True)
         self._thread.start()
@@ -59,7 +68,29 @@ class Committer:
         for write in submission.writes:
             if not 0 < len(write.key) <= _MAX_KEY:
                 raise ValueError(f"a key of {write.database} has {len(write.key)} bytes; 1 to {_MAX_KEY} fit")
+        if self._is_lone(submission):
+            self._commit_here(submission)
+            return
+        self._pending += 1
         self._waiting.put(submission)
+
+    def _is_lone(self, submission: Submission) -> bool:
+        run = submission.fence.run_id if submission.alone and submission.fence is not None else None
+        self._streak = self._streak + 1 if run is not None and run == self._lone_run else 0
+        self._lone_run = run
+        return self._streak >= _LONE_STREAK and not self._pending
+
+    def _commit_here(self, submission: Submission) -> None:
+        """Two changes of thread cost 0.1 ms; a run that has the process to itself saves them."""
+        began = time.perf_counter()
+        self._commit([submission])
+        if time.perf_counter() - began > _LONE_SECONDS:
+            self._streak = 0
+        submission.loop.call_soon(_finish, [submission])
+
+    def _finished(self, batch: list[Submission]) -> None:
+        self._pending -= len(batch)
+        _finish(batch)
 
     def close(self) -> None:
         """Commit everything that waits, then end the thread."""
@@ -130,7 +161,7 @@ class Committer:
             by_loop.setdefault(submission.loop, []).append(submission)
         for loop, finished in by_loop.items():
             try:
-                loop.call_soon_threadsafe(_finish, finished)
+                loop.call_soon_threadsafe(self._finished, finished)
             except RuntimeError:
                 # The loop was closed while its writes were under way: they are durable, and nobody waits.
                 continue

@@ -8,10 +8,7 @@ from ..errors import ManifestMismatch
 from .json_text import parse_json, rfc3339
 from .lanes import Entry, Settled, Started
 from .records import error_text
-from .runs import RunMeta
-
-ABI: Mapping[str, Any] = {"typescript_runtime": 1, "quickjs_snapshot": 1, "engine_fork": "chidori-quickjs"}
-"""Compatibility numbers: a run can be continued by every runtime that has the same."""
+from .runs import ABI, RunMeta
 
 _POLICY_FIELDS = ("typescript_imports", "date", "random", "maps_sets")
 
@@ -46,7 +43,7 @@ def build_manifest(
     asked = [operation for operation in open_calls if _question(meta, operation["seq"]) is not None]
     manifest: JsonObject = {
         "run_id": meta.id,
-        "abi": dict(ABI),
+        "abi": dict(meta.abi),
         "snapshot_kind": "replay" if snapshot_file is None else "image",
         "policy": {
             **{name: meta.policy.get(name) for name in _POLICY_FIELDS},

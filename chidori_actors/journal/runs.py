@@ -2,12 +2,15 @@
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from ..errors import RunNotFound, StoreError
 from .framing import JsonObject, damaged, frame, unframe
 from .store import Store, Write
+
+ABI: Mapping[str, Any] = {"typescript_runtime": 1, "quickjs_snapshot": 1, "engine_fork": "chidori-quickjs"}
+"""Compatibility numbers: a run can be continued by every runtime that has the same."""
 
 Status = Literal["running", "completed", "failed", "cancelled", "paused", "awaitingapproval"]
 
@@ -37,6 +40,7 @@ class RunMeta:
     epoch_ms: int
     lane: int
     policy: Mapping[str, str]
+    abi: Mapping[str, Any] = field(default_factory=lambda: dict(ABI))
     output: bytes | None = None
     error: Mapping[str, Any] | None = None
     model: str | None = None

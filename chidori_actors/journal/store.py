@@ -121,14 +121,19 @@ class Store:
         """
         await self._enqueue(writes, fence, None)
 
-    def submit(self, writes: Sequence[Write], fence: Fence | None, done: Done) -> None:
-        """The same as ``commit`` without a future: ``done`` is called on this event loop.
+    def submit(
+        self, writes: Sequence[Write], fence: Fence | None, done: Done, *, alone: bool = False
+    ) -> None:
+        """The same as ``commit`` without a future: ``done`` is called on this event loop, never within the call.
+
+        ``alone``: the submitter has nothing else to do until then. A process in which only one run commits, one at a
+        time, does so on its own thread.
 
         Raises:
             ValueError: a key is empty or longer than 511 bytes.
         """
         loop = asyncio.get_running_loop()
-        self._use().committer.submit(Submission(writes, fence, None, loop, lambda ended: done(ended.error)))
+        self._use().committer.submit(Submission(writes, fence, None, loop, lambda ended: done(ended.error), alone))
 
     async def increment(self, counter: bytes, writes: Sequence[Write] = ()) -> int:
         """Add one to the number at key ``counter`` of ``meta``, durably and together with ``writes``.

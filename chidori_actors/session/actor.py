@@ -63,6 +63,7 @@ class Actor:
         self._calls = HostCalls(run)
         self._vm = VmHost(shared, spec.program, self._history)
         self._past = spec.past
+        self._attempt = spec.past.attempt
         self._group: asyncio.TaskGroup | None = None
         # The host-promise table: what the VM waits for, with the place of its ``started`` entry in the lane.
         self._table: dict[int, LiveCall] = {}
@@ -94,6 +95,8 @@ class Actor:
                     await self._live()
             except VmFailed as failure:
                 self._rest = Failed({"message": str(failure), "name": "BoundExceeded"})
+            if self._rest is None and self._spec.record_complete:
+                self._rest = self._at_rest()
             rest = self._rest or RecordEnded()
             if self._spec.live:
                 await self._close(rest, closing(rest))
@@ -148,13 +151,13 @@ class Actor:
     # -- live -------------------------------------------------------------------------------------------------------
 
     async def _live(self) -> None:
-        if self._rest is not None:
-            return
         async with asyncio.TaskGroup() as group:
             self._group = group
             try:
                 for call in list(self._table.values()):
-                    self._issue(call, again=call.started.ordinal in self._past.started)
+                    # The agent may have ended before the crash: then only what is finished anyway is made.
+                    if self._rest is None or call.function.finishes:
+                        self._issue(call, again=call.started.ordinal in self._past.started)
                 for ordinal in self._aborted & self._table.keys():
                     self._give_up(ordinal)
                 self._past = Past()
@@ -251,6 +254,7 @@ class Actor:
             args=made.args if function.record_args is None else orjson.dumps(args),
             at_ms=self._run.now_ms(),
             site=made.site or None,
+            attempt=self._attempt,
         )
         call = LiveCall(started, function, args, self._path(made.ordinal))
         self._numbers[made.ordinal] = self._lane.append(started)
@@ -313,7 +317,7 @@ class Actor:
                 self._run.observer.call_ended(call.path, call.started, settled, False)
             self._committed(error)
 
-        self._lane.submit(committed, done.writes)
+        self._lane.submit(committed, done.writes, alone=len(self._table) == 1)
 
     def _committed(self, error: BaseException | None) -> None:
         if error is not None and self._fault is None:
@@ -378,6 +382,7 @@ class Actor:
             "seq": self._run.seq,
             "index": self._run.index,
             "last_ms": self._run.last_ms,
+            "attempt": self._attempt,
             "revealed": sorted(self._run.services.secrets.revealed),
         }
         self._imaged_at = self._vm.delivered

@@ -79,6 +79,4 @@ def _fault(threw: Threw, bundle: Bundle) -> SourceError:
     if "location" not in error:
         return SourceError(message, path=bundle.entry)
     path, line, column = error["location"].rsplit(":", 2)
-    return SourceError(
-        message, path=path, line=int(line), column=int(column), source_line=error["source_line"]
-    )
+    return SourceError(message, path=path, line=int(line), column=int(column), source_line=error["source_line"])

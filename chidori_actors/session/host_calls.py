@@ -92,7 +92,11 @@ class HostCalls:
         value = settled.value
         unrecorded = self._run.functions[started.function].unrecorded
         if unrecorded is not None:
-            value = unrecorded(orjson.loads(started.args), self._run.services)
+            try:
+                value = unrecorded(orjson.loads(started.args), self._run.services)
+            except HostError as error:  # it was there when the call was made, and is not now
+                text = canonical({"message": str(error), "name": error.name, "data": error.data})
+                return settled.at_ms, b"[%d,0,%b]" % (settled.ordinal, text)
         return settled.at_ms, b"[%d,1,%b]" % (settled.ordinal, value or b"null")
 
     def reveal_again(self, names: Iterable[str]) -> None:
@@ -152,7 +156,13 @@ class HostCalls:
     def _host_call(self, call: LiveCall) -> HostCall:
         started = call.started
         return HostCall(
-            self._run.run_id, call.path, started.seq, started.function, call.args, started.at_ms
+            run_id=self._run.run_id,
+            path=call.path,
+            seq=started.seq,
+            function=started.function,
+            args=call.args,
+            at_ms=started.at_ms,
+            attempt=started.attempt,
         )
 
     def _notes(self, call: LiveCall, notes: Any) -> dict[str, Any]:

@@ -29,12 +29,12 @@ class LaneWriter:
         self._unsent += encode_entry(self.lane, number, entry)
         return number
 
-    def submit(self, done: Done, writes: Iterable[Write] = ()) -> None:
-        """Commit what was appended and ``writes`` in one transaction; ``done`` hears how it went."""
-        self._store.submit(self._take(writes), self._fence, done)
+    def submit(self, done: Done, writes: Iterable[Write] = (), *, alone: bool = False) -> None:
+        """Commit what was appended and ``writes`` in one transaction; ``done`` hears how it went (``Store.submit``)."""
+        self._store.submit(self._take(writes), self._fence, done, alone=alone)
 
     async def commit(self, writes: Iterable[Write] = ()) -> None:
-        """The same, waiting until it is durable.
+        """The same, waiting until it and everything submitted before is durable.
 
         Raises:
             StoreError: nothing of it was written (a full disk, a lost lease).
@@ -42,11 +42,8 @@ class LaneWriter:
         taken = self._take(writes)
         if taken:
             await self._store.commit(taken, fence=self._fence)
-
-    @property
-    def has_unsent(self) -> bool:
-        """Whether something was appended that no submission has taken."""
-        return bool(self._unsent)
+        else:
+            await self._store.flush()
 
     def _take(self, writes: Iterable[Write]) -> list[Write]:
         taken = self._unsent

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..journal.images import StoredImage, newest_image
-from ..journal.lanes import Entry, Settled, Started, apply_retries, read_lane
+from ..journal.lanes import Entry, Retried, Settled, Started, apply_retries, read_lane
 from ..journal.store import Store
 
 
@@ -14,7 +14,7 @@ class Past:
 
     ``deliveries`` are the settlements that the VM has not been given yet, in order; ``started`` the calls that were
     pending in the image or came later; ``numbers`` their places in the lane. ``rejected`` says why an image was
-    passed over.
+    passed over. ``attempt`` is one more than the number of times that settlements were taken back.
     """
 
     image: StoredImage | None = None
@@ -26,6 +26,7 @@ class Past:
     seq: int = 0
     index: int = 0
     last_ms: int = 0
+    attempt: int = 1
     pending: list[int] = field(default_factory=list)
     """Ordinals of the calls that the image's VM waits for."""
     rejected: list[str] = field(default_factory=list)
@@ -54,6 +55,7 @@ def load_past(store: Store, lane: int, golden: str | None) -> Past:
         tail = _apply_header(store, lane, past, image.header)
     entries = [(tail + place, entry) for place, entry in enumerate(read_lane(store, lane, start=tail))]
     past.length = tail + len(entries)
+    past.attempt += sum(isinstance(entry, Retried) for _, entry in entries)
     places = {id(entry): number for number, entry in entries}
     for entry in apply_retries([entry for _, entry in entries], delivered_before=past.delivered):
         _add(past, entry, places[id(entry)])
@@ -62,6 +64,7 @@ def load_past(store: Store, lane: int, golden: str | None) -> Past:
 
 def _apply_header(store: Store, lane: int, past: Past, header: Any) -> int:
     past.seq, past.index, past.last_ms = header["seq"], header["index"], header["last_ms"]
+    past.attempt = header["attempt"]
     for number in header["pending"]:
         entry = next(iter(read_lane(store, lane, start=number)))
         if isinstance(entry, Started):

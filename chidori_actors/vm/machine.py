@@ -187,7 +187,7 @@ def _explain(stop: Exception) -> Exception:
 def _parse(line: bytes) -> Said:
     kind, _, rest = line.partition(b"\t")
     if kind == b"call":
-        ordinal, after, function, site, args = rest.split(b"\t", 4)
+        ordinal, after, function, args, site = rest.split(b"\t", 4)
         return Call(int(ordinal), int(after), function.decode(), site.decode().strip(), args)
     if kind == b"abort":
         return Aborted(int(rest))

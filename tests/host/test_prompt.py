@@ -74,7 +74,7 @@ class Bench:
 
 def call_of(text: str, **options: Any) -> HostCall:
     args = record_args({"text": text, **options}, "gpt-4o")
-    return HostCall(run_id="run", path="4", seq=9, function="prompt", args=args)
+    return HostCall(run_id="run", path="4", seq=9, function="prompt", args=args, at_ms=0)
 
 
 def services_with(environ: dict[str, str], events: RecordedEvents, resources: Resources) -> HostServices:
@@ -87,6 +87,7 @@ def services_with(environ: dict[str, str], events: RecordedEvents, resources: Re
         events=events,
         memory=absent,
         secrets=Secrets(environ, "seed", lambda name: None),
+        refusal=lambda target, args: None,
         read_template=lambda path: None,
         resources=resources,
     )

@@ -11,9 +11,9 @@ from chidori_actors.errors import ChidoriError, ManifestMismatch, StoreError
 from chidori_actors.journal.checkpoint import checkpoint_entries, export_checkpoint, parse_checkpoint
 from chidori_actors.journal.json_text import milliseconds_since_1970, parse_json, rfc3339
 from chidori_actors.journal.lanes import Entry, Settled, Started
-from chidori_actors.journal.manifest import ABI, Engine, build_manifest, check_manifest
+from chidori_actors.journal.manifest import Engine, build_manifest, check_manifest
 from chidori_actors.journal.records import call_records
-from chidori_actors.journal.runs import RunMeta
+from chidori_actors.journal.runs import ABI, RunMeta
 
 AT = 1_700_000_000_123
 POLICY = {"typescript_imports": "relative", "date": "fixed", "random": "seeded", "maps_sets": "serialize"}

@@ -30,9 +30,7 @@ asyncio.run(main())
 
 async def test_a_second_acquisition_in_one_process_is_refused_until_the_release(store: Store) -> None:
     lease = await Lease.acquire(store, "run-1", "chidori serve")
-    with pytest.raises(
-        RunOwned, match=r"run run-1 is owned by chidori serve \(pid \d+, since .+\)"
-    ) as caught:
+    with pytest.raises(RunOwned, match=r"run run-1 is owned by chidori serve \(pid \d+, since .+\)") as caught:
         await Lease.acquire(store, "run-1", "chidori resume")
     assert caught.value.hint
     lease.release()
@@ -53,9 +51,7 @@ async def test_a_run_is_not_kept_by_the_lease_of_another_run(store: Store) -> No
 
 def _holder(path: Path) -> "subprocess.Popen[bytes]":
     """A process that owns run-1 and has printed its epoch."""
-    return subprocess.Popen(
-        [sys.executable, "-c", HOLDER, str(path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
-    )
+    return subprocess.Popen([sys.executable, "-c", HOLDER, str(path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
 
 
 async def test_a_live_process_keeps_its_run_and_a_killed_one_loses_it_at_once(tmp_path: Path) -> None:

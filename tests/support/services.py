@@ -1,5 +1,6 @@
 """The services that host functions get, with fakes for people and for the event stream."""
 
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -98,6 +99,7 @@ def make_services(
         events=RecordedEvents(),
         memory=DictMemory(),
         secrets=Secrets(variables, seed, Policy.load(settings).hosts_for),
+        refusal=Policy.load(settings).refusal,
         read_template=read_template,
         resources=resources or Resources(),
     )
@@ -105,7 +107,7 @@ def make_services(
 
 def make_call(function: str, args: dict[str, Any], *, path: str = "4/2", seq: int = 7) -> HostCall:
     """A call as it reaches a host function: ``args`` are the record's."""
-    return HostCall(run_id="run-1", path=path, seq=seq, function=function, args=args)
+    return HostCall(run_id="run-1", path=path, seq=seq, function=function, args=args, at_ms=int(time.time() * 1000))
 
 
 async def run_function(function: HostFunction, args: dict[str, Any], services: HostServices) -> Any:

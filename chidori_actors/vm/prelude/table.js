@@ -69,7 +69,7 @@
       entry.reject = reject;
     });
     waiting.set(number, entry);
-    say(`call\t${number}\t${delivered}\t${name}\t${siteOf(stack)}\t${argsJson}`);
+    say(`call\t${number}\t${delivered}\t${name}\t${argsJson}\t${siteOf(stack)}`);
     if (signal) addAbortAlgorithm(signal, () => withdraw(number, signal.reason));
     return { number, promise };
   };

@@ -1,0 +1,17 @@
+// Counts its own runs. Memory belongs to the project: it outlives a run, and every run on the same store sees it.
+//
+//   chidori run agents/memory.ts --input name=Ada
+import type { Chidori } from "chidori";
+
+interface Visits {
+  count: number;
+}
+
+export async function agent(input: { name?: string }, chidori: Chidori) {
+  const name = input.name ?? "world";
+  const before = (await chidori.memory("get", name, { namespace: "visits" })) as Visits | null;
+  const visits: Visits = { count: (before?.count ?? 0) + 1 };
+  await chidori.memory("set", name, visits, { namespace: "visits" });
+  const known = (await chidori.memory("list", { namespace: "visits" })) as string[];
+  return { name, visits: visits.count, known };
+}

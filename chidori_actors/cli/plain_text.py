@@ -1,0 +1,39 @@
+"""Figures and tables as plain text."""
+
+from collections.abc import Iterable, Sequence
+
+_CLIP = 60
+_MINUTE_MS = 60_000
+_HOUR_MS = 60 * _MINUTE_MS
+_DAY_MS = 24 * _HOUR_MS
+
+
+def clip(text: str, length: int = _CLIP) -> str:
+    """``text`` on one line of at most ``length`` characters; ``…`` says that it was cut."""
+    # Of a document only the beginning is looked at: splitting all of it would cost more than the rest of the line.
+    joined = " ".join(text[: 8 * length].split())
+    return joined if len(joined) <= length and len(text) <= 8 * length else joined[: length - 1] + "…"
+
+
+def counted(count: int, noun: str) -> str:
+    """``1 call``, ``2 calls``."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
+def duration_text(milliseconds: float) -> str:
+    """``0.012s``, ``3.456s``, ``2m05s``, ``3h02m``, ``4d07h``."""
+    whole = max(0, round(milliseconds))
+    if whole < _MINUTE_MS:
+        return f"{whole / 1000:.3f}s"
+    if whole < _HOUR_MS:
+        return f"{whole // _MINUTE_MS}m{whole % _MINUTE_MS // 1000:02d}s"
+    if whole < _DAY_MS:
+        return f"{whole // _HOUR_MS}h{whole % _HOUR_MS // _MINUTE_MS:02d}m"
+    return f"{whole // _DAY_MS}d{whole % _DAY_MS // _HOUR_MS:02d}h"
+
+
+def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
+    """The rows below the header, their columns aligned."""
+    lines = [tuple(header), *map(tuple, rows)]
+    widths = [max(len(line[column]) for line in lines) for column in range(len(header))]
+    return ["  ".join(f"{cell:<{width}}" for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines]

@@ -1,0 +1,144 @@
+"""What calls add up to: how many of each function, and what prompts used and cost by model."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from .cost import cost_usd
+from .journal.json_text import parse_json
+from .journal.lanes import Entry, Settled, Started
+
+_PROMPT = "prompt"
+_NO_MODEL = "(no model)"
+_LEAST_SHOWN_AS_CENTS = 0.01
+
+
+@dataclass(slots=True)
+class ModelTotals:
+    """The prompts of one model. ``unpriced`` of them were answered at a price that is not known; ``cost_usd`` is
+    that of the others, in US dollars."""
+
+    prompts: int = 0
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cost_usd: float = 0.0
+    unpriced: int = 0
+
+
+@dataclass(slots=True)
+class Totals:
+    """Sums over lanes as they were written: what a resume did again was done and paid for twice, and counts twice.
+
+    ``attempts`` are the failed attempts at calls that were tried again.
+    """
+
+    calls: Counter[str] = field(default_factory=Counter)
+    models: dict[str, ModelTotals] = field(default_factory=dict)
+    attempts: int = 0
+
+    def following(self, entries: Iterable[Entry]) -> Iterator[Entry]:
+        """The same entries, counted as they pass. They are those of one lane."""
+        models: dict[int, str] = {}
+        for entry in entries:
+            if isinstance(entry, Started):
+                self.calls[entry.function] += 1
+                if entry.function == _PROMPT:
+                    models[entry.ordinal] = _model_of(entry)
+            elif isinstance(entry, Settled):
+                self.attempts += failed_attempts(entry)
+                if entry.ordinal in models:
+                    self._add_prompt(models[entry.ordinal], entry)
+            yield entry
+
+    def _add_prompt(self, model: str, settled: Settled) -> None:
+        sums = self.models.setdefault(model, ModelTotals())
+        sums.prompts += 1
+        usage = settled.token_usage
+        if usage is not None:
+            sums.input_tokens += usage.get("input_tokens", 0)
+            sums.output_tokens += usage.get("output_tokens", 0)
+        elif settled.value is None:
+            return  # it failed or was cancelled, and nobody says that it cost anything
+        cost = None if usage is None else cost_usd(model, usage)
+        if cost is None:
+            sums.unpriced += 1
+        else:
+            sums.cost_usd += cost
+
+    @property
+    def input_tokens(self) -> int:
+        return sum(sums.input_tokens for sums in self.models.values())
+
+    @property
+    def output_tokens(self) -> int:
+        return sum(sums.output_tokens for sums in self.models.values())
+
+    @property
+    def cost_usd(self) -> float:
+        """What is known of the cost; ``unpriced_models`` names what is missing."""
+        return sum(sums.cost_usd for sums in self.models.values())
+
+    @property
+    def unpriced_models(self) -> list[str]:
+        """The models of whose prompts at least one has no known price."""
+        return sorted(model for model, sums in self.models.items() if sums.unpriced)
+
+    def to_json(self) -> dict[str, Any]:
+        """All of it; a ``cost_usd`` is null as soon as a part of it is unknown, ``cost`` says it in words."""
+        return {
+            "calls": dict(self.calls.most_common()),
+            "input_tokens": self.input_tokens,
+            "output_tokens": self.output_tokens,
+            "cost_usd": None if self.unpriced_models else self.cost_usd,
+            "cost": self.cost_text(),
+            "models": {model: _model_json(model, sums) for model, sums in sorted(self.models.items())},
+            "failed_attempts": self.attempts,
+        }
+
+    def cost_text(self) -> str:
+        """For people: ``$0.0123 + unknown for gpt-x``."""
+        priced = any(sums.prompts > sums.unpriced for sums in self.models.values())
+        return _cost_text(self.cost_usd if priced or not self.models else None, self.unpriced_models)
+
+
+def model_cost_text(model: str, sums: ModelTotals) -> str:
+    """The cost of one model's prompts for people: ``unknown`` when none of it is known."""
+    if sums.unpriced and sums.unpriced == sums.prompts:
+        return "unknown"
+    known = _dollars(sums.cost_usd)
+    return f"{known} + unknown for {sums.unpriced} prompts" if sums.unpriced else known
+
+
+def failed_attempts(settled: Settled) -> int:
+    """How often the call was tried before this outcome without success, as its notes tell."""
+    attempts = settled.notes.get("attempts", 0)
+    return len(attempts) if isinstance(attempts, list) else int(attempts) if isinstance(attempts, int) else 0
+
+
+def _model_of(call: Started) -> str:
+    args = parse_json(call.args)
+    model = args.get("model") if isinstance(args, Mapping) else None
+    return model if isinstance(model, str) else _NO_MODEL
+
+
+def _model_json(model: str, sums: ModelTotals) -> dict[str, Any]:
+    return {
+        "prompts": sums.prompts,
+        "input_tokens": sums.input_tokens,
+        "output_tokens": sums.output_tokens,
+        "cost_usd": None if sums.unpriced else sums.cost_usd,
+        "cost": model_cost_text(model, sums),
+    }
+
+
+def _cost_text(known: float | None, unpriced: list[str]) -> str:
+    parts = [] if known is None else [_dollars(known)]
+    if unpriced:
+        parts.append(f"unknown for {', '.join(unpriced)}")
+    return " + ".join(parts)
+
+
+def _dollars(cost: float) -> str:
+    """Four decimals, and six for what would then be lost."""
+    return f"${cost:.4f}" if cost == 0 or cost >= _LEAST_SHOWN_AS_CENTS else f"${cost:.6f}"

@@ -1,0 +1,201 @@
+"""``chidori run`` from outside: what it prints where, and its exit codes."""
+
+import json
+import signal
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from .console import assert_refused, chidori, command_line, environment, run_id_of
+
+ECHO = """
+export async function agent(input, chidori) {
+  console.log("got", Object.keys(input).length);
+  await chidori.log("working");
+  return { input, reply: await chidori.prompt("Say something", { type: "answer" }) };
+}
+"""
+WAITS = """
+export async function agent(input, chidori) {
+  await chidori.log("begun");
+  await new Promise((resolve) => setTimeout(resolve, 600_000));
+  return "slept";
+}
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "echo.ts").write_text(ECHO)
+    (tmp_path / "waits.ts").write_text(WAITS)
+    return tmp_path
+
+
+def test_run_prints_the_output_and_tells_the_rest_on_stderr(folder: Path) -> None:
+    (folder / "text.md").write_text("some text")
+    (folder / "more.json").write_text('{"c": [1]}')
+    result = chidori(
+        folder, "run", "echo.ts", "-i", "a=1", "--input", "b=@text.md", "-i", "@more.json", "-i", '{"a": 2}'
+    )
+    assert result.returncode == 0, result.stderr
+    output = {"input": {"a": 2, "b": "some text", "c": [1]}, "reply": "a fixed reply"}
+    assert result.stdout == json.dumps(output, indent=2) + "\n"
+    lines = result.stderr.splitlines()
+    assert lines[0] == f"run {run_id_of(result)}"
+    assert lines[1:3] == ["#1 log …", "#1 log 0.0s"]
+    assert lines[3] == "#2 prompt …"
+    assert lines[4].startswith("#2 prompt 0.")
+    assert lines[4].endswith("s 5 tokens")
+    assert "console" not in result.stderr
+
+
+def test_quiet_shows_no_progress_and_verbose_the_agents_console(folder: Path) -> None:
+    result = chidori(folder, "run", "echo.ts", "-q", "--verbose")
+    assert result.returncode == 0
+    assert result.stderr.splitlines() == [f"run {run_id_of(result)}", "console.log: got 0"]
+
+
+def test_stream_writes_every_event_as_a_line_of_json(folder: Path) -> None:
+    result = chidori(folder, "run", "echo.ts", "--stream")
+    assert result.returncode == 0, result.stderr
+    events = [json.loads(line) for line in result.stdout.splitlines()]
+    kinds = [event["type"] for event in events]
+    assert kinds[:2] == ["call", "prompt_start"]
+    assert kinds[-3:] == ["prompt_end", "call", "done"]
+    assert set(kinds[2:-3]) == {"prompt_delta"}
+    log, start, prompt, done = events[0], events[1], events[-2], events[-1]
+    assert log["record"]["function"] == "log"
+    assert (start["seq"], start["prompt_type"]) == (2, "answer")
+    assert "".join(event["delta"] for event in events[2:-3]) == "a fixed reply"
+    assert events[-3] == {
+        "type": "prompt_end",
+        "stream_id": start["stream_id"],
+        "seq": 2,
+        "prompt_type": "answer",
+        "error": None,
+    }
+    assert prompt["record"]["result"] == "a fixed reply"
+    assert prompt["record"]["path"] == "2"
+    assert done == {
+        "type": "done",
+        "id": run_id_of(result),
+        "status": "completed",
+        "output": {"input": {}, "reply": "a fixed reply"},
+    }
+
+
+def test_stream_ends_with_the_failure_or_the_open_questions(folder: Path) -> None:
+    (folder / "fails.ts").write_text('export async function agent() { throw new Error("no luck"); }')
+    (folder / "asks.ts").write_text('export const agent = (input, chidori) => chidori.input("Name?");')
+    failed = chidori(folder, "run", "fails.ts", "--stream")
+    assert json.loads(failed.stdout.splitlines()[-1]) == {
+        "type": "done",
+        "id": run_id_of(failed),
+        "status": "failed",
+        "error": "no luck",
+    }
+    assert failed.returncode == 1
+    paused = chidori(folder, "run", "asks.ts", "--stream")
+    done = json.loads(paused.stdout.splitlines()[-1])
+    assert (done["status"], done["pending_seq"], done["pending_prompt"]) == ("paused", 1, "Name?")
+    assert [question["kind"] for question in done["pending"]] == ["input"]
+    assert paused.returncode == 3
+
+
+def test_a_failed_run_names_place_line_and_how_to_go_on(folder: Path) -> None:
+    (folder / "my agent.ts").write_text(
+        "interface Unused { x: number }\n"
+        "export async function agent(input: unknown, chidori: any) {\n"
+        '  return chidori.template("{{ missing }}", {});\n'
+        "}\n"
+    )
+    result = chidori(folder, "run", "my agent.ts")
+    run_id = run_id_of(result)
+    assert_refused(result, 1, "Error: my agent.ts:3:18: ", "missing")
+    assert '  return chidori.template("{{ missing }}", {});' in result.stderr
+    assert f"chidori resume 'my agent.ts' {run_id}\n" in result.stderr
+    assert f"chidori trace {run_id}" in result.stderr
+
+
+def test_a_denial_is_always_visible(folder: Path) -> None:
+    (folder / "denied.ts").write_text(
+        "export const agent = (input, chidori) => chidori.tryCall(() => chidori.http('http://example.com'));"
+    )
+    result = chidori(folder, "run", "denied.ts", "--untrusted", "-q")
+    assert result.returncode == 0
+    assert "warning: #1 http: policy: `http` denied (--untrusted" in result.stderr
+
+
+def test_a_reader_that_goes_away_ends_neither_the_run_nor_with_a_traceback(folder: Path) -> None:
+    process = subprocess.Popen(
+        command_line("run", "echo.ts", "--stream"),
+        cwd=folder,
+        env=environment(folder),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    assert process.stderr is not None
+    process.stdout.close()
+    told = process.stderr.read()
+    process.stderr.close()
+    assert process.wait(60) == 0
+    assert "Error" not in told
+    assert "Traceback" not in told
+    run_id = told.split()[1]
+    assert chidori(folder, "verify", run_id).stdout == f"OK: {run_id}\n"
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_leaves_the_run_resumable_and_says_how(folder: Path, number: signal.Signals) -> None:
+    with subprocess.Popen(
+        command_line("run", "waits.ts"),
+        cwd=folder,
+        env=environment(folder),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stderr is not None
+        run_id = process.stderr.readline().split()[1]
+        while "#2 timer" not in process.stderr.readline():
+            pass
+        process.send_signal(number)
+        rest = process.stderr.read()
+        assert process.wait(60) == 130
+    assert f"Interrupted. Continue with: chidori resume waits.ts {run_id}\n" in rest
+    assert "Traceback" not in rest
+    (folder / "waits.ts").write_text(WAITS.replace("600_000", "1"))
+    went_on = chidori(folder, "resume", "waits.ts", run_id, "--allow-source-change")
+    assert (went_on.returncode, went_on.stdout) == (0, '"slept"\n'), went_on.stderr
+    assert "1 call answered from the record" in went_on.stderr
+
+
+def test_a_cluster_that_is_not_there_is_refused(folder: Path) -> None:
+    assert_refused(chidori(folder, "run", "echo.ts", "--address", "auto"), 2, "Ray cluster is not installed")
+
+
+def test_misuse_exits_2_and_the_version_is_known(folder: Path) -> None:
+    unknown = chidori(folder, "run", "echo.ts", "--frobnicate")
+    assert unknown.returncode == 2
+    assert "No such option" in unknown.stderr
+    assert chidori(folder, "frobnicate").returncode == 2
+    assert chidori(folder, "--version").stdout.startswith("chidori 0.")
+
+
+def test_run_loads_no_heavy_library_before_it_needs_one(folder: Path) -> None:
+    (folder / "plain.ts").write_text("export const agent = (input, chidori) => chidori.log('hello');")
+    program = (
+        "import sys; from chidori_actors.cli import run_command; "
+        "code = run_command(['run', 'plain.ts']); "
+        "print(sorted(sys.modules.keys() & {'rich', 'aiohttp', 'litellm', 'jinja2', 'numpy'}), code)"
+    )
+    command = [*command_line()[:1], "-c", program]
+    result = subprocess.run(
+        command, cwd=folder, env=environment(folder), capture_output=True, text=True, timeout=60, check=False
+    )
+    assert result.stdout == "null\n[] 0\n", result.stderr

@@ -1,0 +1,444 @@
+"""Pausing, resuming, replaying: what a run that stopped goes on with, and what it refuses to go on with."""
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+
+from chidori_actors import runtime as runtime_module
+from chidori_actors.errors import ChidoriError, ManifestMismatch, ReplayDivergence, RunOwned
+from chidori_actors.host.function import HostCall, HostError, HostResult, HostServices
+from chidori_actors.journal.images import newest_image
+from chidori_actors.journal.runs import get_run
+from chidori_actors.runtime import Attendance
+from tests.support.agents import (
+    LOCAL,
+    RecordingObserver,
+    bundle_of,
+    calls_of,
+    failure_of,
+    functions_with,
+    output_of,
+    pause_of,
+    records_of,
+    runtime_in,
+    start,
+    within,
+    write_agent,
+)
+from tests.support.openai_server import OpenAIServer
+from tests.support.services import ScriptedQuestions
+
+AGENT = "export async function agent(input: any, chidori: any) {\n"
+POST = 'const post = (body: string) => chidori.http(input.url, { method: "POST", body });\n'
+RUN = "test-run"
+
+
+def answering(*answers: str) -> Attendance:
+    return Attendance(questions=ScriptedQuestions(list(answers)))
+
+
+async def test_a_question_pauses_the_run_and_another_process_goes_on(tmp_path: Path) -> None:
+    path = write_agent(
+        tmp_path,
+        AGENT
+        + """const seen = new Map([["before", Math.random()]]);
+        await chidori.log("before");
+        const answer = await chidori.input("Go on?", { choices: ["yes", "no"], type: "approval" });
+        await chidori.log("after");
+        return { answer, before: seen.get("before"), next: Math.random() }; }""",
+    )
+    async with runtime_in(tmp_path) as runtime:
+        result = await start(runtime, path)
+        question = pause_of(result).questions[0]
+        assert (question.prompt, question.choices, question.kind) == ("Go on?", ("yes", "no"), "input")
+        assert result.meta.status == "paused"
+        assert [entry["prompt"] for entry in result.meta.pending] == ["Go on?"]
+        image, _ = newest_image(runtime.store, result.meta.lane)
+        assert image is not None
+        assert image.delivered == 1
+    async with runtime_in(tmp_path) as runtime:
+        assert pause_of(await runtime.resume(RUN)).questions[0].prompt == "Go on?"
+    async with runtime_in(tmp_path) as runtime:
+        observer = RecordingObserver()
+        attendance = Attendance(observer, ScriptedQuestions(["yes"]))
+        resumed = await runtime.resume(RUN, current=bundle_of(path), attendance=attendance)
+        assert output_of(resumed)["answer"] == "yes"
+        assert [ended[1] for ended in observer.of("call_ended")] == ["input", "log"], "nothing was replayed"
+        records = records_of(runtime.store)
+        assert [record["function"] for record in records] == ["log", "input", "log"]
+        assert "reissued" not in records[1]
+        assert output_of(await runtime.replay(RUN)) == output_of(resumed)
+
+
+async def test_several_questions_are_open_at_once_and_the_rest_goes_on(tmp_path: Path) -> None:
+    path = write_agent(
+        tmp_path,
+        AGENT
+        + """const both = Promise.all([chidori.input("first"), chidori.input("second")]);
+        const timers = []; for (let i = 0; i < 3; i++) timers.push(await new Promise((r) => setTimeout(() => r(i), 1)));
+        return [await both, timers]; }""",
+    )
+    async with runtime_in(tmp_path) as runtime:
+        paused = pause_of(await start(runtime, path))
+        assert [question.prompt for question in paused.questions] == ["first", "second"]
+        assert len(records_of(runtime.store)) == 3
+    async with runtime_in(tmp_path) as runtime:
+        paused = pause_of(await runtime.resume(RUN, attendance=answering("one")))
+        assert [question.prompt for question in paused.questions] == ["second"]
+    async with runtime_in(tmp_path) as runtime:
+        resumed = await runtime.resume(RUN, attendance=answering("two"))
+        assert output_of(resumed) == [["one", "two"], [0, 1, 2]]
+        assert len(records_of(runtime.store)) == 5
+
+
+async def test_an_answer_that_is_no_choice_is_an_error_of_the_call(tmp_path: Path) -> None:
+    path = write_agent(tmp_path, AGENT + "return chidori.input('q', { choices: ['a'] }); }")
+    async with runtime_in(tmp_path) as runtime:
+        failed = failure_of(await start(runtime, path, attendance=answering("b")))
+        assert "not among the choices" in failed.error["message"]
+        assert output_of(await runtime.resume(RUN, attendance=answering("a"))) == "a"
+
+
+async def test_a_failed_run_makes_only_the_failed_call_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    well = False
+
+    async def prompt(call: HostCall, services: HostServices) -> HostResult:
+        if not well:
+            raise HostError("away", name="ProviderError")
+        return HostResult(b'"well"')
+
+    monkeypatch.setattr(runtime_module, "host_functions", lambda: functions_with(prompt=prompt))
+    path = write_agent(
+        tmp_path,
+        AGENT
+        + POST
+        + """const one = (await post("one")).body.count;
+        const all = await Promise.allSettled([post("two"), chidori.prompt("fails"), post("three")]);
+        for (const item of all) if (item.status === "rejected") throw new Error("outer", { cause: item.reason });
+        return [one, all.map((item: any) => item.value.body?.count ?? item.value), (await post("four")).body.count]; }""",
+    )
+    async with OpenAIServer() as server:
+        value = {"url": f"{server.root}/count"}
+        async with runtime_in(tmp_path) as runtime:
+            failed = await start(runtime, path, value)
+            assert failure_of(failed).error["message"] == "outer"
+            assert failed.meta.failed_ordinal == 3
+            assert failure_of(await runtime.replay(RUN)) == failed.rest
+            again = await runtime.resume(RUN)
+            assert failure_of(again).error["message"] == "outer"
+        well = True
+        async with runtime_in(tmp_path) as runtime:
+            resumed = await runtime.resume(RUN, current=bundle_of(path))
+            assert output_of(resumed) == [1, [1, "well", 1], 1]
+            assert output_of(await runtime.replay(RUN)) == output_of(resumed)
+            assert [record["path"] for record in records_of(runtime.store)] == ["1", "2", "4", "3", "5"]
+        assert server.counted_bodies == {"one": 1, "two": 1, "three": 1, "four": 1}
+
+
+async def test_a_failed_run_makes_calls_again_that_its_end_cancelled(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    well = False
+
+    async def prompt(call: HostCall, services: HostServices) -> HostResult:
+        if not well:
+            if call.args["text"] == "slow":
+                await asyncio.sleep(60)
+            raise HostError("away")
+        return HostResult(orjson.dumps(call.args["text"]))
+
+    monkeypatch.setattr(runtime_module, "host_functions", lambda: functions_with(prompt=prompt))
+    path = write_agent(
+        tmp_path, AGENT + "return Promise.all([chidori.prompt('slow'), chidori.prompt('fails')]); }"
+    )
+    async with runtime_in(tmp_path) as runtime:
+        failure_of(await within(10, start(runtime, path)))
+        assert sorted(str(record["error"]) for record in records_of(runtime.store)) == ["away", "cancelled"]
+        well = True
+        assert output_of(await within(10, runtime.resume(RUN))) == ["slow", "fails"]
+        assert ["error" in record for record in records_of(runtime.store)] == [False, False]
+
+
+async def test_a_run_that_its_own_code_ended_is_not_resumed_with_the_same_source(tmp_path: Path) -> None:
+    path = write_agent(tmp_path, AGENT + "await chidori.log('1'); throw new Error('own'); }")
+    async with runtime_in(tmp_path) as runtime:
+        assert failure_of(await start(runtime, path)).call is None
+        with pytest.raises(ChidoriError, match="its agent's own code") as refused:
+            await runtime.resume(RUN)
+        assert "--allow-source-change" in str(refused.value.hint)
+        mended = write_agent(tmp_path, AGENT + "await chidori.log('1'); return 'mended'; }")
+        with pytest.raises(ManifestMismatch, match="source mismatch"):
+            await runtime.resume(RUN, current=bundle_of(mended))
+        resumed = await runtime.resume(RUN, current=bundle_of(mended), allow_source_change=True)
+        assert output_of(resumed) == "mended"
+        assert len(records_of(runtime.store)) == 1
+        assert output_of(await runtime.replay(RUN)) == "mended"
+
+
+ORIGINAL = AGENT + "await chidori.log('a'); await chidori.checkpoint('b'); return chidori.input('c'); }"
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        (
+            "await chidori.log('a'); await chidori.log('b'); return chidori.input('c'); }",
+            "seq 2: checkpoint has `checkpoint` but agent called `log` (agent.ts:2:",
+        ),
+        (
+            "await chidori.log('z'); await chidori.checkpoint('b'); return chidori.input('c'); }",
+            'seq 1: checkpoint has `log` with `message` = "a" but agent called `log` with `message` = "z" (agent.ts:2:',
+        ),
+        ("await chidori.log('a'); return 1; }", "seq 2: checkpoint has `checkpoint`"),
+        ("return 1; }", "seq 1: checkpoint has `log`"),
+        ("await chidori.log('a'); throw new Error('early'); }", "seq 2: checkpoint has `checkpoint`"),
+        ("await chidori.log('a'); await new Promise(() => {}); }", "seq 2: checkpoint has `checkpoint`"),
+        (
+            "try { await chidori.log('z'); } catch { return 'caught'; } }",
+            'seq 1: checkpoint has `log` with `message` = "a"',
+        ),
+    ],
+)
+async def test_a_changed_agent_that_makes_other_calls_diverges(
+    tmp_path: Path, changed: str, message: str
+) -> None:
+    path = write_agent(tmp_path, ORIGINAL)
+    async with runtime_in(tmp_path) as runtime:
+        pause_of(await start(runtime, path))
+        records = records_of(runtime.store)
+        path = write_agent(tmp_path, AGENT + changed)
+        with pytest.raises(ReplayDivergence) as diverged:
+            await within(10, runtime.resume(RUN, current=bundle_of(path), allow_source_change=True))
+        assert str(diverged.value).startswith("Replay divergence at ")
+        assert message in str(diverged.value)
+        assert records_of(runtime.store) == records
+        path = write_agent(tmp_path, ORIGINAL)
+        resumed = await runtime.resume(
+            RUN, current=bundle_of(path), allow_source_change=True, attendance=answering("on")
+        )
+        assert output_of(resumed) == "on"
+
+
+async def test_a_changed_agent_may_call_more_after_its_record(tmp_path: Path) -> None:
+    path = write_agent(tmp_path, ORIGINAL)
+    async with runtime_in(tmp_path) as runtime:
+        pause_of(await start(runtime, path))
+        path = write_agent(
+            tmp_path,
+            AGENT
+            + """await chidori.log('a'); await chidori.checkpoint('b');
+            const c = await chidori.input('c'); await chidori.log('d'); return c + '!'; }""",
+        )
+        resumed = await runtime.resume(
+            RUN, current=bundle_of(path), allow_source_change=True, attendance=answering("on")
+        )
+        assert output_of(resumed) == "on!"
+        assert output_of(await runtime.replay(RUN)) == "on!"
+
+
+async def test_only_one_process_at_a_time_resumes_a_run(tmp_path: Path) -> None:
+    path = write_agent(tmp_path, AGENT + "return (await chidori.http(input.url, { method: 'POST', body: 'x' })).status; }")
+    async with OpenAIServer(delay_ms=500) as server, runtime_in(tmp_path) as runtime:
+        observer = RecordingObserver()
+        started = asyncio.Event()
+        observer.when_started = lambda path, call: started.set()
+        running = asyncio.create_task(
+            start(runtime, path, {"url": f"{server.root}/count"}, attendance=Attendance(observer))
+        )
+        await within(10, started.wait())
+        with pytest.raises(RunOwned, match="is owned by .*pid "):
+            await runtime.resume(RUN)
+        assert output_of(await within(10, running)) == 200
+        assert server.counted_bodies == {"x": 1}
+
+
+async def test_a_cancelled_run_is_resumed_and_its_post_keeps_its_key(tmp_path: Path) -> None:
+    path = write_agent(tmp_path, AGENT + POST + "await chidori.log('a'); return (await post('x?')).status; }")
+    async with OpenAIServer(delay_ms=200) as server:
+        async with runtime_in(tmp_path) as runtime:
+            observer = RecordingObserver()
+            posted = asyncio.Event()
+            observer.when_started = lambda path, call: posted.set() if call.function == "http" else None
+            running = asyncio.create_task(
+                start(runtime, path, {"url": f"{server.root}/count"}, attendance=Attendance(observer))
+            )
+            await within(10, posted.wait())
+            await asyncio.sleep(0.1)
+            running.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await running
+            assert get_run(runtime.store, RUN).status == "running"
+        async with runtime_in(tmp_path) as runtime:
+            assert output_of(await within(10, runtime.resume(RUN))) == 200
+            http = records_of(runtime.store)[-1]
+            assert http["reissued"] is True
+            assert list(server.counted_keys) == [f"{RUN}:2"]
+
+
+async def test_the_replay_of_a_slow_run_that_has_an_image_equals_the_run(
+    tmp_path: Path,
+) -> None:
+    """JavaScript that overruns its deadline is repeated from a past that an image must not be ahead of."""
+    path = write_agent(
+        tmp_path,
+        AGENT
+        + """const spin = (ms: number) => { let x = 0; for (let i = 0; i < ms * 20000; i++) x = (x * 31 + i) | 0; return x; };
+        const out = [];
+        for (let i = 0; i < 4; i++) { await chidori.log(`turn ${i}`); if (i === 1) out.push(spin(100)); out.push(i); }
+        out.push(await chidori.input("last?"));
+        return out; }""",
+    )
+    async with runtime_in(tmp_path) as runtime:
+        pause_of(await within(20, start(runtime, path)))
+    async with runtime_in(tmp_path) as runtime:
+        observer = RecordingObserver()
+        await within(20, runtime.replay(RUN, attendance=Attendance(observer)))
+        assert len(observer.of("call_ended")) == 4
+        resumed = await within(20, runtime.resume(RUN, attendance=answering("end")))
+        assert output_of(resumed)[-1] == "end"
+        assert output_of(await within(20, runtime.replay(RUN))) == output_of(resumed)
+
+
+async def test_the_placeholder_of_a_variable_keeps_its_value_out_of_everything(tmp_path: Path) -> None:
+    secret = "s3cret-value-nobody-may-see"
+    path = write_agent(
+        tmp_path,
+        AGENT
+        + """const token = await chidori.env("TOKEN");
+        console.log(token);
+        await chidori.http(input.url, { method: "POST", body: "x", headers: { authorization: `Bearer ${token}` } });
+        await chidori.log(`used ${token}`);
+        await chidori.input("wait");
+        return token; }""",
+    )
+    environ = {**LOCAL, "TOKEN": secret}
+    async with OpenAIServer() as server:
+        observer = RecordingObserver()
+        async with runtime_in(tmp_path, environ) as runtime:
+            pause_of(await start(runtime, path, {"url": f"{server.root}/count"}, attendance=Attendance(observer)))
+            image, _ = newest_image(runtime.store, get_run(runtime.store, RUN).lane)
+            assert image is not None
+            assert secret.encode() not in image.payload
+            assert secret not in repr(records_of(runtime.store))
+            assert secret not in repr(observer.seen)
+            env = next(record for record in records_of(runtime.store) if record["function"] == "env")
+            assert (env["args"], env["result"]) == ({"name": "TOKEN"}, None)
+        async with runtime_in(tmp_path, environ) as runtime:
+            resumed = await runtime.resume(RUN, attendance=answering("on"))
+            assert output_of(resumed).startswith("chidori-env-TOKEN-")
+    for file in (tmp_path / "store").rglob("*"):
+        if file.is_file():
+            assert secret.encode() not in file.read_bytes(), file
+
+
+async def test_a_replay_without_a_revealed_variable_is_an_error_for_people(tmp_path: Path) -> None:
+    path = write_agent(tmp_path, AGENT + "return (await chidori.env('TOKEN', { reveal: true })).length; }")
+    policy = {"CHIDORI_POLICY": '{"rules": [{"target": "env:TOKEN", "decision": "always_allow"}]}'}
+    async with runtime_in(tmp_path, {**policy, "TOKEN": "12345678"}) as runtime:
+        assert output_of(await start(runtime, path)) == 8
+        assert records_of(runtime.store)[0]["result"] is None
+    async with runtime_in(tmp_path, policy) as runtime:
+        with pytest.raises(ChidoriError, match="TOKEN is not set"):
+            await runtime.replay(RUN)
+
+
+def policy_of(*rules: dict[str, Any]) -> dict[str, str]:
+    return {**LOCAL, "CHIDORI_POLICY": orjson.dumps({"rules": list(rules)}).decode()}
+
+
+async def test_a_denied_call_throws_and_is_recorded(tmp_path: Path) -> None:
+    path = write_agent(
+        tmp_path,
+        AGENT + "try { await chidori.http('http://127.0.0.1/'); } catch (e) { return [e.name, e.message]; } }",
+    )
+    environ = policy_of({"target": "http", "decision": "never_allow", "reason": "no network"})
+    async with runtime_in(tmp_path, environ) as runtime:
+        assert output_of(await start(runtime, path)) == ["PolicyError", "policy: `http` denied (no network)"]
+        assert records_of(runtime.store)[0]["error"] == "policy: `http` denied (no network)"
+
+
+TWO_POSTS = AGENT + POST + "const t = await Promise.all([post('a'), post('b')]); return t.map((r: any) => r.status); }"
+ASKING = policy_of({"target": "http", "decision": "ask_before", "reason": "careful"})
+
+
+@pytest.mark.parametrize(
+    ("answers", "sent"), [(["yes", "yes"], ["a", "b"]), (["no", "yes"], ["b"]), (["no", "no"], [])]
+)
+async def test_a_call_that_must_be_asked_for(tmp_path: Path, answers: list[str], sent: list[str]) -> None:
+    path = write_agent(
+        tmp_path,
+        AGENT
+        + POST
+        + """const t = await Promise.allSettled([post("a"), post("b")]);
+        return t.map((r: any) => r.value?.status ?? r.reason.message); }""",
+    )
+    async with OpenAIServer() as server, runtime_in(tmp_path, ASKING) as runtime:
+        result = await start(
+            runtime, path, {"url": f"{server.root}/count"}, attendance=answering(*answers)
+        )
+        refused = "policy: `http` denied (careful)"
+        assert output_of(result) == [200 if answer == "yes" else refused for answer in answers]
+        assert sorted(server.counted_bodies) == sent
+
+
+async def test_an_approval_for_all_covers_the_run(tmp_path: Path) -> None:
+    path = write_agent(
+        tmp_path, AGENT + POST + "await post('a'); await post('b'); return (await post('a')).status; }"
+    )
+    questions = ScriptedQuestions(["all"])
+    async with OpenAIServer() as server, runtime_in(tmp_path, ASKING) as runtime:
+        result = await start(
+            runtime, path, {"url": f"{server.root}/count"}, attendance=Attendance(questions=questions)
+        )
+        assert output_of(result) == 200
+        assert len(questions.asked) == 1
+        assert (questions.asked[0].kind, questions.asked[0].target) == ("approval", "http")
+
+
+async def test_an_approval_covers_the_same_args_only(tmp_path: Path) -> None:
+    path = write_agent(
+        tmp_path, AGENT + POST + "await post('a'); await post('a'); return (await post('b')).status; }"
+    )
+    questions = ScriptedQuestions(["yes", "yes"])
+    async with OpenAIServer() as server, runtime_in(tmp_path, ASKING) as runtime:
+        result = await start(
+            runtime, path, {"url": f"{server.root}/count"}, attendance=Attendance(questions=questions)
+        )
+        assert output_of(result) == 200
+        assert [question.args and question.args["body"] for question in questions.asked] == ["a", "b"]
+
+
+async def test_a_run_waits_for_its_approval_and_goes_on_after_it(tmp_path: Path) -> None:
+    path = write_agent(tmp_path, TWO_POSTS)
+    async with OpenAIServer() as server:
+        async with runtime_in(tmp_path, ASKING) as runtime:
+            result = await start(runtime, path, {"url": f"{server.root}/count"})
+            assert pause_of(result).status == "awaitingapproval"
+            assert result.meta.status == "awaitingapproval"
+            assert server.counted_bodies == {}
+        async with runtime_in(tmp_path, ASKING) as runtime:
+            result = await runtime.resume(RUN, attendance=answering("yes"))
+            assert len(pause_of(result).questions) == 1
+            assert server.counted_bodies.total() == 1
+        async with runtime_in(tmp_path, ASKING) as runtime:
+            assert output_of(await runtime.resume(RUN, attendance=answering("yes"))) == [200, 200]
+            assert server.counted_bodies == {"a": 1, "b": 1}
+            assert all("reissued" not in record for record in records_of(runtime.store))
+
+
+async def test_memory_is_shared_by_the_runs_of_a_store(tmp_path: Path) -> None:
+    path = write_agent(
+        tmp_path,
+        AGENT
+        + """const n = ((await chidori.memory("get", "n")) ?? 0) + 1;
+        await chidori.memory("set", "n", n); return n; }""",
+    )
+    async with runtime_in(tmp_path) as runtime:
+        assert [output_of(await start(runtime, path, run_id=f"run-{i}")) for i in (1, 2, 3)] == [1, 2, 3]
+        assert output_of(await runtime.replay("run-1")) == 1
+        assert len(calls_of(runtime.store, "run-1")) == 2

@@ -1,0 +1,311 @@
+"""Every example agent, run by the console command against real servers."""
+
+import asyncio
+import re
+import sys
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from os import environ
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+from aiohttp import web
+
+from chidori_actors.provider_keys import is_guarded_variable
+from tests.support.http_server import serve
+from tests.support.openai_server import OpenAIServer
+
+ROOT = Path(__file__).parent.parent
+DOCUMENT = "agents/data/declaration.txt"
+AGENTS = sorted(path.relative_to(ROOT).as_posix() for path in (ROOT / "agents").glob("*.ts"))
+COMMAND = (sys.executable, "-m", "chidori_actors")
+LONGEST_S = 90
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    code: int
+    stdout: bytes
+    stderr: str
+
+    @property
+    def output(self) -> Any:
+        """What the agent returned; fails with the command's own words when it did not."""
+        assert self.code == 0, self.stderr
+        return orjson.loads(self.stdout)
+
+    @property
+    def run_id(self) -> str:
+        found = re.search(r"^run (\S+)$", self.stderr, re.MULTILINE)
+        assert found is not None, self.stderr
+        return found[1]
+
+    def events(self) -> list[dict[str, Any]]:
+        """The lines of ``--stream``."""
+        assert self.code == 0, self.stderr
+        return [orjson.loads(line) for line in self.stdout.splitlines()]
+
+    def records(self, function: str) -> list[dict[str, Any]]:
+        """The streamed call records of one function."""
+        calls = [event["record"] for event in self.events() if event["type"] == "call"]
+        return [record for record in calls if record["function"] == function]
+
+
+Chidori = Callable[..., Awaitable[Finished]]
+
+
+@pytest.fixture
+def chidori(tmp_path: Path) -> Chidori:
+    """Runs ``chidori`` at the project's root, on a store of the test's own, without this machine's keys."""
+    clean = {name: value for name, value in environ.items() if not is_guarded_variable(name)}
+
+    async def run(
+        *arguments: str, stdin: bytes = b"", command: tuple[str, ...] = COMMAND, **variables: str
+    ) -> Finished:
+        process = await asyncio.create_subprocess_exec(
+            *command,
+            *arguments,
+            cwd=ROOT,
+            env={**clean, "CHIDORI_DB_PATH": str(tmp_path / "store"), **variables},
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        try:
+            async with asyncio.timeout(LONGEST_S):
+                stdout, stderr = await process.communicate(stdin)
+        except BaseException:
+            process.kill()
+            await process.wait()
+            raise
+        assert process.returncode is not None
+        return Finished(process.returncode, stdout, stderr.decode())
+
+    return run
+
+
+def asking(server: OpenAIServer) -> dict[str, str]:
+    return {"LITELLM_API_URL": server.url, "LITELLM_API_KEY": "test-key"}
+
+
+@pytest.mark.parametrize("agent", AGENTS)
+async def test_the_agent_passes_the_check(agent: str, chidori: Chidori) -> None:
+    checked = await chidori("check", agent)
+
+    assert (checked.code, checked.stdout) == (0, f"OK: {agent}\n".encode())
+
+
+async def test_hello_greets(chidori: Chidori) -> None:
+    assert (await chidori("run", "agents/hello.ts", "-i", "name=Ada")).output == {"greeting": "Hello, Ada!"}
+    assert (await chidori("run", "agents/hello.ts")).output == {"greeting": "Hello, world!"}
+
+
+async def test_summarizer_overlaps_its_parts_and_its_replay_asks_no_model(chidori: Chidori) -> None:
+    console_script = (str(Path(sys.executable).with_name("chidori")),)
+    async with OpenAIServer(delay_ms=500) as server:
+        finished = await chidori(
+            "run",
+            "agents/summarizer.ts",
+            "--input",
+            f"document=@{DOCUMENT}",
+            command=console_script,
+            **asking(server),
+        )
+        summary = "answer(Summarize in three bullets:\n\nanswer(Note)#1"
+        assert finished.output == {"summary": summary, "parts": 3}
+        assert server.chat_requests == len(server.prompts) == 4
+        assert server.max_in_flight == 3
+        last = server.requests[-1]
+        assert last["authorization"] == "Bearer test-key"
+        for part in (1, 2, 3):
+            assert (
+                f"answer(Note the main points of part {part} of 3 in t)#1"
+                in last["body"]["messages"][0]["content"]
+            )
+
+        replayed = await chidori("replay", finished.run_id, **asking(server))
+        assert replayed.stdout == finished.stdout
+        assert server.chat_requests == 4
+
+
+async def test_summarizer_reads_a_short_document_at_once(chidori: Chidori) -> None:
+    finished = await chidori(
+        "run", "agents/summarizer.ts", "-i", "document=A short note.", CHIDORI_TEST_LLM_RESPONSE="Short."
+    )
+
+    assert finished.output == {"summary": "Short.", "parts": 1}
+
+
+async def test_summarizer_loses_nothing_of_a_paragraph_without_end(chidori: Chidori) -> None:
+    words = [f"word{number}" for number in range(1500)]
+
+    finished = await chidori(
+        "run",
+        "agents/summarizer.ts",
+        "--stream",
+        "-i",
+        f"document={' '.join(words)}",
+        CHIDORI_TEST_LLM_RESPONSE="Noted.",
+    )
+
+    drafts = [record["args"] for record in finished.records("prompt") if record["args"]["type"] == "draft"]
+    texts = sorted((args["text"] for args in drafts), key=lambda text: int(text.split("part ")[1].split()[0]))
+    assert len(texts) > 1
+    assert [word for text in texts for word in text.split("\n\n", 1)[1].split()] == words
+
+
+async def test_summarizer_says_that_it_was_given_no_document(chidori: Chidori) -> None:
+    finished = await chidori("run", "agents/summarizer.ts")
+
+    assert finished.code == 1
+    assert "there is no document: give one with --input document=@FILE" in finished.stderr
+    assert "Traceback" not in finished.stderr
+
+
+async def test_input_pause_takes_answers_from_a_pipe_and_defaults_at_its_end(chidori: Chidori) -> None:
+    run = ("run", "agents/input_pause.ts", "-i", "request=Delete it")
+
+    assert (await chidori(*run)).output == {"approved": False}
+    assert (await chidori(*run, stdin=b"no\n")).output == {"approved": False}
+    assert (await chidori(*run, stdin=b"yes\nAda\n")).output == {"approved": True, "approver": "Ada"}
+
+
+async def test_input_pause_stops_at_a_question_without_an_answer_and_is_resumed(chidori: Chidori) -> None:
+    paused = await chidori("run", "agents/input_pause.ts", "-i", "request=Delete it", stdin=b"yes\n")
+    assert (paused.code, paused.stdout) == (3, b"")
+    assert f"chidori resume agents/input_pause.ts {paused.run_id}" in paused.stderr
+
+    resumed = await chidori("resume", "agents/input_pause.ts", paused.run_id, "--answer", "Grace")
+
+    assert resumed.output == {"approved": True, "approver": "Grace"}
+
+
+async def test_streaming_progress_labels_what_it_streams(chidori: Chidori) -> None:
+    async with OpenAIServer() as server:
+        finished = await chidori(
+            "run", "agents/streaming_progress.ts", "--stream", "-i", "topic=journals", **asking(server)
+        )
+        assert server.chat_requests == 3
+
+    events = finished.events()
+    assert events[-1]["type"] == "done"
+    texts = dict.fromkeys(("progress", "draft", "final"), "")
+    for event in events:
+        if event["type"] == "prompt_delta":
+            texts[event["prompt_type"]] += event["delta"]
+    assert texts == {record["args"]["type"]: record["result"] for record in finished.records("prompt")}
+    assert texts["progress"] == "answer(In one sentence, how would you explain j)#1"
+    assert events[-1]["output"] == {"answer": texts["final"]}
+    assert sum(event["type"] == "prompt_delta" for event in events) > 3
+
+
+async def test_http_post_sends_the_token_that_no_record_holds(chidori: Chidori) -> None:
+    async def handler(request: web.Request) -> web.StreamResponse:
+        return web.json_response({"answers": 42} if request.method == "GET" else {"count": 1})
+
+    async with serve(handler) as server:
+        finished = await chidori(
+            "run",
+            "agents/http_post.ts",
+            "-i",
+            f"source={server.url}/stats",
+            "-i",
+            f"target={server.url}/count",
+            CHIDORI_HTTP_ALLOW_HOSTS="127.0.0.1",
+            WEBHOOK_TOKEN="token-of-the-test",
+        )
+        exported = await chidori("export", finished.run_id)
+
+    assert finished.output == {"status": 200, "answer": {"count": 1}}
+    fetched, posted = server.received
+    assert (fetched.method, fetched.path) == ("GET", "/stats")
+    assert (posted.method, posted.path) == ("POST", "/count")
+    assert orjson.loads(posted.body) == {"source": f"{server.url}/stats", "found": {"answers": 42}}
+    assert posted.headers["authorization"] == "Bearer token-of-the-test"
+    assert posted.headers["idempotency-key"].startswith(f"{finished.run_id}:")
+    assert exported.code == 0
+    assert b"WEBHOOK_TOKEN" in exported.stdout
+    assert b"token-of-the-test" not in exported.stdout
+
+
+async def test_memory_counts_across_runs(chidori: Chidori) -> None:
+    assert (await chidori("run", "agents/memory.ts", "-i", "name=Ada")).output["visits"] == 1
+    assert (await chidori("run", "agents/memory.ts", "-i", "name=Bob")).output["visits"] == 1
+
+    third = await chidori("run", "agents/memory.ts", "-i", "name=Ada")
+
+    assert third.output == {"name": "Ada", "visits": 2, "known": ["Ada", "Bob"]}
+
+
+@pytest.mark.parametrize(
+    ("failures", "expected"),
+    [
+        (2, {"ok": True, "attempts": 3, "body": "well"}),
+        (3, {"ok": False, "attempts": 3, "error": "URL answered 503"}),
+    ],
+)
+async def test_retry_goes_on_until_it_succeeds_or_gives_up(
+    failures: int, expected: dict[str, Any], chidori: Chidori
+) -> None:
+    async def handler(request: web.Request) -> web.StreamResponse:
+        return web.Response(status=503) if len(server.received) <= failures else web.Response(text="well")
+
+    async with serve(handler) as server:
+        url = f"{server.url}/unreliable"
+        finished = await chidori(
+            "run", "agents/retry.ts", "-i", f"url={url}", CHIDORI_HTTP_ALLOW_HOSTS="127.0.0.1"
+        )
+
+    output = finished.output
+    if "error" in output:
+        output["error"] = output["error"].replace(url, "URL")
+    assert output == expected
+    assert len(server.received) == 3
+
+
+async def test_template_fills_its_prompt(chidori: Chidori) -> None:
+    finished = await chidori(
+        "run",
+        "agents/template.ts",
+        "--stream",
+        "-i",
+        "document=\n  Journals endure.\n",
+        "-i",
+        "audience=a child",
+        CHIDORI_TEST_LLM_RESPONSE="They last.",
+    )
+
+    assert finished.events()[-1]["output"] == {"summary": "They last."}
+    [prompt] = finished.records("prompt")
+    assert prompt["args"]["text"] == (
+        "Summarize the document below for a child, in 3 bullets of at most twenty words.\n"
+        "Keep to what the document says.\n\n<document>\nJournals endure.\n</document>"
+    )
+
+
+async def test_timeout_race_takes_an_answer_that_comes_in_time(chidori: Chidori) -> None:
+    finished = await chidori(
+        "run", "agents/timeout_race.ts", "-i", "question=Why?", CHIDORI_TEST_LLM_RESPONSE="Because."
+    )
+
+    assert finished.output == {"timedOut": False, "answer": "Because."}
+
+
+async def test_timeout_race_drops_a_prompt_that_is_too_slow(chidori: Chidori) -> None:
+    async with OpenAIServer(delay_ms=LONGEST_S * 1000) as server:
+        finished = await chidori(
+            "run",
+            "agents/timeout_race.ts",
+            "--stream",
+            "-i",
+            "question=Why?",
+            "-i",
+            "timeoutMs=50",
+            **asking(server),
+        )
+
+    assert finished.events()[-1]["output"] == {"timedOut": True, "answer": None}
+    [prompt] = finished.records("prompt")
+    assert (prompt["result"], prompt["error"]) == (None, "cancelled")
