@@ -52,7 +52,7 @@ def current_status(store: Store, meta: RunMeta) -> str:
         return meta.status
     # Its owner may have ended it between the reading of ``meta`` and the look at the lease.
     status = get_run(store, meta.id).status
-    return INTERRUPTED if status == "running" and not is_running(store, meta.id) else status
+    return INTERRUPTED if status == "running" else status
 
 
 def stored_bundle(store: Store, meta: RunMeta) -> Bundle | None:
@@ -83,7 +83,6 @@ def manifest(store: Store, meta: RunMeta) -> dict[str, Any]:
     engine = None
     if image is not None:
         engine = Engine(image.header["engine_build"], image.header["golden"], PRELUDE_VERSION)
-    without_image = {"engine_build": None, "golden_image": None, "prelude_version": PRELUDE_VERSION}
     built = build_manifest(
         meta,
         effective_lane(store, meta),
@@ -91,7 +90,15 @@ def manifest(store: Store, meta: RunMeta) -> dict[str, Any]:
         engine=engine,
         snapshot_file=None if image is None else f"images/{image.lane}/{image.delivered}",
     )
-    return without_image | built | {"questions": list(meta.pending)}
+    return {**built, **_engine_facts(engine), "questions": list(meta.pending)}
+
+
+def _engine_facts(engine: Engine | None) -> dict[str, Any]:
+    return {
+        "engine_build": engine.engine_build if engine else None,
+        "golden_image": engine.golden_image if engine else None,
+        "prelude_version": PRELUDE_VERSION,
+    }
 
 
 def _no_source(meta: RunMeta) -> dict[str, Any]:

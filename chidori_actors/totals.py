@@ -1,6 +1,6 @@
 """What calls add up to: how many of each function, and what prompts used and cost by model."""
 
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -51,6 +51,10 @@ class Totals:
                     self._add_prompt(models[entry.ordinal], entry)
             yield entry
 
+    def add(self, entries: Iterable[Entry]) -> None:
+        """Count the entries of one lane, which are not kept."""
+        deque(self.following(entries), maxlen=0)
+
     def _add_prompt(self, model: str, settled: Settled) -> None:
         sums = self.models.setdefault(model, ModelTotals())
         sums.prompts += 1
@@ -92,7 +96,7 @@ class Totals:
             "output_tokens": self.output_tokens,
             "cost_usd": None if self.unpriced_models else self.cost_usd,
             "cost": self.cost_text(),
-            "models": {model: _model_json(model, sums) for model, sums in sorted(self.models.items())},
+            "models": {model: _model_json(sums) for model, sums in sorted(self.models.items())},
             "failed_attempts": self.attempts,
         }
 
@@ -102,7 +106,7 @@ class Totals:
         return _cost_text(self.cost_usd if priced or not self.models else None, self.unpriced_models)
 
 
-def model_cost_text(model: str, sums: ModelTotals) -> str:
+def model_cost_text(sums: ModelTotals) -> str:
     """The cost of one model's prompts for people: ``unknown`` when none of it is known."""
     if sums.unpriced and sums.unpriced == sums.prompts:
         return "unknown"
@@ -122,13 +126,13 @@ def _model_of(call: Started) -> str:
     return model if isinstance(model, str) else _NO_MODEL
 
 
-def _model_json(model: str, sums: ModelTotals) -> dict[str, Any]:
+def _model_json(sums: ModelTotals) -> dict[str, Any]:
     return {
         "prompts": sums.prompts,
         "input_tokens": sums.input_tokens,
         "output_tokens": sums.output_tokens,
         "cost_usd": None if sums.unpriced else sums.cost_usd,
-        "cost": model_cost_text(model, sums),
+        "cost": model_cost_text(sums),
     }
 
 

@@ -8,13 +8,14 @@ import orjson
 
 from ..journal.runs import RunMeta
 from ..runtime import RunResult
-from ..session.outcome import Completed, Failed, Paused
+from ..session.outcome import Completed, Failed
 from .output import write
-from .reports import one_line
+from .plain_text import clip, counted
 from .screen import printable
 
 EXIT_FAILED = 1
 EXIT_PAUSED = 3
+_SHOWN = 200
 _SAID_BY_THE_MESSAGE = ("Error", "BoundExceeded", "PolicyError")
 
 
@@ -31,14 +32,14 @@ def conclude(result: RunResult, *, print_output: bool) -> int:
             write(pretty(rest.output))
         return 0
     if isinstance(rest, Failed):
-        lines = _failure(meta, rest.error)
-    elif isinstance(rest, Paused) or meta.pending:
-        lines = _open_questions(meta)
+        code, lines = EXIT_FAILED, _failure(meta, rest.error)
+    elif meta.pending:
+        code, lines = EXIT_PAUSED, _open_questions(meta)
     else:
-        lines = iter(("Error: the record ends before the agent does", f"  {resume_command(meta.agent, meta.id)}"))
+        code, lines = EXIT_FAILED, _unfinished(meta)
     for line in lines:
         write(printable(line), err=True)
-    return EXIT_PAUSED if isinstance(rest, Paused) or (meta.pending and not isinstance(rest, Failed)) else EXIT_FAILED
+    return code
 
 
 def pretty(json_text: bytes) -> bytes:
@@ -67,16 +68,20 @@ def _failure(meta: RunMeta, error: Mapping[str, Any]) -> Iterator[str]:
     yield f"  look at the run with: chidori trace {meta.id}"
 
 
+def _unfinished(meta: RunMeta) -> Iterator[str]:
+    yield "Error: the run was interrupted, so its record ends before the agent does"
+    yield f"  go on with: {resume_command(meta.agent, meta.id)}"
+
+
 def _open_questions(meta: RunMeta) -> Iterator[str]:
-    count = len(meta.pending)
-    yield f"Paused: {count} question{'' if count == 1 else 's'} to answer"
+    yield f"Paused: {counted(len(meta.pending), 'question')} to answer"
     for question in meta.pending:
         seq, choices = question["seq"], question["choices"]
-        yield f"  #{seq} {one_line(question['prompt'])}" + (f" ({', '.join(choices)})" if choices else "")
+        yield f"  #{seq} {clip(question['prompt'], _SHOWN)}" + (f" ({', '.join(choices)})" if choices else "")
         if question["kind"] == "input":
             yield f"     {resume_command(meta.agent, meta.id, '--answer')} {seq}=TEXT"
         else:
             if question["args"] is not None:
-                yield f"     {one_line(orjson.dumps(question['args']).decode())}"
+                yield f"     {clip(orjson.dumps(question['args']).decode(), _SHOWN)}"
             approved = resume_command(meta.agent, meta.id, "--approve", str(seq))
             yield f"     {approved}   (or --deny {seq})"

@@ -11,7 +11,9 @@ from ..settings import load_settings
 from .execution import Execution, RunOptions, execute, reporting_options
 from .interruption import run_interruptibly
 from .output import write
-from .reports import one_line
+from .plain_text import clip
+
+_SHOWN = 300
 
 
 @click.command("replay")
@@ -30,7 +32,7 @@ def replay(run_id: str, **reporting: bool) -> int:
 @click.command("verify")
 @click.argument("run_ids", nargs=-1, required=True, metavar="RUN_ID…")
 def verify(run_ids: tuple[str, ...]) -> int:
-    """Replay each RUN_ID and compare its output with the recorded one, byte by byte."""
+    """Replay each RUN_ID and compare the outputs, byte by byte."""
     return run_interruptibly(_verify_all(run_ids))
 
 
@@ -39,7 +41,7 @@ async def _verify_all(run_ids: tuple[str, ...]) -> int:
     async with open_runtime(load_settings(), policy=Policy(), create=False) as runtime:
         for run_id in run_ids:
             reason = await _fault(runtime, run_id)
-            write(f"OK: {run_id}" if reason is None else f"FAILED: {run_id}: {one_line(reason)}")
+            write(f"OK: {run_id}" if reason is None else f"FAILED: {run_id}: {clip(reason, _SHOWN)}")
             code = code if reason is None else 1
     return code
 

@@ -9,15 +9,10 @@ from ..journal.lanes import Settled, Started
 from ..journal.records import call_records, error_text
 from ..session.outcome import Completed, Failed, Paused
 from .output import write
+from .plain_text import clip, counted
 from .screen import Screen
 
-_MOST_TEXT = 200
-
-
-def one_line(text: str) -> str:
-    """``text`` on one line, cut when it is long."""
-    joined = " ".join(text.split())
-    return joined if len(joined) <= _MOST_TEXT else joined[:_MOST_TEXT] + "…"
+_SHOWN = 200
 
 
 class ConsoleReport:
@@ -77,13 +72,12 @@ class ConsoleReport:
 
     def prompt_end(self, stream_id: str, seq: int, prompt_type: str | None, error: str | None) -> None:
         if error is not None and error != "cancelled" and self._progress:
-            self._screen.write(f"#{seq} prompt attempt failed: {one_line(error)}")
+            self._screen.write(f"#{seq} prompt attempt failed: {clip(error, _SHOWN)}")
 
     def tell_replayed(self) -> None:
         """Say how many calls the record has answered since this was said last."""
         if self._replayed and self._progress:
-            calls = "call" if self._replayed == 1 else "calls"
-            self._screen.write(f"{self._replayed} {calls} answered from the record")
+            self._screen.write(f"{counted(self._replayed, 'call')} answered from the record")
         self._replayed = 0
 
 
@@ -99,7 +93,7 @@ def _figures(settled: Settled) -> str:
 
 
 def _outcome(error: str) -> str:
-    return error if error.startswith("cancelled") else f"error: {one_line(error)}"
+    return error if error.startswith("cancelled") else f"error: {clip(error, _SHOWN)}"
 
 
 class StreamReport:

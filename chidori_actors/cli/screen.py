@@ -29,7 +29,9 @@ class Screen(Protocol):
 
     def write(self, line: str) -> None: ...
 
-    def began(self, seq: int, label: str) -> None: ...
+    def began(self, seq: int, label: str) -> None:
+        """``label`` is under way, or is now called so."""
+        ...
 
     def ended(self, seq: int) -> None: ...
 
@@ -77,7 +79,8 @@ class LiveScreen:
             self._live.console.print(printable(line), markup=False, highlight=False, soft_wrap=True)
 
     def began(self, seq: int, label: str) -> None:
-        self._under_way[seq] = (printable(label), time.monotonic())
+        _, since = self._under_way.get(seq, ("", time.monotonic()))
+        self._under_way[seq] = (printable(label), since)
         if self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(_TICK_S, self._tick)
 

@@ -151,7 +151,9 @@ def _warnings(trace: Trace) -> Iterator[str]:
     yield from trace.meta.warnings
     for call in trace.calls:
         settled = trace.settled.get(call.ordinal)
-        for warning in settled.notes.get("warnings", ()) if settled else ():
+        said = settled.notes.get("warnings") if settled else None
+        # Of another implementation's run a field of that name may be anything.
+        for warning in said if isinstance(said, list) else ():
             yield f"#{call.seq} {call.function}: {warning}"
 
 

@@ -76,6 +76,8 @@ class Actor:
         self._fault: BaseException | None = None
         self._rest: Rest | None = None
         self._imaged_at = 0
+        # Only images that this actor went on from or took may bring its VM back.
+        self._golden = shared.engine.golden if spec.past.image is not None else None
         self._image_cost = 0.0
 
     async def run(self, closing: Callable[[Rest], Iterable[Write]]) -> Rest:
@@ -100,9 +102,12 @@ class Actor:
             rest = self._rest or RecordEnded()
             if self._spec.live:
                 await self._close(rest, closing(rest))
-            elif self._spec.record_complete:
-                self._check_complete()
             return rest
+        except asyncio.CancelledError:
+            # What is under way then is shown by `trace` and compared at a resume.
+            if self._spec.live:
+                self._lane.submit(lambda error: None)
+            raise
         finally:
             self._vm.close()
 
@@ -116,6 +121,7 @@ class Actor:
             except ImageRejected as reason:
                 self._run.observer.warned(f"{reason}; the run is replayed from its start")
                 self._past = load_past(self._run.store, self._lane.lane, None)
+                self._golden = None
         if self._past.image is None:
             self._hear(await self._vm.begin())
         for ordinal in self._past.pending:
@@ -126,7 +132,7 @@ class Actor:
         """Give the VM what it was given before, in the same order. Its calls are compared as they come."""
         for settled in self._past.deliveries:
             if self._rest is not None:
-                return
+                break
             call = self._table.pop(settled.ordinal, None)
             if call is None:
                 if settled.ordinal in self._aborted:
@@ -136,14 +142,13 @@ class Actor:
             said = await self._vm.deliver([self._calls.delivery(call.started, settled)])
             self._run.observer.call_ended(call.path, call.started, settled, True)
             self._hear(said)
-
-    def _check_complete(self) -> None:
+        # A call that is in the record was made before the last of its settlements, so the agent has made it again.
         for ordinal, started in self._past.started.items():
             if ordinal not in self._numbers:
                 raise missing_call(started)
 
     def _history(self, delivered: int) -> History:
-        past = load_past(self._run.store, self._lane.lane, self._engine.golden)
+        past = load_past(self._run.store, self._lane.lane, self._golden, at_most=delivered)
         missing = past.deliveries[: delivered - past.delivered]
         messages = [self._calls.delivery(past.started[settled.ordinal], settled) for settled in missing]
         return History(past.image, messages)
@@ -314,8 +319,9 @@ class Actor:
         def committed(error: BaseException | None) -> None:
             if error is None:
                 self._ready.append((call, settled))
-                self._run.observer.call_ended(call.path, call.started, settled, False)
             self._committed(error)
+            if error is None:
+                self._run.observer.call_ended(call.path, call.started, settled, False)
 
         self._lane.submit(committed, done.writes, alone=len(self._table) == 1)
 
@@ -343,9 +349,9 @@ class Actor:
 
     def _told(self, call: LiveCall, settled: Settled) -> Callable[[BaseException | None], None]:
         def committed(error: BaseException | None) -> None:
+            self._committed(error)
             if error is None:
                 self._run.observer.call_ended(call.path, call.started, settled, False)
-            self._committed(error)
 
         return committed
 
@@ -386,6 +392,7 @@ class Actor:
             "revealed": sorted(self._run.services.secrets.revealed),
         }
         self._imaged_at = self._vm.delivered
+        self._golden = self._engine.golden
         lane = self._lane.lane
         writes = [
             *drop_images(self._run.store, lane, keep=()),

@@ -4,7 +4,6 @@ import re
 from typing import Any
 
 from ..languages.bundle import Bundle
-from ..vm.golden import MAX_STACK_BYTES
 from ..vm.machine import Threw
 from .outcome import Failed
 
@@ -44,8 +43,6 @@ def _locate(bundle: Bundle, path: str, line: int, column: int) -> tuple[str, str
 
 
 def _explained(threw: Threw) -> str:
-    if threw.message == "Maximum call stack size exceeded":
-        return f"{threw.message}: the agent's calls are nested too deep (the bound is {MAX_STACK_BYTES >> 10} KB of stack)"
     if threw.message == "out of memory":
         return "out of memory: the agent reached the bound of its memory"
     return threw.message

@@ -37,15 +37,15 @@ class Past:
         return self.image.delivered if self.image else 0
 
 
-def load_past(store: Store, lane: int, golden: str | None) -> Past:
+def load_past(store: Store, lane: int, golden: str | None, *, at_most: int | None = None) -> Past:
     """The actor's past from its newest image of the golden image ``golden``, or from the start when that is None.
 
-    The cost does not grow with the history before the image.
+    ``at_most``: no image after more deliveries than these. The cost does not grow with the history before the image.
 
     Raises:
         StoreError: an entry is missing or damaged.
     """
-    image, rejected = newest_image(store, lane) if golden is not None else (None, [])
+    image, rejected = newest_image(store, lane, at_most=at_most) if golden is not None else (None, [])
     if image is not None and image.header.get("golden") != golden:
         rejected.append("the stored image is of another build of the engine; the run is replayed instead")
         image = None

@@ -25,7 +25,8 @@ TICK_SECONDS = 0.005
 _GOLDEN_FORMAT = 1
 _RESERVED_BYTES = 64 << 20
 """Address space for each VM's memory; a larger memory moves once."""
-_WASM_STACK_BYTES = 2 << 20
+STACK_BYTES = 2 << 20
+"""For nested calls, JavaScript's and the engine's own; Wasmtime allows no more."""
 
 
 class Engine:
@@ -73,7 +74,7 @@ def _configure(config: wasmtime.Config) -> None:
     config.memory_reservation = _RESERVED_BYTES
     config.memory_guard_size = 65536
     config.memory_init_cow = True
-    config.max_wasm_stack = _WASM_STACK_BYTES
+    config.max_wasm_stack = STACK_BYTES
 
 
 def _golden_key(build: str, prelude: dict[str, str]) -> str:

@@ -17,7 +17,6 @@ WASM_PAGE = 65536
 STACK_TOP = 1 << 20
 """The engine is linked stack first: below this address lies only the C stack, dead at every safepoint."""
 EXCHANGE_BYTES = 65536
-MAX_STACK_BYTES = 512 * 1024
 
 _MEMORY_SECTION, _DATA_SECTION = 5, 11
 
@@ -34,7 +33,6 @@ class GoldenBuild:
 
     def run(self, prelude: Mapping[str, str]) -> tuple[Addresses, bytes]:
         """Evaluate the prelude's files in order; the addresses and the memory."""
-        self._call("set_max_stack_size", MAX_STACK_BYTES)
         self._evaluate("begin", "globalThis.__prelude = {}; 0")
         for name, source in prelude.items():
             self._evaluate(name, source)

@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 import wasmtime
 
-from .engine import TICK_SECONDS, Engine
+from .engine import STACK_BYTES, TICK_SECONDS, Engine
 from .golden import EXCHANGE_BYTES
 from .image import Image, ImageRejected, restore_image, take_image
 from .imports import ImportsFrom, Sources
@@ -180,7 +180,8 @@ def _explain(stop: Exception) -> Exception:
     if code == wasmtime.TrapCode.INTERRUPT:
         return StepOverran()
     if code == wasmtime.TrapCode.STACK_OVERFLOW:
-        return VmFailed("the agent's calls are nested too deep for the stack")
+        # The engine's build for WASI does not look at its stack itself, so there is no RangeError to catch.
+        return VmFailed(f"the agent's calls are nested too deep: more than {STACK_BYTES >> 20} MB of stack")
     return VmFailed(f"the JavaScript engine stopped: {str(stop).splitlines()[0]}")
 
 

@@ -30,7 +30,11 @@ def test_a_sound_agent_is_ok_and_is_not_run(tmp_path: Path) -> None:
         ),
         ("value.ts", "export const agent = 1;\n", "value.ts: TypeError: `agent` is not a function"),
         ("none.ts", "export const other = 1;\n", "none.ts: the file exports no function agent"),
-        ("link.ts", 'import { no } from "./none";\nexport const agent = () => no;\n', "Could not find export 'no'"),
+        (
+            "link.ts",
+            'import { no } from "./none";\nexport const agent = () => no;\n',
+            "link.ts:1:10: SyntaxError: Could not find export 'no'",
+        ),
         ("npm.ts", 'import axios from "axios";\nexport const agent = axios;\n', "npm.ts:1:19: "),
     ],
 )

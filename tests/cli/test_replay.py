@@ -1,5 +1,6 @@
 """``chidori replay`` and ``chidori verify``."""
 
+import subprocess
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import pytest
 from chidori_actors.journal.runs import get_run, run_writes
 from chidori_actors.journal.store import Store
 
-from .console import assert_refused, chidori, environment, run_id_of
+from .console import assert_refused, chidori, command_line, environment, run_id_of
 
 AGENT = """
 export async function agent(input, chidori) {
@@ -83,3 +84,29 @@ def test_replay_streams_its_calls_marked_as_replayed(folder: Path) -> None:
     call, done = (orjson.loads(line) for line in result.stdout.splitlines())
     assert call["record"]["replayed"] is True
     assert done["output"] == orjson.loads(first.stdout)
+
+
+def test_replay_of_an_interrupted_run_says_how_it_goes_on(folder: Path) -> None:
+    (folder / "waits.ts").write_text(
+        "export async function agent(input, chidori) {\n"
+        '  await chidori.log("begun");\n'
+        "  await new Promise((resolve) => setTimeout(resolve, 600_000));\n"
+        "}\n"
+    )
+    with subprocess.Popen(
+        command_line("run", "waits.ts"),
+        cwd=folder,
+        env=environment(folder),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stderr is not None
+        run_id = process.stderr.readline().split()[1]
+        while "#2 timer" not in process.stderr.readline():
+            pass
+        process.kill()
+    replayed = chidori(folder, "replay", run_id)
+    assert_refused(replayed, 1, "the run was interrupted", f"chidori resume waits.ts {run_id}")
+    assert chidori(folder, "verify", run_id).stdout == f"OK: {run_id}\n"

@@ -56,6 +56,13 @@ def test_quiet_shows_no_progress_and_verbose_the_agents_console(folder: Path) ->
     assert result.stderr.splitlines() == [f"run {run_id_of(result)}", "console.log: got 0"]
 
 
+def test_trace_prints_the_calls_to_stderr_after_the_run(folder: Path) -> None:
+    result = chidori(folder, "run", "echo.ts", "-q", "--trace")
+    assert json.loads(result.stdout)["reply"] == "a fixed reply"
+    assert "echo.ts:4:" in result.stderr
+    assert "echo.ts:5:" in result.stderr
+
+
 def test_stream_writes_every_event_as_a_line_of_json(folder: Path) -> None:
     result = chidori(folder, "run", "echo.ts", "--stream")
     assert result.returncode == 0, result.stderr

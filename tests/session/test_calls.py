@@ -303,7 +303,8 @@ async def test_the_agents_clock_is_the_recorded_time_of_its_last_answer(tmp_path
 async def test_a_function_name_with_a_tab_does_not_break_the_call(tmp_path: Path) -> None:
     path = write_agent(
         tmp_path,
-        AGENT + r"""const odd = { ["a\tb\nc"]: async () => chidori.log("fine") };
+        AGENT
+        + r"""const odd = { ["a\tb\nc"]: async () => chidori.log("fine") };
         await odd["a\tb\nc"](); return 1; }""",
     )
     async with runtime_in(tmp_path) as runtime:
@@ -335,9 +336,24 @@ async def test_every_post_is_recorded_as_started_before_it_is_sent(tmp_path: Pat
             holding[0].__exit__(None, None, None)
 
         attendance = Attendance(observer=RecordingObserver(when_started=hold_the_journal))
-        result = await within(
-            20, start(runtime, path, {"url": f"{server.root}/count"}, attendance=attendance)
-        )
+        result = await within(20, start(runtime, path, {"url": f"{server.root}/count"}, attendance=attendance))
         assert output_of(result) == 1
         assert server.counted_bodies == {"1": 1, "2": 1, "3": 1}
     assert unsaved == []
+
+
+async def test_deeply_nested_values_are_recorded(tmp_path: Path) -> None:
+    """As deep as the boundary lets them through."""
+    path = write_agent(
+        tmp_path,
+        AGENT
+        + """let deep: any = 1; for (let i = 0; i < 490; i++) deep = [deep];
+        await chidori.log("deep", { deep });
+        await chidori.memory("set", "deep", deep);
+        const back = await chidori.memory("get", "deep");
+        return JSON.stringify(back) === JSON.stringify(deep); }""",
+    )
+    async with runtime_in(tmp_path) as runtime:
+        assert output_of(await start(runtime, path)) is True
+        assert len(records_of(runtime.store)) == 3
+        assert output_of(await runtime.replay("test-run")) is True

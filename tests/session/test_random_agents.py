@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from chidori_actors import runtime as runtime_module
@@ -26,7 +26,7 @@ from tests.support.random_agents import Conductor, agent_sources, left_of, scrip
 
 RUN = "test-run"
 RELAXED = {"CHIDORI_DURABILITY": "relaxed"}
-HANGS_AFTER_S = 5
+HANGS_AFTER_S = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,14 +144,15 @@ bounded = settings(
 )
 
 
-@settings(bounded, max_examples=12, derandomize=True)
+# Shrinking a hang takes minutes: the slow test does that.
+@settings(bounded, max_examples=12, derandomize=True, phases=[Phase.generate])
 @random_agents
 def test_replay_and_resume_from_every_crash_give_what_the_run_gave(source: str, seed: int) -> None:
     asyncio.run(check(source, seed))
 
 
 @pytest.mark.slow
-@settings(bounded, max_examples=150)
+@settings(bounded, max_examples=100)
 @random_agents
 def test_many_random_agents(source: str, seed: int) -> None:
     asyncio.run(check(source, seed))

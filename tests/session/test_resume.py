@@ -1,17 +1,19 @@
 """Pausing, resuming, replaying: what a run that stopped goes on with, and what it refuses to go on with."""
 
 import asyncio
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import orjson
 import pytest
+from aiohttp import web
 
 from chidori_actors import runtime as runtime_module
 from chidori_actors.errors import ChidoriError, ManifestMismatch, ReplayDivergence, RunOwned
 from chidori_actors.host.function import HostCall, HostError, HostResult, HostServices
 from chidori_actors.journal.images import newest_image
-from chidori_actors.journal.runs import get_run
+from chidori_actors.journal.runs import get_run, run_writes
 from chidori_actors.runtime import Attendance
 from tests.support.agents import (
     LOCAL,
@@ -28,6 +30,7 @@ from tests.support.agents import (
     within,
     write_agent,
 )
+from tests.support.http_server import serve
 from tests.support.openai_server import OpenAIServer
 from tests.support.services import ScriptedQuestions
 
@@ -78,7 +81,8 @@ async def test_several_questions_are_open_at_once_and_the_rest_goes_on(tmp_path:
         tmp_path,
         AGENT
         + """const both = Promise.all([chidori.input("first"), chidori.input("second")]);
-        const timers = []; for (let i = 0; i < 3; i++) timers.push(await new Promise((r) => setTimeout(() => r(i), 1)));
+        const timers = [];
+        for (let i = 0; i < 3; i++) timers.push(await new Promise((r) => setTimeout(() => r(i), 1)));
         return [await both, timers]; }""",
     )
     async with runtime_in(tmp_path) as runtime:
@@ -102,9 +106,7 @@ async def test_an_answer_that_is_no_choice_is_an_error_of_the_call(tmp_path: Pat
         assert output_of(await runtime.resume(RUN, attendance=answering("a"))) == "a"
 
 
-async def test_a_failed_run_makes_only_the_failed_call_again(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_failed_run_makes_only_the_failed_call_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     well = False
 
     async def prompt(call: HostCall, services: HostServices) -> HostResult:
@@ -120,7 +122,8 @@ async def test_a_failed_run_makes_only_the_failed_call_again(
         + """const one = (await post("one")).body.count;
         const all = await Promise.allSettled([post("two"), chidori.prompt("fails"), post("three")]);
         for (const item of all) if (item.status === "rejected") throw new Error("outer", { cause: item.reason });
-        return [one, all.map((item: any) => item.value.body?.count ?? item.value), (await post("four")).body.count]; }""",
+        const values = all.map((item: any) => item.value.body?.count ?? item.value);
+        return [one, values, (await post("four")).body.count]; }""",
     )
     async with OpenAIServer() as server:
         value = {"url": f"{server.root}/count"}
@@ -153,9 +156,7 @@ async def test_a_failed_run_makes_calls_again_that_its_end_cancelled(
         return HostResult(orjson.dumps(call.args["text"]))
 
     monkeypatch.setattr(runtime_module, "host_functions", lambda: functions_with(prompt=prompt))
-    path = write_agent(
-        tmp_path, AGENT + "return Promise.all([chidori.prompt('slow'), chidori.prompt('fails')]); }"
-    )
+    path = write_agent(tmp_path, AGENT + "return Promise.all([chidori.prompt('slow'), chidori.prompt('fails')]); }")
     async with runtime_in(tmp_path) as runtime:
         failure_of(await within(10, start(runtime, path)))
         assert sorted(str(record["error"]) for record in records_of(runtime.store)) == ["away", "cancelled"]
@@ -204,9 +205,7 @@ ORIGINAL = AGENT + "await chidori.log('a'); await chidori.checkpoint('b'); retur
         ),
     ],
 )
-async def test_a_changed_agent_that_makes_other_calls_diverges(
-    tmp_path: Path, changed: str, message: str
-) -> None:
+async def test_a_changed_agent_that_makes_other_calls_diverges(tmp_path: Path, changed: str, message: str) -> None:
     path = write_agent(tmp_path, ORIGINAL)
     async with runtime_in(tmp_path) as runtime:
         pause_of(await start(runtime, path))
@@ -242,7 +241,9 @@ async def test_a_changed_agent_may_call_more_after_its_record(tmp_path: Path) ->
 
 
 async def test_only_one_process_at_a_time_resumes_a_run(tmp_path: Path) -> None:
-    path = write_agent(tmp_path, AGENT + "return (await chidori.http(input.url, { method: 'POST', body: 'x' })).status; }")
+    path = write_agent(
+        tmp_path, AGENT + "return (await chidori.http(input.url, { method: 'POST', body: 'x' })).status; }"
+    )
     async with OpenAIServer(delay_ms=500) as server, runtime_in(tmp_path) as runtime:
         observer = RecordingObserver()
         started = asyncio.Event()
@@ -251,7 +252,7 @@ async def test_only_one_process_at_a_time_resumes_a_run(tmp_path: Path) -> None:
             start(runtime, path, {"url": f"{server.root}/count"}, attendance=Attendance(observer))
         )
         await within(10, started.wait())
-        with pytest.raises(RunOwned, match="is owned by .*pid "):
+        with pytest.raises(RunOwned, match=r"is owned by .*pid "):
             await runtime.resume(RUN)
         assert output_of(await within(10, running)) == 200
         assert server.counted_bodies == {"x": 1}
@@ -287,7 +288,9 @@ async def test_the_replay_of_a_slow_run_that_has_an_image_equals_the_run(
     path = write_agent(
         tmp_path,
         AGENT
-        + """const spin = (ms: number) => { let x = 0; for (let i = 0; i < ms * 20000; i++) x = (x * 31 + i) | 0; return x; };
+        + """const spin = (ms: number) => {
+          let x = 0; for (let i = 0; i < ms * 20000; i++) x = (x * 31 + i) | 0; return x;
+        };
         const out = [];
         for (let i = 0; i < 4; i++) { await chidori.log(`turn ${i}`); if (i === 1) out.push(spin(100)); out.push(i); }
         out.push(await chidori.input("last?"));
@@ -336,15 +339,14 @@ async def test_the_placeholder_of_a_variable_keeps_its_value_out_of_everything(t
             assert secret.encode() not in file.read_bytes(), file
 
 
-async def test_a_replay_without_a_revealed_variable_is_an_error_for_people(tmp_path: Path) -> None:
+async def test_a_replay_without_a_revealed_variable_fails_with_its_name(tmp_path: Path) -> None:
     path = write_agent(tmp_path, AGENT + "return (await chidori.env('TOKEN', { reveal: true })).length; }")
     policy = {"CHIDORI_POLICY": '{"rules": [{"target": "env:TOKEN", "decision": "always_allow"}]}'}
     async with runtime_in(tmp_path, {**policy, "TOKEN": "12345678"}) as runtime:
         assert output_of(await start(runtime, path)) == 8
         assert records_of(runtime.store)[0]["result"] is None
     async with runtime_in(tmp_path, policy) as runtime:
-        with pytest.raises(ChidoriError, match="TOKEN is not set"):
-            await runtime.replay(RUN)
+        assert "TOKEN is not set" in failure_of(await runtime.replay(RUN)).error["message"]
 
 
 def policy_of(*rules: dict[str, Any]) -> dict[str, str]:
@@ -378,37 +380,27 @@ async def test_a_call_that_must_be_asked_for(tmp_path: Path, answers: list[str],
         return t.map((r: any) => r.value?.status ?? r.reason.message); }""",
     )
     async with OpenAIServer() as server, runtime_in(tmp_path, ASKING) as runtime:
-        result = await start(
-            runtime, path, {"url": f"{server.root}/count"}, attendance=answering(*answers)
-        )
+        result = await start(runtime, path, {"url": f"{server.root}/count"}, attendance=answering(*answers))
         refused = "policy: `http` denied (careful)"
         assert output_of(result) == [200 if answer == "yes" else refused for answer in answers]
         assert sorted(server.counted_bodies) == sent
 
 
 async def test_an_approval_for_all_covers_the_run(tmp_path: Path) -> None:
-    path = write_agent(
-        tmp_path, AGENT + POST + "await post('a'); await post('b'); return (await post('a')).status; }"
-    )
+    path = write_agent(tmp_path, AGENT + POST + "await post('a'); await post('b'); return (await post('a')).status; }")
     questions = ScriptedQuestions(["all"])
     async with OpenAIServer() as server, runtime_in(tmp_path, ASKING) as runtime:
-        result = await start(
-            runtime, path, {"url": f"{server.root}/count"}, attendance=Attendance(questions=questions)
-        )
+        result = await start(runtime, path, {"url": f"{server.root}/count"}, attendance=Attendance(questions=questions))
         assert output_of(result) == 200
         assert len(questions.asked) == 1
         assert (questions.asked[0].kind, questions.asked[0].target) == ("approval", "http")
 
 
 async def test_an_approval_covers_the_same_args_only(tmp_path: Path) -> None:
-    path = write_agent(
-        tmp_path, AGENT + POST + "await post('a'); await post('a'); return (await post('b')).status; }"
-    )
+    path = write_agent(tmp_path, AGENT + POST + "await post('a'); await post('a'); return (await post('b')).status; }")
     questions = ScriptedQuestions(["yes", "yes"])
     async with OpenAIServer() as server, runtime_in(tmp_path, ASKING) as runtime:
-        result = await start(
-            runtime, path, {"url": f"{server.root}/count"}, attendance=Attendance(questions=questions)
-        )
+        result = await start(runtime, path, {"url": f"{server.root}/count"}, attendance=Attendance(questions=questions))
         assert output_of(result) == 200
         assert [question.args and question.args["body"] for question in questions.asked] == ["a", "b"]
 
@@ -442,3 +434,91 @@ async def test_memory_is_shared_by_the_runs_of_a_store(tmp_path: Path) -> None:
         assert [output_of(await start(runtime, path, run_id=f"run-{i}")) for i in (1, 2, 3)] == [1, 2, 3]
         assert output_of(await runtime.replay("run-1")) == 1
         assert len(calls_of(runtime.store, "run-1")) == 2
+
+
+class HoldFirst:
+    """Answers every request but the first, which waits until its client is gone."""
+
+    def __init__(self) -> None:
+        self.held = asyncio.Event()
+
+    async def handle(self, request: web.Request) -> web.Response:
+        if not self.held.is_set():
+            self.held.set()
+            await asyncio.Event().wait()
+        return web.json_response({})
+
+
+async def interrupt_post(folder: Path, environ: dict[str, str], path: Path, world: HoldFirst, url: str) -> None:
+    """Run the agent at ``path`` and stop it while its POST is under way."""
+    async with runtime_in(folder, environ) as runtime:
+        running = asyncio.create_task(start(runtime, path, {"url": url}))
+        await within(10, world.held.wait())
+        running.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await running
+
+
+@pytest.mark.parametrize(("answer", "sent"), [("again", 2), ("fail", 1), (None, 1)])
+async def test_a_post_in_doubt_is_made_again_only_if_a_person_says_so(
+    tmp_path: Path, answer: str | None, sent: int
+) -> None:
+    path = write_agent(
+        tmp_path,
+        AGENT + POST + "const t = await chidori.tryCall(() => post('x')); return t.ok || t.error; }",
+    )
+    environ = policy_of({"target": "http", "decision": "always_allow", "in_doubt": "ask"})
+    world = HoldFirst()
+    async with serve(world.handle) as server:
+        await interrupt_post(tmp_path, environ, path, world, server.url)
+        async with runtime_in(tmp_path, environ) as runtime:
+            result = await within(10, runtime.resume(RUN, attendance=answering(*([answer] if answer else []))))
+            if answer is None:
+                question = pause_of(result).questions[0]
+                assert (question.kind, question.choices) == ("in_doubt", ("again", "fail"))
+            elif answer == "fail":
+                assert "the outcome is unknown" in output_of(result)
+            else:
+                assert output_of(result) is True
+        assert [request.headers["idempotency-key"] for request in server.received] == [f"{RUN}:1"] * sent
+
+
+async def test_a_paused_doubt_is_still_a_doubt_when_it_is_answered(tmp_path: Path) -> None:
+    path = write_agent(tmp_path, AGENT + POST + "return (await post('x')).status; }")
+    environ = policy_of({"target": "http", "decision": "always_allow", "in_doubt": "ask"})
+    world = HoldFirst()
+    async with serve(world.handle) as server:
+        await interrupt_post(tmp_path, environ, path, world, server.url)
+        for _ in range(2):
+            async with runtime_in(tmp_path, environ) as runtime:
+                result = await within(10, runtime.resume(RUN))
+                assert pause_of(result).questions[0].kind == "in_doubt"
+                assert len(server.received) == 1
+        async with runtime_in(tmp_path, environ) as runtime:
+            assert output_of(await within(10, runtime.resume(RUN, attendance=answering("again")))) == 200
+            assert records_of(runtime.store)[-1]["reissued"] is True
+
+
+async def test_what_settled_after_the_agents_end_is_not_made_again(tmp_path: Path) -> None:
+    """A crash between the last settlement and the end of the run: the agent ends again, and nothing is sent."""
+    path = write_agent(
+        tmp_path,
+        AGENT + POST + "post('not awaited'); await post('awaited'); chidori.log('not awaited'); return 'end'; }",
+    )
+    async with serve(answer) as server, runtime_in(tmp_path) as runtime:
+        first = await start(runtime, path, {"url": server.url})
+        assert output_of(first) == "end"
+        sent = len(server.received)
+        calls, records = calls_of(runtime.store), records_of(runtime.store)
+        assert any(record["function"] == "log" for record in records)
+        # As if the process had died before it could write how the run ended.
+        await runtime.store.commit(run_writes(replace(first.meta, status="running", output=None), new=False))
+        resumed = await within(10, runtime.resume(RUN))
+        assert output_of(resumed) == "end"
+        assert len(server.received) == sent
+        assert calls_of(runtime.store) == calls
+        assert [record["path"] for record in records_of(runtime.store)] == [record["path"] for record in records]
+
+
+async def answer(request: web.Request) -> web.Response:
+    return web.json_response({})

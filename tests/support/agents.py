@@ -147,9 +147,7 @@ def records_of(store: Store, run_id: str = "test-run") -> list[Record]:
 def calls_of(store: Store, run_id: str = "test-run") -> list[Started]:
     """The calls that the run made, in the order of their ordinals."""
     entries = apply_retries(read_lane(store, get_run(store, run_id).lane))
-    return sorted(
-        (entry for entry in entries if isinstance(entry, Started)), key=lambda started: started.ordinal
-    )
+    return sorted((entry for entry in entries if isinstance(entry, Started)), key=lambda started: started.ordinal)
 
 
 async def within(seconds: float, work: Awaitable[Any]) -> Any:

@@ -1,13 +1,15 @@
 // The object `chidori`: a few primitive host calls; what can be JavaScript on top of them is JavaScript.
-(() => {
+((TypeError, Error, AbortSignal) => {
   "use strict";
   const { call, toJson } = __prelude;
   const { keys, freeze } = Object;
+  const { isArray } = Array;
+  const { trunc } = Math;
   const uncurry = Function.prototype.bind.bind(Function.prototype.call);
   const join = uncurry(Array.prototype.join);
 
   const wrong = (message) => { throw new TypeError(message); };
-  const isObject = (value) => value !== null && typeof value === "object" && !Array.isArray(value);
+  const isObject = (value) => value !== null && typeof value === "object" && !isArray(value);
   const requireString = (value, what) => {
     if (typeof value !== "string") wrong(`${what} must be a string, not ${value === null ? "null" : typeof value}`);
     return value;
@@ -19,7 +21,7 @@
     boolean: (value) => typeof value === "boolean",
     object: isObject,
     strings: (value) => {
-      if (!Array.isArray(value)) return false;
+      if (!isArray(value)) return false;
       for (let i = 0; i < value.length; i++) if (typeof value[i] !== "string") return false;
       return true;
     },
@@ -75,23 +77,23 @@
       if (isObject(opts) && opts.tools !== undefined) wrong("chidori.prompt: tools are not available yet: tool actors come with forks");
       const signal = takeOptions("prompt", opts, promptOptions, args);
       if (args.format !== undefined && args.format !== "json" && args.format !== "text") wrong(`chidori.prompt: format must be "json" or "text", not "${args.format}"`);
-      return call("prompt", args, methods.prompt, signal);
+      return await call("prompt", args, methods.prompt, signal);
     },
 
     async input(prompt, opts) {
       const args = { prompt: requireString(prompt, "chidori.input: the question"), type: null, choices: null, default: null };
-      return call("input", args, methods.input, takeOptions("input", opts, inputOptions, args));
+      return await call("input", args, methods.input, takeOptions("input", opts, inputOptions, args));
     },
 
     async http(url, opts) {
       const args = { url: `${url}`, method: "GET", headers: {}, body: null, params: {} };
-      return call("http", args, methods.http, takeOptions("http", opts, httpOptions, args));
+      return await call("http", args, methods.http, takeOptions("http", opts, httpOptions, args));
     },
 
     async template(template, vars = {}) {
       requireString(template, "chidori.template: the template");
       if (!isObject(vars)) wrong("chidori.template: the variables must be an object");
-      return call("template", { template, vars }, methods.template);
+      return await call("template", { template, vars }, methods.template);
     },
 
     async memory(action, ...rest) {
@@ -106,22 +108,22 @@
       }
       const opts = rest[at++];
       if (rest.length > at) wrong(`chidori.memory("${action}"): too many arguments`);
-      return call("memory", args, methods.memory, takeOptions("memory", opts, memoryOptions, args));
+      return await call("memory", args, methods.memory, takeOptions("memory", opts, memoryOptions, args));
     },
 
     async checkpoint(label, data = null) {
-      return call("checkpoint", { label: requireString(label, "chidori.checkpoint: the label"), data }, methods.checkpoint);
+      return await call("checkpoint", { label: requireString(label, "chidori.checkpoint: the label"), data }, methods.checkpoint);
     },
 
     async log(message, fields) {
       const args = { message: typeof message === "string" ? message : toJson(message, "message") };
       if (fields !== undefined) args.fields = fields;
-      return call("log", args, methods.log);
+      return await call("log", args, methods.log);
     },
 
     async env(name, opts) {
       const args = { name: requireString(name, "chidori.env: the name") };
-      return call("env", args, methods.env, takeOptions("env", opts, envOptions, args));
+      return await call("env", args, methods.env, takeOptions("env", opts, envOptions, args));
     },
 
     async retry(fn, opts) {
@@ -139,7 +141,7 @@
         } catch (error) {
           if (attempt >= attempts) throw error;
           const factor = backoff === "constant" ? 1 : backoff === "linear" ? attempt : 2 ** (attempt - 1);
-          await sleep(Math.trunc(delayMs * factor));
+          await sleep(trunc(delayMs * factor));
         }
       }
     },
@@ -163,4 +165,4 @@
 
   __prelude.chidori = freeze(methods);
   Object.defineProperty(globalThis, "chidori", { value: methods, writable: false, configurable: false, enumerable: true });
-})();
+})(TypeError, Error, AbortSignal);

@@ -1,6 +1,6 @@
 // What crosses the VM's boundary is JSON. `toJson(value, label)` gives the text or throws a TypeError that names the
 // path of what JSON cannot carry, instead of dropping or bending it as JSON.stringify does.
-(() => {
+((TypeError) => {
   "use strict";
   const { stringify } = JSON;
   const { isArray } = Array;
@@ -10,7 +10,7 @@
   const includes = uncurry(String.prototype.includes);
   const test = uncurry(RegExp.prototype.test);
   const identifier = /^[A-Za-z_$][\w$]*$/;
-  const maxDepth = 500;
+  const maxDepth = 200; // what carries the value adds a few; the host's JSON writer stops at 254
 
   const step = (key) => (typeof key === "number" ? `[${key}]` : test(identifier, key) ? `.${key}` : `[${stringify(key)}]`);
 
@@ -93,4 +93,4 @@
   };
 
   __prelude.toJson = toJson;
-})();
+})(TypeError);

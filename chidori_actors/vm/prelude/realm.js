@@ -1,5 +1,5 @@
 // Last of the prelude: what an agent finds in its realm, and the two functions that the host calls.
-(() => {
+((TypeError) => {
   "use strict";
   const { settle, take, fail, finish, chidori } = __prelude;
   const define = (name, value) =>
@@ -68,4 +68,4 @@
   };
 
   Object.assign(__prelude, { receive, take });
-})();
+})(TypeError);

@@ -1,6 +1,6 @@
 // The VM's side of the host-promise table: calls go out as lines of text, settlements come in as messages. No host code
 // runs while JavaScript runs, so whenever the job queue is empty the VM is at a safepoint.
-(() => {
+((Error) => {
   "use strict";
   const { toJson, inspect, addAbortAlgorithm } = __prelude;
   const { defineProperty, getOwnPropertyNames } = Object;
@@ -8,17 +8,16 @@
   const uncurry = Function.prototype.bind.bind(Function.prototype.call);
   const indexOf = uncurry(String.prototype.indexOf);
   const slice = uncurry(String.prototype.slice);
-  const join = uncurry(Array.prototype.join);
   const HostPromise = Promise;
   const bound = (map) => ({ get: map.get.bind(map), set: map.set.bind(map), delete: map.delete.bind(map) });
 
   const waiting = bound(new Map()); // ordinal -> {resolve, reject, stack, function}
   const origin = bound(new WeakMap()); // an error that a call failed with -> that call's ordinal
-  let lines = [];
+  let said = "";
   let ordinal = 0;
   let delivered = 0;
   let finished = false;
-  let say = (line) => { lines[lines.length] = line; };
+  const say = (line) => { said = said === "" ? line : said + "\n" + line; };
 
   // The agent's frames above `api`, the prelude function that it called. A few: each costs time at every call.
   const agentFrames = 4;
@@ -147,13 +146,12 @@
   };
 
   const take = () => {
-    if (lines.length === 0) return "";
-    const out = join(lines, "\n");
-    lines = [];
+    const out = said;
+    said = "";
     return out;
   };
 
   __prelude.setConsoleSink((level, message) => say(`log\t${level}\t${toJson(message, "message")}`));
   __prelude.reportException = fail;
   Object.assign(__prelude, { issue, withdraw, call, settle, fail, finish, take });
-})();
+})(Error);

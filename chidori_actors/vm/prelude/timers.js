@@ -1,6 +1,7 @@
 // Timers are recorded host calls, so that a race against a timeout replays.
-(() => {
+((TypeError, Error, Number) => {
   "use strict";
+  const { min, trunc } = Math;
   const { issue, withdraw, fail } = __prelude;
   const { apply } = Reflect;
   const define = (name, value) =>
@@ -13,7 +14,7 @@
 
   const milliseconds = (value) => {
     const ms = Number(value);
-    return ms > 0 ? Math.min(Math.trunc(ms), 2 ** 31 - 1) : 0;
+    return ms > 0 ? min(trunc(ms), 2 ** 31 - 1) : 0;
   };
 
   const schedule = (api, callback, ms, args, repeat) => {
@@ -65,4 +66,4 @@
       }
     });
   });
-})();
+})(TypeError, Error, Number);

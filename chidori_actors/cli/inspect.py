@@ -1,0 +1,180 @@
+"""The commands that look at stored runs and carry them elsewhere."""
+
+import os
+import sys
+import uuid
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import click
+import orjson
+
+from ..errors import ChidoriError, UsageError
+from ..history import manifest
+from ..journal.runs import get_run
+from ..journal.store import Store
+from ..settings import load_settings
+from ..transfer import export_run, import_checkpoint
+from .interruption import run_interruptibly
+from .run_list import RunList, read_runs, run_list_json, run_list_lines
+from .screen import printable
+from .statistics import read_statistics, statistics_json, statistics_lines
+from .trace_lines import render_trace, trace_json
+
+STATUSES = ("running", "interrupted", "completed", "failed", "cancelled", "paused", "awaitingapproval")
+_LINES_AT_ONCE = 256
+
+as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+
+
+@contextmanager
+def _open_store(*, create: bool = False) -> Iterator[Store]:
+    settings = load_settings()
+    store = Store.open(settings.store, durability=settings.durability, create=create)
+    try:
+        yield store
+    finally:
+        store.close()
+
+
+def _print(lines: Iterator[str]) -> None:
+    """A line at a time would be a write at a time."""
+    waiting: deque[str] = deque()
+    for line in lines:
+        waiting.append(line)
+        if len(waiting) == _LINES_AT_ONCE:
+            click.echo("\n".join(waiting))
+            waiting.clear()
+    if waiting:
+        click.echo("\n".join(waiting))
+
+
+@click.command("trace")
+@click.argument("run_id")
+@as_json
+def trace(run_id: str, as_json: bool) -> None:
+    """Print the calls of RUN_ID and what they add up to."""
+    with _open_store() as store:
+        meta = get_run(store, run_id)
+        if as_json:
+            click.echo(trace_json(store, meta))
+        else:
+            _print(render_trace(store, meta))
+
+
+@click.command("snapshot")
+@click.argument("run_id")
+def snapshot(run_id: str) -> None:
+    """Print the manifest of RUN_ID as JSON.
+
+    It says how the run stands, and what must match to continue it.
+    """
+    with _open_store() as store:
+        click.echo(orjson.dumps(manifest(store, get_run(store, run_id)), option=orjson.OPT_INDENT_2))
+
+
+@click.command("runs")
+@click.option("--status", type=click.Choice(STATUSES), help="Only runs of this status.")
+@click.option("--limit", type=click.IntRange(1, 10_000), default=20, show_default=True, help="At most so many.")
+@click.option("--cursor", metavar="C", help="Go on after an earlier list, which printed this.")
+@as_json
+def runs(status: str | None, limit: int, cursor: str | None, as_json: bool) -> None:
+    """List the stored runs, the newest first."""
+    with _open_store() as store:
+        found: RunList = read_runs(store, status=status, limit=limit, cursor=cursor)
+    if as_json:
+        click.echo(run_list_json(found))
+        return
+    for line in run_list_lines(found):
+        click.echo(printable(line))
+    if found.next_cursor is not None:
+        click.echo(f"more: --cursor {found.next_cursor}", err=True)
+
+
+@click.command("stats")
+@as_json
+def stats(as_json: bool) -> None:
+    """Print what all stored runs add up to.
+
+    Runs by status, calls by function, tokens and cost by model.
+    """
+    with _open_store() as store:
+        found = read_statistics(store)
+    if as_json:
+        click.echo(statistics_json(found))
+        return
+    for line in statistics_lines(found):
+        click.echo(printable(line))
+
+
+@click.command("export")
+@click.argument("run_id")
+@click.option("-o", "--output", metavar="FILE", help="Write to FILE instead of the standard output.")
+@click.option("--force", is_flag=True, help="Overwrite FILE.")
+def export(run_id: str, output: str | None, force: bool) -> None:
+    """Write RUN_ID as a file for `chidori import`."""
+    path = None if output in (None, "-") else Path(output or "").resolve()
+    if path is not None:
+        _check_target(path, force)
+    with _open_store() as store:
+        meta = get_run(store, run_id)
+        data = export_run(store, meta)
+    if path is None:
+        click.echo(data)
+    else:
+        _write_file(path, data + b"\n")
+        click.echo(f"{meta.id} → {path}", err=True)
+
+
+def _check_target(path: Path, force: bool) -> None:
+    if path.exists() and not path.is_file():
+        raise UsageError(f"{path} is not a regular file", hint="leave -o out to write to the standard output")
+    if path.exists() and not force:
+        raise UsageError(f"{path} exists", hint="overwrite it with --force")
+
+
+def _write_file(path: Path, data: bytes) -> None:
+    """Whoever reads ``path`` finds all of ``data`` there, or what was there before."""
+    beside = path.with_name(f".chidori-{uuid.uuid4().hex}")
+    try:
+        try:
+            with beside.open("xb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            beside.replace(path)
+        finally:
+            beside.unlink(missing_ok=True)
+    except OSError as error:
+        raise ChidoriError(f"{path} cannot be written: {error.strerror}", hint="name another file with -o") from None
+
+
+@click.command("import")
+@click.argument("file")
+@click.option("--as", "run_id", metavar="RUN_ID", help="The id in this store, instead of the one in the file.")
+def import_(file: str, run_id: str | None) -> None:
+    """Store the run of a file of `chidori export`.
+
+    FILE may be `-`, the standard input. Prints the run's id, and warns of what the file lacks.
+    """
+    data = _read_file(file)
+    with _open_store(create=True) as store:
+        meta = run_interruptibly(import_checkpoint(store, data, run_id=run_id))
+    for warning in meta.warnings:
+        click.echo(printable(f"warning: {warning}"), err=True)
+    click.echo(meta.id)
+
+
+def _read_file(name: str) -> bytes:
+    if name == "-":
+        return sys.stdin.buffer.read()
+    try:
+        return Path(name).read_bytes()
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else str(error)
+        raise UsageError(f"{name} cannot be read: {reason}") from None
+
+
+COMMANDS: tuple[click.Command, ...] = (trace, snapshot, runs, stats, export, import_)

@@ -1,0 +1,73 @@
+"""What all stored runs add up to."""
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import orjson
+
+from ..history import current_status
+from ..journal.lanes import read_lane
+from ..journal.runs import list_runs
+from ..journal.store import Store
+from ..totals import Totals, model_cost_text
+from .plain_text import counted, table
+
+_PAGE = 200
+
+
+@dataclass(slots=True)
+class Statistics:
+    """Runs by status, and the sums over their calls."""
+
+    statuses: Counter[str] = field(default_factory=Counter)
+    totals: Totals = field(default_factory=Totals)
+
+
+def read_statistics(store: Store) -> Statistics:
+    """Reads every lane once and keeps none.
+
+    Raises:
+        StoreError: a run's description or an entry is missing or damaged.
+    """
+    found = Statistics()
+    cursor: str | None = None
+    while True:
+        page = list_runs(store, limit=_PAGE, cursor=cursor)
+        for meta in page.runs:
+            found.statuses[current_status(store, meta)] += 1
+            found.totals.add(read_lane(store, meta.lane))
+        cursor = page.next_cursor
+        if cursor is None:
+            return found
+
+
+def statistics_json(found: Statistics) -> bytes:
+    """``{runs: {status: count}, calls, input_tokens, output_tokens, cost_usd, cost, models, failed_attempts}``."""
+    document = {"runs": dict(found.statuses.most_common()), **found.totals.to_json()}
+    return orjson.dumps(document, option=orjson.OPT_INDENT_2)
+
+
+def statistics_lines(found: Statistics) -> Iterator[str]:
+    """The same for people."""
+    totals = found.totals
+    yield _sum("run", found.statuses)
+    yield _sum("call", totals.calls)
+    if totals.attempts:
+        yield f"{counted(totals.attempts, 'failed attempt')} tried again"
+    if not totals.models:
+        return
+    yield ""
+    yield from table(
+        ("MODEL", "PROMPTS", "TOKENS IN", "TOKENS OUT", "COST"),
+        (
+            (model, str(sums.prompts), str(sums.input_tokens), str(sums.output_tokens), model_cost_text(sums))
+            for model, sums in sorted(totals.models.items())
+        ),
+    )
+    yield f"total cost {totals.cost_text()}"
+
+
+def _sum(noun: str, counts: Counter[str]) -> str:
+    parts = ", ".join(f"{count} {name}" for name, count in counts.most_common())
+    return counted(counts.total(), noun) + (f": {parts}" if parts else "")

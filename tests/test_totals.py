@@ -1,0 +1,77 @@
+"""What calls add up to, and that an unknown price is never 0."""
+
+from collections.abc import Mapping
+
+import orjson
+import pytest
+
+from chidori_actors.cost import cost_usd
+from chidori_actors.journal.lanes import Entry, Retried, Settled, Started
+from chidori_actors.totals import Totals, model_cost_text
+
+AT = 1_700_000_000_000
+USAGE = {"input_tokens": 1000, "output_tokens": 100}
+
+
+def _started(ordinal: int, model: str) -> Started:
+    return Started(ordinal, ordinal, 0, "prompt", orjson.dumps({"text": "x", "model": model}), AT)
+
+
+def _answered(ordinal: int, usage: Mapping[str, int] | None = USAGE) -> Settled:
+    return Settled(ordinal, ordinal, AT, 1, value=b'"a"', token_usage=usage)
+
+
+def _failed(ordinal: int, usage: Mapping[str, int] | None = None) -> Settled:
+    return Settled(ordinal, ordinal, AT, 1, error={"message": "no"}, token_usage=usage)
+
+
+def _totals(*entries: Entry) -> Totals:
+    totals = Totals()
+    totals.add(entries)
+    return totals
+
+
+def test_prompts_are_summed_by_model() -> None:
+    totals = _totals(_started(1, "gpt-4o"), _answered(1), _started(2, "gpt-4o-mini"), _answered(2))
+    assert totals.calls == {"prompt": 2}
+    assert (totals.input_tokens, totals.output_tokens) == (2000, 200)
+    expected = (cost_usd("gpt-4o", USAGE) or 0) + (cost_usd("gpt-4o-mini", USAGE) or 0)
+    assert expected > 0
+    assert totals.cost_usd == pytest.approx(expected)
+    assert totals.to_json()["cost_usd"] == pytest.approx(expected)
+    assert totals.to_json()["models"]["gpt-4o"]["prompts"] == 1
+
+
+def test_an_unknown_price_is_said_beside_the_known_ones() -> None:
+    totals = _totals(_started(1, "gpt-4o"), _answered(1), _started(2, "gpt-x"), _answered(2))
+    assert totals.cost_text() == "$0.003500 + unknown for gpt-x"
+    assert totals.to_json()["cost_usd"] is None
+    assert [model_cost_text(totals.models[model]) for model in ("gpt-4o", "gpt-x")] == ["$0.003500", "unknown"]
+    assert _totals(_started(1, "gpt-x"), _answered(1)).cost_text() == "unknown for gpt-x"
+
+
+def test_an_answer_without_usage_has_an_unknown_price_and_a_failure_without_usage_has_none() -> None:
+    totals = _totals(_started(1, "gpt-4o"), _answered(1, usage=None), _started(2, "gpt-4o"), _failed(2))
+    assert (totals.models["gpt-4o"].unpriced, totals.models["gpt-4o"].prompts) == (1, 2)
+    assert totals.cost_text() == "$0.0000 + unknown for gpt-4o"
+    assert _totals(_started(2, "gpt-x"), _failed(2)).cost_text() == "$0.0000"
+
+
+def test_what_a_resume_did_again_was_paid_for_twice() -> None:
+    totals = _totals(_started(1, "gpt-4o"), _failed(1, USAGE), Retried(1, AT), _answered(1))
+    assert totals.input_tokens == 2000
+    assert totals.models["gpt-4o"].prompts == 2
+
+
+def test_attempts_before_the_outcome_are_counted() -> None:
+    tried = Settled(1, 1, AT, 1, value=b"1", notes={"attempts": [{"status": 429}, {"status": 500}]})
+    assert _totals(Started(1, 1, 0, "http", b"{}", AT), tried).attempts == 2
+    other = Settled(1, 1, AT, 1, value=b"1", notes={"attempts": "many"})
+    assert _totals(Started(1, 1, 0, "http", b"{}", AT), other).attempts == 0
+
+
+def test_calls_without_a_model_do_no_harm() -> None:
+    for args in (b"[]", b"null", b'{"model":3}'):
+        totals = _totals(Started(1, 1, 0, "prompt", args, AT), _answered(1))
+        assert totals.cost_text() == "unknown for (no model)"
+    assert Totals().cost_text() == "$0.0000"
