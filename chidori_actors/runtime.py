@@ -248,7 +248,12 @@ class Runtime:
             bundle=bundle,
             default_model=meta.model,
             past=past,
-            waiting=frozenset(int(question["path"]) for question in meta.pending),
+            waiting=frozenset(
+                # A call in doubt has perhaps happened, however often its question is asked.
+                int(question["path"])
+                for question in meta.pending
+                if question["kind"] != "in_doubt"
+            ),
             image_every=self._image_every,
         )
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .cost import cost_usd
+from .host.providers import TEST_PROVIDER
 from .journal.json_text import parse_json
 from .journal.lanes import Entry, Settled, Started
 
@@ -16,14 +17,15 @@ _LEAST_SHOWN_AS_CENTS = 0.01
 
 @dataclass(slots=True)
 class ModelTotals:
-    """The prompts of one model. ``unpriced`` of them were answered at a price that is not known; ``cost_usd`` is
-    that of the others, in US dollars."""
+    """The prompts of one model. ``tests`` of them were answered by the test provider, which costs nothing, and
+    ``unpriced`` at a price that is not known; ``cost_usd`` is that of the others, in US dollars."""
 
     prompts: int = 0
     input_tokens: int = 0
     output_tokens: int = 0
     cost_usd: float = 0.0
     unpriced: int = 0
+    tests: int = 0
 
 
 @dataclass(slots=True)
@@ -62,7 +64,10 @@ class Totals:
         if usage is not None:
             sums.input_tokens += usage.get("input_tokens", 0)
             sums.output_tokens += usage.get("output_tokens", 0)
-        elif settled.value is None:
+        if settled.notes.get("provider") == TEST_PROVIDER:
+            sums.tests += 1
+            return
+        if usage is None and settled.value is None:
             return  # it failed or was cancelled, and nobody says that it cost anything
         cost = None if usage is None else cost_usd(model, usage)
         if cost is None:
@@ -102,16 +107,19 @@ class Totals:
 
     def cost_text(self) -> str:
         """For people: ``$0.0123 + unknown for gpt-x``."""
-        priced = any(sums.prompts > sums.unpriced for sums in self.models.values())
-        return _cost_text(self.cost_usd if priced or not self.models else None, self.unpriced_models)
+        sums = self.models.values()
+        parts = [_dollars(self.cost_usd)] if not sums or any(each.prompts > each.unpriced for each in sums) else []
+        if self.unpriced_models:
+            parts.append(f"unknown for {', '.join(self.unpriced_models)}")
+        return " + ".join(parts) + _tests_text(sum(each.tests for each in sums), sum(each.prompts for each in sums))
 
 
 def model_cost_text(sums: ModelTotals) -> str:
     """The cost of one model's prompts for people: ``unknown`` when none of it is known."""
     if sums.unpriced and sums.unpriced == sums.prompts:
         return "unknown"
-    known = _dollars(sums.cost_usd)
-    return f"{known} + unknown for {sums.unpriced} prompts" if sums.unpriced else known
+    unknown = f" + unknown for {sums.unpriced} prompts" if sums.unpriced else ""
+    return _dollars(sums.cost_usd) + unknown + _tests_text(sums.tests, sums.prompts)
 
 
 def failed_attempts(settled: Settled) -> int:
@@ -131,16 +139,16 @@ def _model_json(sums: ModelTotals) -> dict[str, Any]:
         "prompts": sums.prompts,
         "input_tokens": sums.input_tokens,
         "output_tokens": sums.output_tokens,
+        "test_prompts": sums.tests,
         "cost_usd": None if sums.unpriced else sums.cost_usd,
         "cost": model_cost_text(sums),
     }
 
 
-def _cost_text(known: float | None, unpriced: list[str]) -> str:
-    parts = [] if known is None else [_dollars(known)]
-    if unpriced:
-        parts.append(f"unknown for {', '.join(unpriced)}")
-    return " + ".join(parts)
+def _tests_text(tests: int, prompts: int) -> str:
+    if not tests:
+        return ""
+    return " (test provider, no cost)" if tests == prompts else f" ({tests} of the test provider, no cost)"
 
 
 def _dollars(cost: float) -> str:

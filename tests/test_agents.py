@@ -1,6 +1,5 @@
 """Every example agent, run by the console command against real servers."""
 
-import asyncio
 import re
 import sys
 from collections.abc import Awaitable, Callable
@@ -16,6 +15,7 @@ from aiohttp import web
 from chidori_actors.provider_keys import is_guarded_variable
 from tests.support.http_server import serve
 from tests.support.openai_server import OpenAIServer
+from tests.support.process import finished
 
 ROOT = Path(__file__).parent.parent
 DOCUMENT = "agents/data/declaration.txt"
@@ -64,24 +64,8 @@ def chidori(tmp_path: Path) -> Chidori:
     async def run(
         *arguments: str, stdin: bytes = b"", command: tuple[str, ...] = COMMAND, **variables: str
     ) -> Finished:
-        process = await asyncio.create_subprocess_exec(
-            *command,
-            *arguments,
-            cwd=ROOT,
-            env={**clean, "CHIDORI_DB_PATH": str(tmp_path / "store"), **variables},
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-        )
-        try:
-            async with asyncio.timeout(LONGEST_S):
-                stdout, stderr = await process.communicate(stdin)
-        except BaseException:
-            process.kill()
-            await process.wait()
-            raise
-        assert process.returncode is not None
-        return Finished(process.returncode, stdout, stderr.decode())
+        env = {**clean, "CHIDORI_DB_PATH": str(tmp_path / "store"), **variables}
+        return Finished(*await finished(*command, *arguments, cwd=ROOT, env=env, stdin=stdin))
 
     return run
 
@@ -120,10 +104,7 @@ async def test_summarizer_overlaps_its_parts_and_its_replay_asks_no_model(chidor
         last = server.requests[-1]
         assert last["authorization"] == "Bearer test-key"
         for part in (1, 2, 3):
-            assert (
-                f"answer(Note the main points of part {part} of 3 in t)#1"
-                in last["body"]["messages"][0]["content"]
-            )
+            assert f"answer(Note the main points of part {part} of 3 in t)#1" in last["body"]["messages"][0]["content"]
 
         replayed = await chidori("replay", finished.run_id, **asking(server))
         assert replayed.stdout == finished.stdout
@@ -254,9 +235,7 @@ async def test_retry_goes_on_until_it_succeeds_or_gives_up(
 
     async with serve(handler) as server:
         url = f"{server.url}/unreliable"
-        finished = await chidori(
-            "run", "agents/retry.ts", "-i", f"url={url}", CHIDORI_HTTP_ALLOW_HOSTS="127.0.0.1"
-        )
+        finished = await chidori("run", "agents/retry.ts", "-i", f"url={url}", CHIDORI_HTTP_ALLOW_HOSTS="127.0.0.1")
 
     output = finished.output
     if "error" in output:

@@ -1,11 +1,9 @@
 """Costs are compared with litellm's own arithmetic on the same table."""
 
-import subprocess
-import sys
-
 import pytest
 
 from chidori_actors.cost import cost_usd
+from tests.support.process import run_python
 
 
 @pytest.mark.parametrize(
@@ -47,9 +45,7 @@ def test_costs_are_those_that_litellm_computes(
     assert cost_usd(model, usage) == pytest.approx(prompt_cost + completion_cost)
 
 
-@pytest.mark.parametrize(
-    "model", ["no-such-model", "nobody/gpt-4o", "anthropic/gpt-4o", "sample_spec", "", "openai/"]
-)
+@pytest.mark.parametrize("model", ["no-such-model", "nobody/gpt-4o", "anthropic/gpt-4o", "sample_spec", "", "openai/"])
 def test_the_cost_of_an_unknown_model_is_unknown(model: str) -> None:
     assert cost_usd(model, {"input_tokens": 10, "output_tokens": 10}) is None
 
@@ -65,7 +61,5 @@ def test_pricing_does_not_import_litellm() -> None:
         "cost_usd('gpt-4o', {'input_tokens': 1, 'output_tokens': 1}) or sys.exit('no price');"
         "sys.exit('litellm was imported' if 'litellm' in sys.modules else 0)"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False
-    )
+    done = run_python(program)
     assert (done.returncode, done.stderr) == (0, "")

@@ -1,6 +1,7 @@
 """What calls add up to, and that an unknown price is never 0."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import orjson
 import pytest
@@ -19,6 +20,10 @@ def _started(ordinal: int, model: str) -> Started:
 
 def _answered(ordinal: int, usage: Mapping[str, int] | None = USAGE) -> Settled:
     return Settled(ordinal, ordinal, AT, 1, value=b'"a"', token_usage=usage)
+
+
+def _by_test_provider(settled: Settled) -> Settled:
+    return replace(settled, notes={"provider": "test"})
 
 
 def _failed(ordinal: int, usage: Mapping[str, int] | None = None) -> Settled:
@@ -61,6 +66,30 @@ def test_what_a_resume_did_again_was_paid_for_twice() -> None:
     totals = _totals(_started(1, "gpt-4o"), _failed(1, USAGE), Retried(1, AT), _answered(1))
     assert totals.input_tokens == 2000
     assert totals.models["gpt-4o"].prompts == 2
+
+
+def test_the_test_provider_costs_nothing_and_that_is_said() -> None:
+    dry = _totals(
+        _started(1, "gpt-4o"),
+        _by_test_provider(_answered(1)),
+        _started(2, "gpt-x"),
+        _by_test_provider(_failed(2, USAGE)),
+    )
+    assert (dry.cost_usd, dry.unpriced_models, dry.input_tokens) == (0, [], 2000)
+    assert dry.cost_text() == "$0.0000 (test provider, no cost)"
+    assert [model_cost_text(sums) for sums in dry.models.values()] == ["$0.0000 (test provider, no cost)"] * 2
+    found = dry.to_json()
+    assert (found["cost_usd"], found["models"]["gpt-x"]["test_prompts"]) == (0, 1)
+
+
+def test_prompts_of_the_test_provider_do_not_hide_what_others_cost() -> None:
+    mixed = _totals(
+        *(_started(1, "gpt-4o"), _by_test_provider(_answered(1)), _started(2, "gpt-4o"), _answered(2)),
+        *(_started(3, "gpt-x"), _answered(3)),
+    )
+    assert mixed.cost_text() == "$0.003500 + unknown for gpt-x (1 of the test provider, no cost)"
+    assert model_cost_text(mixed.models["gpt-4o"]) == "$0.003500 (1 of the test provider, no cost)"
+    assert mixed.to_json()["cost_usd"] is None
 
 
 def test_attempts_before_the_outcome_are_counted() -> None:

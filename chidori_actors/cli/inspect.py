@@ -102,6 +102,8 @@ def stats(as_json: bool) -> None:
     """
     with _open_store() as store:
         found = read_statistics(store)
+    for run_id in found.damaged:
+        click.echo(printable(f"warning: run {run_id} is damaged and not counted"), err=True)
     if as_json:
         click.echo(statistics_json(found))
         return

@@ -2,13 +2,13 @@
 
 from collections.abc import Iterable, Sequence
 
-_CLIP = 60
+CLIP = 60
 _MINUTE_MS = 60_000
 _HOUR_MS = 60 * _MINUTE_MS
 _DAY_MS = 24 * _HOUR_MS
 
 
-def clip(text: str, length: int = _CLIP) -> str:
+def clip(text: str, length: int = CLIP) -> str:
     """``text`` on one line of at most ``length`` characters; ``…`` says that it was cut."""
     # Of a document only the beginning is looked at: splitting all of it would cost more than the rest of the line.
     joined = " ".join(text[: 8 * length].split())

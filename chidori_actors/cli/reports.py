@@ -8,6 +8,7 @@ from ..host.function import Question
 from ..journal.lanes import Settled, Started
 from ..journal.records import call_records, error_text
 from ..session.outcome import Completed, Failed, Paused
+from .call_words import failure_text, waits_for
 from .output import write
 from .plain_text import clip, counted
 from .screen import Screen
@@ -39,7 +40,7 @@ class ConsoleReport:
     def call_waits(self, question: Question) -> None:
         self._screen.ended(question.seq)
         if self._progress:
-            self._screen.write(f"#{question.seq} waits for {_WAITS_FOR[question.kind]}")
+            self._screen.write(f"#{question.seq} {waits_for(question.kind)}")
 
     def call_ended(self, path: str, call: Started, settled: Settled, replayed: bool) -> None:
         if replayed:
@@ -53,7 +54,7 @@ class ConsoleReport:
         if error is not None and error.startswith("policy:"):
             self._screen.write(f"warning: {name}: {error}")
         elif self._progress:
-            self._screen.write(f"{name} {_figures(settled)}" + (f" {_outcome(error)}" if error else ""))
+            self._screen.write(f"{name} {_figures(settled)}" + (f" {failure_text(error, _SHOWN)}" if error else ""))
         for warning in settled.notes.get("warnings", ()):
             self._screen.write(f"warning: {name}: {warning}")
 
@@ -81,19 +82,12 @@ class ConsoleReport:
         self._replayed = 0
 
 
-_WAITS_FOR = {"input": "an answer", "approval": "approval", "in_doubt": "a decision"}
-
-
 def _figures(settled: Settled) -> str:
     seconds = f"{settled.duration_ms / 1000:.1f}s"
     if settled.token_usage is None:
         return seconds
     tokens = settled.token_usage.get("input_tokens", 0) + settled.token_usage.get("output_tokens", 0)
     return f"{seconds} {tokens} tokens"
-
-
-def _outcome(error: str) -> str:
-    return error if error.startswith("cancelled") else f"error: {clip(error, _SHOWN)}"
 
 
 class StreamReport:

@@ -1,5 +1,6 @@
 """``chidori resume``."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from ..runtime import Attendance, RunResult, Runtime
 from ..settings import load_settings
 from .answers import OLDEST, Prepared, match_answers
 from .execution import (
+    Command,
     Execution,
     RunOptions,
     check_placement,
@@ -31,30 +33,21 @@ def _check_seqs(ctx: click.Context, option: click.Parameter, seqs: tuple[str, ..
     return seqs
 
 
+def _decision(name: str, meaning: str) -> Callable[[Command], Command]:
+    """An option that may be given several times, each time with the number of a question or without."""
+    return click.option(
+        name, multiple=True, is_flag=False, flag_value=OLDEST, callback=_check_seqs, metavar="[SEQ]", help=meaning
+    )
+
+
 @click.command("resume")
 @click.argument("file")
 @click.argument("run_id")
 @click.option("--recorded-source", is_flag=True, help="Go on with the source that the run was started with.")
 @click.option("--allow-source-change", is_flag=True, help="Replay with the source on disk and go on from there.")
 @click.option("--answer", "answers", multiple=True, metavar="[SEQ=]TEXT", help="Answer an open question.")
-@click.option(
-    "--approve",
-    multiple=True,
-    is_flag=False,
-    flag_value=OLDEST,
-    callback=_check_seqs,
-    metavar="[SEQ]",
-    help="Allow the call that waits for approval.",
-)
-@click.option(
-    "--deny",
-    multiple=True,
-    is_flag=False,
-    flag_value=OLDEST,
-    callback=_check_seqs,
-    metavar="[SEQ]",
-    help="Refuse the call that waits for approval.",
-)
+@_decision("--approve", "Allow the call that waits for approval.")
+@_decision("--deny", "Refuse the call that waits for approval.")
 @reporting_options
 @placement_options
 def resume(

@@ -29,29 +29,37 @@ class ListedRun:
 
 @dataclass(frozen=True, slots=True)
 class RunList:
-    """Some runs, newest first; ``next_cursor`` is None when there are no more."""
+    """Some runs, newest first; ``next_cursor`` is None when there are no more.
+
+    ``damaged`` are the ids of runs whose description cannot be read.
+    """
 
     runs: list[ListedRun]
+    damaged: list[str]
     next_cursor: str | None
 
 
 def read_runs(store: Store, *, status: str | None, limit: int, cursor: str | None) -> RunList:
     """At most ``limit`` runs of that ``status``, which may be ``interrupted``, from ``cursor`` on.
 
+    Damaged runs are among them: any status may be theirs.
+
     Raises:
-        StoreError: the cursor is not one, or a run's description is damaged.
+        StoreError: the cursor is not one, or an entry of a run under way is damaged.
     """
     stored = cast(Status | None, "running" if status == INTERRUPTED else status)
     found: list[ListedRun] = []
+    damaged: list[str] = []
     while True:
-        page = list_runs(store, status=stored, limit=limit - len(found), cursor=cursor)
+        page = list_runs(store, status=stored, limit=limit - len(found) - len(damaged), cursor=cursor)
         cursor = page.next_cursor
+        damaged += page.damaged
         for meta in page.runs:
             now = current_status(store, meta)
             if status is None or now == status:
                 found.append(ListedRun(meta, now, _calls_made(store, meta)))
-        if cursor is None or len(found) == limit:
-            return RunList(found, cursor)
+        if cursor is None or len(found) + len(damaged) == limit:
+            return RunList(found, damaged, cursor)
 
 
 def _calls_made(store: Store, meta: RunMeta) -> int:
@@ -68,10 +76,11 @@ def _calls_made(store: Store, meta: RunMeta) -> int:
 
 
 def run_list_lines(found: RunList) -> list[str]:
-    """A table with the time of creation in this machine's time zone."""
-    if not found.runs:
+    """A table with the time of creation in this machine's time zone; damaged runs come last."""
+    if not found.runs and not found.damaged:
         return ["no runs"]
-    return table(_HEADER, map(_row, found.runs))
+    unreadable = ((run_id, "damaged", "", "", "", "its description cannot be read") for run_id in found.damaged)
+    return table(_HEADER, (*map(_row, found.runs), *unreadable))
 
 
 def _row(run: ListedRun) -> tuple[str, ...]:
@@ -88,8 +97,12 @@ def _remark(run: ListedRun) -> str:
 
 def run_list_json(found: RunList) -> bytes:
     """``{runs: [{id, run_id, status, agent, error, created_at, updated_at, call_count, pending_prompt}],
-    next_cursor}``."""
-    document = {"runs": [_run_json(run) for run in found.runs], "next_cursor": found.next_cursor}
+    damaged: [id], next_cursor}``."""
+    document = {
+        "runs": [_run_json(run) for run in found.runs],
+        "damaged": found.damaged,
+        "next_cursor": found.next_cursor,
+    }
     return orjson.dumps(document, option=orjson.OPT_INDENT_2)
 
 

@@ -18,22 +18,24 @@ _PAGE = 200
 
 @dataclass(slots=True)
 class Statistics:
-    """Runs by status, and the sums over their calls."""
+    """Runs by status, and the sums over their calls; ``damaged`` are the ids of runs that are in neither."""
 
     statuses: Counter[str] = field(default_factory=Counter)
     totals: Totals = field(default_factory=Totals)
+    damaged: list[str] = field(default_factory=list)
 
 
 def read_statistics(store: Store) -> Statistics:
     """Reads every lane once and keeps none.
 
     Raises:
-        StoreError: a run's description or an entry is missing or damaged.
+        StoreError: an entry is missing or damaged.
     """
     found = Statistics()
     cursor: str | None = None
     while True:
         page = list_runs(store, limit=_PAGE, cursor=cursor)
+        found.damaged += page.damaged
         for meta in page.runs:
             found.statuses[current_status(store, meta)] += 1
             found.totals.add(read_lane(store, meta.lane))
@@ -43,8 +45,13 @@ def read_statistics(store: Store) -> Statistics:
 
 
 def statistics_json(found: Statistics) -> bytes:
-    """``{runs: {status: count}, calls, input_tokens, output_tokens, cost_usd, cost, models, failed_attempts}``."""
-    document = {"runs": dict(found.statuses.most_common()), **found.totals.to_json()}
+    """``{runs: {status: count}, damaged: [id], calls, input_tokens, output_tokens, cost_usd, cost, models,
+    failed_attempts}``."""
+    document = {
+        "runs": dict(found.statuses.most_common()),
+        "damaged": found.damaged,
+        **found.totals.to_json(),
+    }
     return orjson.dumps(document, option=orjson.OPT_INDENT_2)
 
 

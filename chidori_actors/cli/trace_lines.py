@@ -8,17 +8,16 @@ import orjson
 
 from ..history import INTERRUPTED, current_status, stored_bundle
 from ..journal.json_text import parse_json, rfc3339
-from ..journal.lanes import CANCELLED, Entry, Settled, Started, apply_retries, read_lane
+from ..journal.lanes import Entry, Settled, Started, apply_retries, read_lane
 from ..journal.records import call_records, error_text
 from ..journal.runs import RunMeta
 from ..journal.store import Store
 from ..languages.bundle import Bundle
 from ..session.failure import place_of
 from ..totals import Totals, failed_attempts
+from .call_words import failure_text, waits_for
 from .plain_text import clip, counted, duration_text
 from .screen import printable
-
-_WAITS_FOR = {"input": "an answer", "approval": "approval", "in_doubt": "a decision"}
 
 JsonObject = dict[str, Any]
 
@@ -119,14 +118,14 @@ def _outcome(trace: Trace, call: Started, settled: Settled | None) -> Iterator[s
         yield f"[{counted(failed, 'failed attempt')}]"
     error = error_text(settled)
     if error is not None:
-        yield error if error.startswith(CANCELLED) else f"error: {clip(error)}"
+        yield failure_text(error)
 
 
 def _under_way(trace: Trace, call: Started) -> str:
     """What a call without an outcome is doing."""
     for question in trace.meta.pending:
         if question["seq"] == call.seq:
-            return f"waits for {_WAITS_FOR.get(question['kind'], 'an answer')}"
+            return waits_for(question["kind"])
     return INTERRUPTED if trace.status == INTERRUPTED else "under way"
 
 

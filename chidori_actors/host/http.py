@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
+from .foreign_json import recordable_json
 from .function import HostCall, HostError, HostFunction, HostResult, HostServices, JsonObject
 from .http_request import IDEMPOTENT_METHODS, prepare
 from .secrets import Secrets
@@ -87,11 +88,18 @@ def _body(response: "HttpResponse") -> Any:
     if kind != "application/json" and not kind.endswith("+json"):
         return text
     try:
-        value = orjson.loads(text)
+        value = _parsed(text)
         orjson.dumps(value)  # what is nested too deeply to be recorded stays text
-    except (orjson.JSONDecodeError, orjson.JSONEncodeError):
+    except (ValueError, orjson.JSONEncodeError):
         return text
     return value
+
+
+def _parsed(text: str) -> Any:
+    try:
+        return orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return orjson.loads(recordable_json(text))
 
 
 def _decoded(body: bytes, charset: str | None) -> str:

@@ -108,7 +108,7 @@ async def _stream(
         reported = any(getattr(chunk, "usage", None) for chunk in stream.chunks)
     finally:
         await stream.aclose()
-    return Completion("".join(texts), finish_reason, _token_usage(usage) if reported else None)
+    return Completion("".join(texts), target.label, finish_reason, _token_usage(usage) if reported else None)
 
 
 def _arguments(litellm: Any, request: CompletionRequest, target: _Target) -> dict[str, Any]:

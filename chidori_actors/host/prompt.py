@@ -2,16 +2,17 @@
 
 import asyncio
 import hashlib
-import json
 import random
 import re
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from functools import partial
 from typing import Any
 from uuid import uuid4
 
 import orjson
 
+from .foreign_json import recordable_json
 from .function import HostCall, HostError, HostFunction, HostResult, HostServices, JsonObject
 from .litellm_library import LitellmLibrary
 from .providers import Completion, CompletionRequest, Provider, ProviderError
@@ -61,11 +62,12 @@ async def run_prompt(call: HostCall, services: HostServices, *, sleep: Sleep = a
     attempts: list[JsonObject] = []
     completion = await _with_retries(call, services, _provider(services), attempts, sleep)
     reply = without_lone_surrogates(completion.text)
-    notes = _notes(completion, reply, call.args, attempts)
+    provider = services.secrets.redact(completion.provider)
+    notes = {"provider": provider, **_notes(completion, reply, call.args, attempts)}
     if call.args.get("format") != "json":
         return HostResult(orjson.dumps(reply), completion.token_usage, notes)
     try:
-        return HostResult(_json_value(reply), completion.token_usage, notes)
+        return HostResult(_json_text(reply), completion.token_usage, notes)
     except ValueError as error:
         if call.args.get("strict") is False:
             return HostResult(orjson.dumps(reply), completion.token_usage, notes)
@@ -156,9 +158,7 @@ def _request(args: Mapping[str, Any]) -> CompletionRequest:
     )
 
 
-def _notes(
-    completion: Completion, reply: str, args: Mapping[str, Any], attempts: list[JsonObject]
-) -> dict[str, Any]:
+def _notes(completion: Completion, reply: str, args: Mapping[str, Any], attempts: list[JsonObject]) -> dict[str, Any]:
     notes: dict[str, Any] = {}
     warnings: list[str] = []
     if attempts:
@@ -174,7 +174,7 @@ def _notes(
     return notes
 
 
-def _json_value(reply: str) -> bytes:
+def _json_text(reply: str) -> bytes:
     """The JSON value that a reply is, or that stands in its first code fence, as JSON text.
 
     Raises:
@@ -183,26 +183,15 @@ def _json_value(reply: str) -> bytes:
     fenced = _FENCED.search(reply)
     candidates = [reply] if fenced is None else [reply, fenced.group(1)]
     for candidate in candidates:
-        try:
-            # Not orjson: models write halves of emoji as escapes, which it refuses.
-            value = json.loads(candidate, parse_constant=_refuse_constant)
-            text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-        except (ValueError, RecursionError):
-            continue
-        return without_lone_surrogates(text).encode()
+        with suppress(ValueError):
+            return recordable_json(candidate)
     raise ValueError("no JSON value")
-
-
-def _refuse_constant(name: str) -> None:
-    raise ValueError(f"{name} is not JSON")
 
 
 def _not_json(reply: str, notes: Mapping[str, Any]) -> str:
     shown = reply[:_SHOWN_REPLY] + (" …" if len(reply) > _SHOWN_REPLY else "")
     reasons = "".join(f" ({warning})" for warning in notes.get("warnings", ()))
-    return (
-        f'prompt: the reply did not parse as JSON{reasons}; strict: false gives it as text. It was: "{shown}"'
-    )
+    return f'prompt: the reply did not parse as JSON{reasons}; strict: false gives it as text. It was: "{shown}"'
 
 
 FUNCTION = HostFunction(name="prompt", run=run_prompt, record_args=record_args)

@@ -17,12 +17,20 @@ class CompletionRequest:
     json_object: bool = False
 
 
+TEST_PROVIDER = "test"
+"""The name of the provider of dry runs, whose answers cost nothing."""
+
+
 @dataclass(frozen=True, slots=True)
 class Completion:
-    """A model's whole reply. ``token_usage`` has the fields of a call record, or is None when the provider
-    did not say; ``finish_reason`` is OpenAI's (``stop``, ``length``, …)."""
+    """A model's whole reply. ``provider`` names who gave it, without credentials.
+
+    ``token_usage`` has the fields of a call record, or is None when the provider did not say; ``finish_reason`` is
+    OpenAI's (``stop``, ``length``, …).
+    """
 
     text: str
+    provider: str
     finish_reason: str | None = None
     token_usage: Mapping[str, int] | None = None
 

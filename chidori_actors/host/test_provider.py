@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable
 
-from .providers import Completion, CompletionRequest
+from .providers import TEST_PROVIDER, Completion, CompletionRequest
 
 _DELTAS = 4
 
@@ -22,4 +22,4 @@ class FixedTextProvider:
             await asyncio.sleep(0)
         sent = len(request.text.split()) + len((request.system or "").split())
         usage = {"input_tokens": sent, "output_tokens": len(self._text.split())}
-        return Completion(self._text, "stop", usage)
+        return Completion(self._text, TEST_PROVIDER, "stop", usage)

@@ -121,6 +121,7 @@ def parse_checkpoint(data: bytes) -> Checkpoint:
     for name in ("session_id", "input", "call_log"):
         if name not in document:
             raise _bad(f"`{name}` is missing")
+    _check_nesting(document)
     session_id = _typed(document, "session_id", str, "a string")
     records = _typed(document, "call_log", list, "an array")
     bundle = _optional(document, "bundle", str, "a string")
@@ -139,6 +140,14 @@ def parse_checkpoint(data: bytes) -> Checkpoint:
         run=_optional(document, "run", dict, "an object"),
         warnings=warnings,
     )
+
+
+def _check_nesting(document: JsonObject) -> None:
+    """orjson reads what is nested deeper than it writes: 254."""
+    try:
+        orjson.dumps(document)
+    except orjson.JSONEncodeError:
+        raise _bad("it is nested too deeply") from None
 
 
 def checkpoint_entries(checkpoint: Checkpoint) -> list[Entry]:

@@ -64,12 +64,19 @@ class Lease:
 
 
 def holder(store: Store, run_id: str) -> str | None:
-    """Who owns the run now, in words, or None when nobody does: a run that is `running` then was interrupted."""
-    locks = store.locks()
-    if not locks.lock(run_id):
-        return _owner(store, run_id)
-    locks.unlock(run_id)
-    return None
+    """Who owns the run now, in words, or None when nobody does: a run that is `running` then was interrupted.
+
+    Raises:
+        StoreError: the lease cannot be looked at.
+    """
+    try:
+        locks = store.locks()
+        if locks.lock(run_id):
+            locks.unlock(run_id)
+            return None
+    except OSError as error:
+        raise store_error(error, store.path) from error
+    return _owner(store, run_id)
 
 
 def _owner(store: Store, run_id: str) -> str:

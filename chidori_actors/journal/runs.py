@@ -56,9 +56,13 @@ class RunMeta:
 
 @dataclass(frozen=True, slots=True)
 class RunPage:
-    """Some runs, newest first; ``next_cursor`` is None when there are no more."""
+    """Some runs, newest first; ``next_cursor`` is None when there are no more.
+
+    ``damaged`` are the ids of those in between whose description cannot be read; nobody knows their status.
+    """
 
     runs: list[RunMeta]
+    damaged: list[str]
     next_cursor: str | None
 
 
@@ -128,36 +132,39 @@ def get_run(store: Store, run_id: str) -> RunMeta:
     )
 
 
-def list_runs(
-    store: Store, *, status: Status | None = None, limit: int = 50, cursor: str | None = None
-) -> RunPage:
-    """At most ``limit`` runs (of that ``status``), newest first; ``cursor`` goes on after an earlier page.
+def list_runs(store: Store, *, status: Status | None = None, limit: int = 50, cursor: str | None = None) -> RunPage:
+    """At most ``limit`` runs (of that ``status``, and damaged ones), newest first.
+
+    ``cursor`` goes on after an earlier page. A damaged description does not hide the other runs.
 
     Raises:
-        StoreError: the cursor is not one that an earlier page gave, or a run's description is damaged.
+        StoreError: the cursor is not one that an earlier page gave, or the store cannot be read.
     """
     runs: list[RunMeta] = []
+    damaged_ids: list[str] = []
     last = b""
     for key in _keys_by_time(store, cursor):
-        if len(runs) == limit:
-            return RunPage(runs, last.hex())
-        run_id = key[_TIME_BYTES:]
-        value = store.get("runs", run_id)
+        if len(runs) + len(damaged_ids) == limit:
+            return RunPage(runs, damaged_ids, last.hex())
+        run_id = key[_TIME_BYTES:].decode()
+        value = store.get("runs", run_id.encode())
         if value is not None:
-            meta = _decode(store, run_id.decode(), value)
-            if status is None or meta.status == status:
-                runs.append(meta)
+            try:
+                meta = _decode(store, run_id, value)
+            except StoreError:
+                damaged_ids.append(run_id)
+            else:
+                if status is None or meta.status == status:
+                    runs.append(meta)
         last = key
-    return RunPage(runs, None)
+    return RunPage(runs, damaged_ids, None)
 
 
 def _keys_by_time(store: Store, cursor: str | None) -> Iterator[bytes]:
     try:
         start = None if cursor is None else bytes.fromhex(cursor)
     except ValueError as error:
-        raise StoreError(
-            f"{cursor!r} is not a cursor", hint="use the next_cursor of the page before"
-        ) from error
+        raise StoreError(f"{cursor!r} is not a cursor", hint="use the next_cursor of the page before") from error
     for key, _ in store.scan("by_time", start=start, reverse=True):
         if key != start:
             yield key

@@ -142,6 +142,10 @@ class Actor:
             said = await self._vm.deliver([self._calls.delivery(call.started, settled)])
             self._run.observer.call_ended(call.path, call.started, settled, True)
             self._hear(said)
+        if self._rest is not None:
+            # The agent ended before it was given these; they are settled all the same.
+            for settled in self._past.deliveries:
+                self._table.pop(settled.ordinal, None)
         # A call that is in the record was made before the last of its settlements, so the agent has made it again.
         for ordinal, started in self._past.started.items():
             if ordinal not in self._numbers:

@@ -1,12 +1,10 @@
 """Whether an agent would start: its modules are compiled and run, and no call of theirs is answered."""
 
-import re
 import time
 from dataclasses import asdict
 
 from ..errors import SourceError
 from ..languages.bundle import Bundle
-from ..languages.lexer import Lines, tokenize
 from ..settings import Settings
 from ..vm.engine import load_engine
 from ..vm.machine import Bounds, Machine, StepOverran, Threw, VmFailed
@@ -14,7 +12,6 @@ from .failure import describe_failure
 from .program import BundleSources, make_program
 
 _ENTRY = "<check>"
-_NO_EXPORT = re.compile("Could not find export '(?P<name>.+)' in module '(?P<module>.+)'")
 
 
 class _CheckedSources:
@@ -80,23 +77,6 @@ def _fault(threw: Threw, bundle: Bundle) -> SourceError:
     error = describe_failure(threw, bundle).error
     message = error["message"] if error["name"] == "Error" else f"{error['name']}: {error['message']}"
     if "location" not in error:
-        return _missing_export(threw, message, bundle) or SourceError(message, path=bundle.entry)
+        return SourceError(message, path=bundle.entry)
     path, line, column = error["location"].rsplit(":", 2)
     return SourceError(message, path=path, line=int(line), column=int(column), source_line=error["source_line"])
-
-
-def _missing_export(threw: Threw, message: str, bundle: Bundle) -> SourceError | None:
-    """The engine names what is imported from where, and not the module that imports it."""
-    found = _NO_EXPORT.fullmatch(threw.message)
-    if found is None:
-        return None
-    for module in bundle.modules:
-        if found["module"] not in (path for _, path in module.imports):
-            continue
-        for token in tokenize(module.source):
-            if token.text == found["name"]:
-                lines = Lines(module.source)
-                line, column = lines.place(token.start)
-                source_line = lines.text(line)
-                return SourceError(message, path=module.path, line=line, column=column, source_line=source_line)
-    return None

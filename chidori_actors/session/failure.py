@@ -1,28 +1,53 @@
 """An agent's error as the run's record and the command line show it: positions in the agent's own files."""
 
 import re
+from dataclasses import dataclass
 from typing import Any
 
 from ..languages.bundle import Bundle
+from ..languages.call_sites import call_start
+from ..languages.lexer import Lines, tokenize
 from ..vm.machine import Threw
 from .outcome import Failed
 
 _FRAME = re.compile(r"^\s*at (?:(?P<name>.*) \()?(?P<path>[^()]+?):(?P<line>\d+):(?P<column>\d+)\)?$")
 
 
+# What makes host calls, as agents write it.
+_CALLERS = frozenset(
+    ("prompt", "input", "http", "template", "memory", "checkpoint", "log", "env", "setTimeout", "setInterval")
+)
+_NO_EXPORT = re.compile("Could not find export '(?P<name>.+)' in module '(?P<module>.+)'")
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A place in an agent's own source; 1-based."""
+
+    path: str
+    line: int
+    column: int
+    source_line: str
+
+    def __str__(self) -> str:
+        return f"{self.path}:{self.line}:{self.column}"
+
+
 def describe_failure(threw: Threw, bundle: Bundle) -> Failed:
     """The run's error from what the VM said; a bound that JavaScript noticed itself is named."""
+    places: list[Place] = []
     frames: list[str] = []
-    error: dict[str, Any] = {"message": _explained(threw), "name": threw.name}
     for line in threw.stack.splitlines():
-        found = _FRAME.match(line)
-        place = _locate(bundle, found["path"], int(found["line"]), int(found["column"])) if found else None
-        if found is None or place is None:
-            continue
-        where, source_line = place
-        if not frames:
-            error |= {"location": where, "source_line": source_line.strip()}
-        frames.append(f"    at {found['name']} ({where})" if found["name"] else f"    at {where}")
+        # Only the first frame of a host call's error is that call.
+        place = _place(line, bundle, a_call=threw.call is not None and not places)
+        if place is not None:
+            name = _FRAME.match(line)
+            frames.append(f"    at {name['name']} ({place})" if name and name["name"] else f"    at {place}")
+            places.append(place)
+    error: dict[str, Any] = {"message": _explained(threw), "name": threw.name}
+    first = places[0] if places else _missing_export(threw, bundle)
+    if first is not None:
+        error |= {"location": str(first), "source_line": first.source_line.strip()}
     if frames:
         error["stack"] = f"{threw.name}: {threw.message}\n" + "\n".join(frames)
     return Failed(error, threw.call)
@@ -30,16 +55,33 @@ def describe_failure(threw: Threw, bundle: Bundle) -> Failed:
 
 def place_of(site: str | None, bundle: Bundle) -> str:
     """``file:line:column`` in the agent's own source for a call's ``site``, or empty when it is not known."""
-    found = _FRAME.match(site or "")
-    place = _locate(bundle, found["path"], int(found["line"]), int(found["column"])) if found else None
-    return place[0] if place else ""
+    return str(_place(site or "", bundle, a_call=True) or "")
 
 
-def _locate(bundle: Bundle, path: str, line: int, column: int) -> tuple[str, str] | None:
-    if not any(module.path == path for module in bundle.modules):
+def _place(frame: str, bundle: Bundle, *, a_call: bool) -> Place | None:
+    found = _FRAME.match(frame)
+    if found is None or not any(module.path == found["path"] for module in bundle.modules):
         return None
-    original_line, original_column, source_line = bundle.locate(path, line, column)
-    return f"{path}:{original_line}:{original_column}", source_line
+    path, line, column = found["path"], int(found["line"]), int(found["column"])
+    if a_call:
+        line, column = call_start(bundle.module(path).code, line, column, _CALLERS)
+    return Place(path, *bundle.locate(path, line, column))
+
+
+def _missing_export(threw: Threw, bundle: Bundle) -> Place | None:
+    """The engine names what is imported from where, and not the module that imports it."""
+    found = _NO_EXPORT.fullmatch(threw.message)
+    if found is None:
+        return None
+    for module in bundle.modules:
+        if found["module"] not in (path for _, path in module.imports):
+            continue
+        for token in tokenize(module.source):
+            if token.text == found["name"]:
+                lines = Lines(module.source)
+                line, column = lines.place(token.start)
+                return Place(module.path, line, column, lines.text(line))
+    return None
 
 
 def _explained(threw: Threw) -> str:

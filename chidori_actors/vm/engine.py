@@ -22,7 +22,6 @@ PRELUDE_FILES = (
 )  # fmt: skip
 TICK_SECONDS = 0.005
 """How often the epoch advances, the unit of a step's deadline."""
-_GOLDEN_FORMAT = 1
 _RESERVED_BYTES = 64 << 20
 """Address space for each VM's memory; a larger memory moves once."""
 STACK_BYTES = 2 << 20
@@ -78,7 +77,9 @@ def _configure(config: wasmtime.Config) -> None:
 
 
 def _golden_key(build: str, prelude: dict[str, str]) -> str:
-    parts = [build, str(_GOLDEN_FORMAT), *(f"{name}\0{source}" for name, source in prelude.items())]
+    # What builds the image belongs to it as much as what it is built from.
+    builders = [(files(__package__) / name).read_text() for name in ("golden.py", "shim.wat", "glue.wat")]
+    parts = [build, *builders, *(f"{name}\0{source}" for name, source in prelude.items())]
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:32]
 
 

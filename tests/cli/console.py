@@ -4,11 +4,11 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
-SECONDS = 120
-"""Generous: the machine may be busy."""
+from tests.support.process import SECONDS
 
 _RUN = re.compile(r"^run (\S+)$", re.MULTILINE)
 
@@ -26,6 +26,49 @@ def environment(folder: Path, **more: str) -> dict[str, str]:
         "CHIDORI_TEST_LLM_RESPONSE": "a fixed reply",
         **more,
     }
+
+
+@contextmanager
+def running(folder: Path, *arguments: str) -> Iterator["subprocess.Popen[str]"]:
+    """``chidori ARGUMENTS`` while it runs, stderr and stdout as pipes; it is killed at the end of the block."""
+    with subprocess.Popen(
+        command_line(*arguments),
+        cwd=folder,
+        env=environment(folder),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def read_run_id(process: "subprocess.Popen[str]") -> str:
+    """The run's id, as soon as ``process`` prints it."""
+    assert process.stderr is not None
+    return process.stderr.readline().split()[1]
+
+
+def read_until(process: "subprocess.Popen[str]", text: str) -> None:
+    """Read what ``process`` tells until a line has ``text``."""
+    assert process.stderr is not None
+    assert any(text in line for line in process.stderr), f"it ended without {text!r}"
+
+
+def run_program(folder: Path, program: str, **settings: str) -> subprocess.CompletedProcess[str]:
+    """A program in Python, in ``folder`` and with the settings of a command there."""
+    return subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=folder,
+        env=environment(folder, **settings),
+        capture_output=True,
+        text=True,
+        timeout=SECONDS,
+        check=False,
+    )
 
 
 def chidori(

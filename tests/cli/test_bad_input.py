@@ -1,13 +1,12 @@
 """A user's mistakes and a damaged store: one line that says what and how to get out, no traceback, nothing lost."""
 
 import os
-import subprocess
 from pathlib import Path
 
 import lmdb
 import pytest
 
-from .console import assert_refused, chidori, command_line, environment, run_id_of
+from .console import assert_refused, chidori, environment, read_run_id, run_id_of, run_program, running
 
 SOUND = 'export async function agent(input, chidori) { await chidori.log("hello"); return input; }\n'
 
@@ -117,19 +116,9 @@ def test_a_run_that_is_under_way_has_one_owner(folder: Path) -> None:
     (folder / "waits.ts").write_text(
         "export const agent = () => new Promise((resolve) => setTimeout(resolve, 600_000));"
     )
-    with subprocess.Popen(
-        command_line("run", "waits.ts"),
-        cwd=folder,
-        env=environment(folder),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-    ) as process:
-        assert process.stderr is not None
-        run_id = process.stderr.readline().split()[1]
+    with running(folder, "run", "waits.ts") as process:
+        run_id = read_run_id(process)
         refused = chidori(folder, "resume", "waits.ts", run_id)
-        process.kill()
     assert_refused(refused, 1, f"run {run_id} is owned by", f"pid {process.pid}")
 
 
@@ -142,9 +131,7 @@ def test_a_bug_of_ours_is_admitted_with_the_way_to_continue(folder: Path) -> Non
         "ConsoleReport.call_started = broken\n"
         "sys.exit(run_command(['run', 'sound.ts']))\n"
     )
-    command = [*command_line()[:1], "-c", program]
-    env = environment(folder)
-    result = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, timeout=60, check=False)
+    result = run_program(folder, program)
     run_id = run_id_of(result)
     assert_refused(
         result,
@@ -153,13 +140,4 @@ def test_a_bug_of_ours_is_admitted_with_the_way_to_continue(folder: Path) -> Non
         f"`chidori resume sound.ts {run_id}`",
         "CHIDORI_DEBUG=1",
     )
-    debugged = subprocess.run(
-        command,
-        cwd=folder,
-        env=env | {"CHIDORI_DEBUG": "1"},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    assert "Traceback" in debugged.stderr
+    assert "Traceback" in run_program(folder, program, CHIDORI_DEBUG="1").stderr

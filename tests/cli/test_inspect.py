@@ -103,7 +103,7 @@ def test_trace_prints_a_line_a_call_and_then_the_totals(chidori: Chidori) -> Non
     assert re.fullmatch(rf"#4{figures}template  {{{{ missing }}}}  error: .*missing.*  \(agent\.ts:6:\d+\)", lines[3])
     assert lines[4:7] == ["", f"run {run_id}: completed", "4 calls: 2 prompt, 1 log, 1 template"]
     assert re.fullmatch(r"wall time \d+\.\d{3}s", lines[7])
-    assert lines[8] == "tokens 3 in, 6 out, cost $0.000035 + unknown for nobody/gpt-x"
+    assert lines[8] == "tokens 3 in, 6 out, cost $0.0000 (test provider, no cost)"
 
 
 def test_trace_as_json_has_the_records_in_the_order_of_their_start(chidori: Chidori) -> None:
@@ -114,8 +114,9 @@ def test_trace_as_json_has_the_records_in_the_order_of_their_start(chidori: Chid
     assert found["calls"][0]["result"] == "three fine words"
     assert found["calls"][0]["place"].startswith("agent.ts:4:")
     assert found["calls"][3]["error"]
-    assert found["totals"]["cost_usd"] is None
-    assert found["totals"]["models"]["gpt-4o"]["cost_usd"] > 0
+    assert found["calls"][0]["provider"] == "test"
+    assert found["totals"]["cost_usd"] == 0
+    assert found["totals"]["models"]["gpt-4o"]["test_prompts"] == 1
 
 
 def test_trace_says_what_a_call_waits_for_or_that_it_was_interrupted(chidori: Chidori) -> None:
@@ -254,15 +255,16 @@ def test_stats_adds_up_all_runs(chidori: Chidori) -> None:
     run_agent(chidori, FAILING)
     lines = chidori("stats").lines
     assert lines[:2] == ["3 runs: 2 completed, 1 failed", "9 calls: 4 prompt, 3 log, 2 template"]
-    assert [line.split() for line in lines[3:6]] == [
-        ["MODEL", "PROMPTS", "TOKENS", "IN", "TOKENS", "OUT", "COST"],
-        ["gpt-4o", "2", "4", "6", "$0.000070"],
-        ["nobody/gpt-x", "2", "2", "6", "unknown"],
+    assert [line.split(maxsplit=4) for line in lines[3:6]] == [
+        ["MODEL", "PROMPTS", "TOKENS", "IN", "TOKENS OUT  COST"],
+        ["gpt-4o", "2", "4", "6", "$0.0000 (test provider, no cost)"],
+        ["nobody/gpt-x", "2", "2", "6", "$0.0000 (test provider, no cost)"],
     ]
-    assert lines[6] == "total cost $0.000070 + unknown for nobody/gpt-x"
+    assert lines[6] == "total cost $0.0000 (test provider, no cost)"
     found = chidori("stats", "--json").json
     assert found["runs"] == {"completed": 2, "failed": 1}
-    assert found["models"]["nobody/gpt-x"]["cost_usd"] is None
+    assert found["damaged"] == []
+    assert found["models"]["nobody/gpt-x"]["cost_usd"] == 0
 
 
 def damage_lane(run_id: str) -> None:
@@ -274,6 +276,25 @@ def damage_lane(run_id: str) -> None:
         await store.commit([Write("lanes", key, value[:-1] + b"\x00")])
 
     in_store(damage)
+
+
+def test_a_damaged_run_hides_no_other_from_runs_and_stats(chidori: Chidori) -> None:
+    broken, whole = (run_agent(chidori, LOGGING) for _ in range(2))
+
+    async def damage(store: Store) -> None:
+        await store.commit([Write("runs", broken.encode(), b"garbage")])
+
+    in_store(damage)
+    lines = chidori("runs").lines
+    assert lines[1].startswith(f"{whole}  completed")
+    assert lines[2].split(maxsplit=2) == [broken, "damaged", "its description cannot be read"]
+    listed = chidori("runs", "--json").json
+    assert ([run["id"] for run in listed["runs"]], listed["damaged"]) == ([whole], [broken])
+    summed = chidori("stats")
+    assert summed.lines == ["1 run: 1 completed", "1 call: 1 log"]
+    assert summed.err == f"warning: run {broken} is damaged and not counted\n"
+    assert chidori("stats", "--json").json["damaged"] == [broken]
+    assert_one_line(chidori("trace", broken), f"the description of run {broken}")
 
 
 @pytest.mark.parametrize("command", ["trace", "snapshot", "export"])
@@ -317,5 +338,5 @@ def assert_one_line(said: Said, text: str) -> None:
 def test_an_empty_store_has_no_runs(chidori: Chidori) -> None:
     Store.open(Path(".chidori/store")).close()
     assert chidori("runs").lines == ["no runs"]
-    assert chidori("runs", "--json").json == {"runs": [], "next_cursor": None}
+    assert chidori("runs", "--json").json == {"runs": [], "damaged": [], "next_cursor": None}
     assert chidori("stats").lines == ["0 runs", "0 calls"]

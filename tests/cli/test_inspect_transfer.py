@@ -1,9 +1,7 @@
 """``export`` and ``import`` as a user runs them: processes, files and pipes, and a real model server."""
 
-import asyncio
 import os
 import re
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -14,8 +12,10 @@ import pytest
 from chidori_actors.provider_keys import is_guarded_variable
 from tests.support.agents import write_agent
 from tests.support.openai_server import OpenAIServer
+from tests.support.process import finished
 
-LONGEST_S = 60
+from .console import command_line
+
 PROMPTING = """
 export async function agent(input, chidori) {
   const answers = [];
@@ -31,26 +31,8 @@ async def chidori(
 ) -> Said:
     """Exit code, stdout and stderr of the command in ``folder``, without this machine's providers."""
     clean = {name: value for name, value in os.environ.items() if not is_guarded_variable(name)}
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        "chidori_actors",
-        *arguments,
-        cwd=folder,
-        env={**clean, **(variables or {})},
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )
-    try:
-        async with asyncio.timeout(LONGEST_S):
-            out, err = await process.communicate(stdin)
-    finally:
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
-    assert process.returncode is not None
-    return process.returncode, out, err.decode()
+    env = {**clean, **(variables or {})}
+    return await finished(*command_line(*arguments), cwd=folder, env=env, stdin=stdin)
 
 
 @pytest.fixture

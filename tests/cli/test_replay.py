@@ -1,6 +1,5 @@
 """``chidori replay`` and ``chidori verify``."""
 
-import subprocess
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,7 +9,7 @@ import pytest
 from chidori_actors.journal.runs import get_run, run_writes
 from chidori_actors.journal.store import Store
 
-from .console import assert_refused, chidori, command_line, environment, run_id_of
+from .console import assert_refused, chidori, environment, read_run_id, read_until, run_id_of, running
 
 AGENT = """
 export async function agent(input, chidori) {
@@ -93,20 +92,9 @@ def test_replay_of_an_interrupted_run_says_how_it_goes_on(folder: Path) -> None:
         "  await new Promise((resolve) => setTimeout(resolve, 600_000));\n"
         "}\n"
     )
-    with subprocess.Popen(
-        command_line("run", "waits.ts"),
-        cwd=folder,
-        env=environment(folder),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-    ) as process:
-        assert process.stderr is not None
-        run_id = process.stderr.readline().split()[1]
-        while "#2 timer" not in process.stderr.readline():
-            pass
-        process.kill()
+    with running(folder, "run", "waits.ts") as process:
+        run_id = read_run_id(process)
+        read_until(process, "#2 timer")
     replayed = chidori(folder, "replay", run_id)
     assert_refused(replayed, 1, "the run was interrupted", f"chidori resume waits.ts {run_id}")
     assert chidori(folder, "verify", run_id).stdout == f"OK: {run_id}\n"

@@ -2,12 +2,11 @@
 
 import json
 import signal
-import subprocess
 from pathlib import Path
 
 import pytest
 
-from .console import assert_refused, chidori, command_line, environment, run_id_of
+from .console import assert_refused, chidori, read_run_id, read_until, run_id_of, run_program, running
 
 ECHO = """
 export async function agent(input, chidori) {
@@ -135,21 +134,12 @@ def test_a_denial_is_always_visible(folder: Path) -> None:
 
 
 def test_a_reader_that_goes_away_ends_neither_the_run_nor_with_a_traceback(folder: Path) -> None:
-    process = subprocess.Popen(
-        command_line("run", "echo.ts", "--stream"),
-        cwd=folder,
-        env=environment(folder),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    assert process.stdout is not None
-    assert process.stderr is not None
-    process.stdout.close()
-    told = process.stderr.read()
-    process.stderr.close()
-    assert process.wait(60) == 0
+    with running(folder, "run", "echo.ts", "--stream") as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.close()
+        told = process.stderr.read()
+        assert process.wait(60) == 0
     assert "Error" not in told
     assert "Traceback" not in told
     run_id = told.split()[1]
@@ -158,19 +148,10 @@ def test_a_reader_that_goes_away_ends_neither_the_run_nor_with_a_traceback(folde
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_leaves_the_run_resumable_and_says_how(folder: Path, number: signal.Signals) -> None:
-    with subprocess.Popen(
-        command_line("run", "waits.ts"),
-        cwd=folder,
-        env=environment(folder),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    ) as process:
+    with running(folder, "run", "waits.ts") as process:
         assert process.stderr is not None
-        run_id = process.stderr.readline().split()[1]
-        while "#2 timer" not in process.stderr.readline():
-            pass
+        run_id = read_run_id(process)
+        read_until(process, "#2 timer")
         process.send_signal(number)
         rest = process.stderr.read()
         assert process.wait(60) == 130
@@ -201,8 +182,5 @@ def test_run_loads_no_heavy_library_before_it_needs_one(folder: Path) -> None:
         "code = run_command(['run', 'plain.ts']); "
         "print(sorted(sys.modules.keys() & {'rich', 'aiohttp', 'litellm', 'jinja2', 'numpy'}), code)"
     )
-    command = [*command_line()[:1], "-c", program]
-    result = subprocess.run(
-        command, cwd=folder, env=environment(folder), capture_output=True, text=True, timeout=60, check=False
-    )
+    result = run_program(folder, program)
     assert result.stdout == "null\n[] 0\n", result.stderr

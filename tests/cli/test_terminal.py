@@ -8,7 +8,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from .console import SECONDS, command_line, environment
+from tests.support.process import SECONDS
+
+from .console import command_line, environment
 
 
 class Terminal:

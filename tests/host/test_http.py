@@ -3,9 +3,8 @@
 import asyncio
 import base64
 import gzip
-import subprocess
-import sys
 from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,7 @@ from chidori_actors.host.function import HostError, HostServices
 from chidori_actors.host.http import FUNCTION
 from chidori_actors.host.resources import Resources
 from tests.support.http_server import serve
+from tests.support.process import run_python
 from tests.support.services import make_services, run_function
 
 TOKEN = 'tok/en+"value" 1'
@@ -45,6 +45,22 @@ async def ok(request: web.Request) -> web.StreamResponse:
 
 def redirect(status: int, location: str) -> web.Response:
     return web.Response(status=status, headers={"Location": location})
+
+
+@dataclass
+class Silence:
+    """Answers nobody, and tells when a client has come and when it has gone."""
+
+    reached: asyncio.Event = field(default_factory=asyncio.Event)
+    left: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def handle(self, request: web.Request) -> web.StreamResponse:
+        self.reached.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            self.left.set()
+        raise AssertionError
 
 
 async def test_json_is_parsed_and_header_names_are_lower_case(services: HostServices) -> None:
@@ -77,9 +93,7 @@ async def test_json_is_parsed_and_header_names_are_lower_case(services: HostServ
         (b"", "application/json", ""),
     ],
 )
-async def test_other_bodies_are_text(
-    services: HostServices, body: bytes, content_type: str, expected: str
-) -> None:
+async def test_other_bodies_are_text(services: HostServices, body: bytes, content_type: str, expected: str) -> None:
     async def handler(request: web.Request) -> web.StreamResponse:
         return web.Response(body=body, headers={"Content-Type": content_type})
 
@@ -195,9 +209,7 @@ async def test_a_placeholder_in_the_url_is_refused(services: HostServices) -> No
 
 
 @pytest.mark.parametrize("status", [302, 307])
-async def test_a_redirect_to_another_origin_loses_every_credential(
-    services: HostServices, status: int
-) -> None:
+async def test_a_redirect_to_another_origin_loses_every_credential(services: HostServices, status: int) -> None:
     placeholder = services.secrets.placeholder("TOKEN")
     revealed = services.secrets.reveal("TOKEN")
     async with serve(ok) as other:
@@ -235,9 +247,7 @@ async def test_a_redirect_within_the_origin_keeps_credentials(services: HostServ
         return redirect(307, "there?x=1") if request.path == "/a/here" else await ok(request)
 
     async with serve(handler) as server:
-        await http(
-            services, f"{server.url}/a/here", method="POST", headers={"Authorization": "B x"}, body="hi"
-        )
+        await http(services, f"{server.url}/a/here", method="POST", headers={"Authorization": "B x"}, body="hi")
     assert [(r.method, r.path, r.body) for r in server.received] == [
         ("POST", "/a/here", b"hi"),
         ("POST", "/a/there?x=1", b"hi"),
@@ -255,9 +265,7 @@ async def test_a_redirect_within_the_origin_keeps_credentials(services: HostServ
         (303, "HEAD", "HEAD"),
     ],
 )
-async def test_the_method_after_a_redirect(
-    services: HostServices, status: int, method: str, then: str
-) -> None:
+async def test_the_method_after_a_redirect(services: HostServices, status: int, method: str, then: str) -> None:
     async def handler(request: web.Request) -> web.StreamResponse:
         return redirect(status, "/end") if request.path != "/end" else await ok(request)
 
@@ -280,9 +288,7 @@ async def test_endless_redirects_end(services: HostServices) -> None:
 
 
 @pytest.mark.parametrize("location", ["file:///etc/passwd", "http://[::1", "http://bad host/"])
-async def test_a_redirect_to_something_else_than_http_is_an_error(
-    services: HostServices, location: str
-) -> None:
+async def test_a_redirect_to_something_else_than_http_is_an_error(services: HostServices, location: str) -> None:
     async def handler(request: web.Request) -> web.StreamResponse:
         return redirect(302, location)
 
@@ -292,6 +298,46 @@ async def test_a_redirect_to_something_else_than_http_is_an_error(
     assert answer["error"].startswith(f"redirect to '{location}'")
 
 
+async def test_a_redirect_to_where_policy_does_not_let_the_agent_go_is_a_policy_error(
+    tmp_path: Path, resources: Resources
+) -> None:
+    async with serve(ok) as forbidden:
+
+        async def handler(request: web.Request) -> web.StreamResponse:
+            return redirect(302, f"{forbidden.url}/secret") if request.path == "/leave" else redirect(302, "/stay")
+
+        async with serve(handler) as allowed:
+            rules = [{"target": "http", "match_args": {"url_prefix": allowed.url}, "decision": "always_allow"}]
+            policy = orjson.dumps({"rules": rules, "default": "never_allow"}).decode()
+            environ = {"CHIDORI_HTTP_ALLOW_HOSTS": "127.0.0.1", "CHIDORI_POLICY": policy}
+            services = make_services(tmp_path, environ=environ, resources=resources)
+            with pytest.raises(HostError) as caught:
+                await http(services, f"{allowed.url}/leave")
+            assert (await http(services, f"{allowed.url}/other"))["error"].startswith("more than")
+    assert caught.value.name == "PolicyError"
+    assert str(caught.value).startswith("policy: `http` denied")
+    assert str(caught.value).endswith(f"; the request was redirected to {forbidden.url}/secret")
+    assert forbidden.received == []
+
+
+async def test_json_with_half_an_emoji_is_parsed_and_the_half_replaced(services: HostServices) -> None:
+    bodies = {
+        "/nested": ('{"a\\ud800": ["x\\ud83d", {"b": "\\ude00"}, "\\ud83d\\ude00"], "n": 1.5}', None),
+        "/range": ('["\\ud800", 1e400]', '["\\ud800", 1e400]'),
+        "/constant": ('["\\ud800", NaN]', '["\\ud800", NaN]'),
+        "/broken": ('["\\ud800"', '["\\ud800"'),
+    }
+
+    async def handler(request: web.Request) -> web.StreamResponse:
+        return web.Response(text=bodies[request.path][0], content_type="application/json")
+
+    async with serve(handler) as server:
+        for path, (_, as_text) in bodies.items():
+            answer = await http(services, server.url + path)
+            parsed = {"a\ufffd": ["x\ufffd", {"b": "\ufffd"}, "😀"], "n": 1.5}
+            assert answer["body"] == (parsed if as_text is None else as_text)
+
+
 async def test_a_redirect_to_a_private_name_is_refused(services: HostServices) -> None:
     async with serve(ok) as server:
 
@@ -299,9 +345,7 @@ async def test_a_redirect_to_a_private_name_is_refused(services: HostServices) -
             return redirect(302, f"http://localhost:{server.port}/secret")
 
         async with serve(handler) as first:
-            with pytest.raises(
-                HostError, match=r"localhost resolves to \S+, a private address; name localhost"
-            ):
+            with pytest.raises(HostError, match=r"localhost resolves to \S+, a private address; name localhost"):
                 await http(services, first.url)
     assert server.received == []
 
@@ -331,9 +375,7 @@ async def test_a_name_that_resolves_to_a_private_address_never_connects(
 async def test_an_allowed_name_covers_what_it_resolves_to(tmp_path: Path, resources: Resources) -> None:
     async with serve(ok) as server:
         for entry, allowed in [(f"localhost:{server.port}", True), ("*", True), ("localhost:1", False)]:
-            services = make_services(
-                tmp_path, environ={"CHIDORI_HTTP_ALLOW_HOSTS": entry}, resources=resources
-            )
+            services = make_services(tmp_path, environ={"CHIDORI_HTTP_ALLOW_HOSTS": entry}, resources=resources)
             call = http(services, f"http://localhost:{server.port}/")
             if allowed:
                 assert (await call)["status"] == 200
@@ -364,39 +406,22 @@ async def test_broken_compression_is_an_error_result(services: HostServices) -> 
 
 
 async def test_a_slow_server_times_out_and_the_request_is_given_up(services: HostServices) -> None:
-    gone = asyncio.Event()
-
-    async def handler(request: web.Request) -> web.StreamResponse:
-        try:
-            await asyncio.Event().wait()
-        finally:
-            gone.set()
-        raise AssertionError
-
-    async with serve(handler) as server:
+    silence = Silence()
+    async with serve(silence.handle) as server:
         answer = await http(services, server.url, timeout_ms=100)
         assert answer["error"] == "timed out after 100 ms"
-        await asyncio.wait_for(gone.wait(), 10)
+        await asyncio.wait_for(silence.left.wait(), 10)
 
 
 async def test_cancelling_the_call_cancels_the_request(services: HostServices) -> None:
-    reached, gone = asyncio.Event(), asyncio.Event()
-
-    async def handler(request: web.Request) -> web.StreamResponse:
-        reached.set()
-        try:
-            await asyncio.Event().wait()
-        finally:
-            gone.set()
-        raise AssertionError
-
-    async with serve(handler) as server:
+    silence = Silence()
+    async with serve(silence.handle) as server:
         task = asyncio.create_task(http(services, server.url))
-        await asyncio.wait_for(reached.wait(), 10)
+        await asyncio.wait_for(silence.reached.wait(), 10)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
-        await asyncio.wait_for(gone.wait(), 10)
+        await asyncio.wait_for(silence.left.wait(), 10)
 
 
 async def test_transport_errors_are_results(services: HostServices) -> None:
@@ -448,9 +473,7 @@ def test_the_record_has_defaults_and_only_reads_are_idempotent() -> None:
     assert FUNCTION.record_args is not None
     recorded = FUNCTION.record_args({"url": "u", "method": "post"}, None)
     assert recorded == {"url": "u", "method": "POST", "headers": {}, "body": None, "params": {}}
-    assert [
-        FUNCTION.idempotent({"method": method}) for method in ("GET", "HEAD", "OPTIONS", "POST", "PUT")
-    ] == [
+    assert [FUNCTION.idempotent({"method": method}) for method in ("GET", "HEAD", "OPTIONS", "POST", "PUT")] == [
         True,
         True,
         True,
@@ -462,7 +485,5 @@ def test_the_record_has_defaults_and_only_reads_are_idempotent() -> None:
 def test_importing_the_function_loads_no_client() -> None:
     program = "import sys, chidori_actors.host.http, chidori_actors.host.template\n"
     program += "print([name for name in ('aiohttp', 'yarl', 'jinja2') if name in sys.modules])"
-    done = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60
-    )
-    assert done.stdout == "[]\n"
+    done = run_python(program)
+    assert (done.stdout, done.stderr) == ("[]\n", "")

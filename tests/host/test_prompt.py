@@ -2,8 +2,6 @@
 
 import asyncio
 import os
-import subprocess
-import sys
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -17,6 +15,7 @@ from chidori_actors.host.resources import Resources
 from chidori_actors.host.secrets import Secrets
 from chidori_actors.settings import load_settings
 from tests.support.openai_server import OpenAIServer, Scripted
+from tests.support.process import run_python
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::DeprecationWarning"),
@@ -125,7 +124,7 @@ async def test_a_prompt_is_one_streamed_request_with_its_usage(bench: Bench) -> 
     result = await bench.prompt("two words", system="be brief", type="final", max_tokens=50, temperature=0.2)
     assert orjson.loads(result.value) == "answer(two words)#1"
     assert result.token_usage == {"input_tokens": 4, "output_tokens": 2}
-    assert result.notes == {}
+    assert result.notes == {"provider": f"openai ({bench.server.url})"}
     assert bench.server.chat_requests == 1
     request = bench.server.requests[-1]
     assert request["path"] == "/v1/chat/completions"
@@ -168,9 +167,7 @@ async def test_an_endpoint_without_a_key_is_not_given_another_providers_key(
 
 async def test_prompts_overlap(bench: Bench) -> None:
     replies = await asyncio.gather(*(bench.prompt(f"[delay=300] {n}") for n in range(4)))
-    assert [orjson.loads(reply.value) for reply in replies] == [
-        f"answer([delay=300] {n})#1" for n in range(4)
-    ]
+    assert [orjson.loads(reply.value) for reply in replies] == [f"answer([delay=300] {n})#1" for n in range(4)]
     assert bench.server.max_in_flight == 4
     assert len({start[1] for start in bench.events.of("start")}) == 4
 
@@ -278,6 +275,7 @@ async def test_a_reply_cut_by_the_cap_is_reported(bench: Bench) -> None:
     bench.server.script.append(Scripted(finish_reason="length"))
     result = await bench.prompt(max_tokens=3)
     assert result.notes == {
+        "provider": f"openai ({bench.server.url})",
         "finish_reason": "length",
         "warnings": ["the reply was cut at max_tokens=3"],
     }
@@ -286,7 +284,7 @@ async def test_a_reply_cut_by_the_cap_is_reported(bench: Bench) -> None:
 async def test_an_empty_reply_is_an_empty_text_with_a_warning(bench: Bench) -> None:
     bench.server.script.append(Scripted(empty=True))
     result = await bench.prompt()
-    assert (result.value, result.notes) == (b'""', {"warnings": ["the reply is empty"]})
+    assert (result.value, result.notes["warnings"]) == (b'""', ["the reply is empty"])
 
 
 async def test_half_an_emoji_ends_no_prompt(bench: Bench) -> None:
@@ -320,6 +318,7 @@ async def test_a_reply_that_is_no_json_fails_clearly_unless_not_strict(reply: st
     assert reply[:200] in str(error)
     assert len(str(error)) < 350
     assert error.token_usage is not None
+    assert error.notes["provider"] == "test"
     lenient, _ = await dry_run(reply, format="json", strict=False)
     assert orjson.loads(lenient.value) == reply
 
@@ -330,13 +329,12 @@ def test_the_dry_run_answers_any_model_without_litellm() -> None:
         "result, events = asyncio.run(dry_run('a fixed answer', 'three words here', model='no/such'));"
         "assert result.value == b'\"a fixed answer\"', result;"
         "assert result.token_usage == {'input_tokens': 3, 'output_tokens': 3}, result;"
+        "assert result.notes == {'provider': 'test'}, result;"
         "assert 1 < len(events.of('delta')) <= 4, events;"
         "assert ''.join(e[4] for e in events.of('delta')) == 'a fixed answer', events;"
         "sys.exit('litellm' in sys.modules)"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False
-    )
+    done = run_python(program)
     assert (done.returncode, done.stderr) == (0, "")
 
 
@@ -359,9 +357,7 @@ async def test_without_a_provider_the_ways_to_set_one_are_named(model: str, ways
     assert error.data["model"] == model
 
 
-async def test_a_provider_of_its_own_is_named_in_its_error(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_provider_of_its_own_is_named_in_its_error(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ANTHROPIC_API_BASE", bench.server.root)
     environ = {"ANTHROPIC_API_KEY": "sk-ant-0123456789"}
     services = services_with(environ, bench.events, bench.services.resources)

@@ -1,14 +1,13 @@
 """How litellm is loaded and left, each time in a fresh interpreter, and how its errors are read."""
 
 import asyncio
-import subprocess
-import sys
 from datetime import UTC, datetime
 
 import pytest
 
 from chidori_actors.host.litellm_errors import retry_after_seconds
 from tests.support.openai_server import OpenAIServer
+from tests.support.process import run_python
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 
@@ -67,21 +66,17 @@ gc.collect()
 """
 
 
-def run_python(program: str, *args: str) -> subprocess.CompletedProcess[str]:
-    options = ["-W", "default", "-W", "ignore::DeprecationWarning", "-c", program, *args]
-    return subprocess.run(
-        [sys.executable, *options], capture_output=True, text=True, timeout=120, check=False
-    )
+WARNINGS = ("-W", "default", "-W", "ignore::DeprecationWarning")
 
 
 def test_litellm_is_imported_in_its_thread_while_the_loop_runs() -> None:
-    done = run_python(LOADING)
+    done = run_python(LOADING, options=WARNINGS)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
 async def test_a_runtime_leaves_no_noise_no_open_session_and_contacts_nobody_else() -> None:
     async with OpenAIServer() as server:
-        done = await asyncio.to_thread(run_python, WHOLE_LIFE, server.url)
+        done = await asyncio.to_thread(run_python, WHOLE_LIFE, server.url, options=WARNINGS)
         assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
         assert server.stats()["prompts"]["prompt 0"] == 2
 

@@ -1,6 +1,8 @@
 """``timer``, ``log``, ``checkpoint`` and ``input``."""
 
 import asyncio
+import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +11,7 @@ import pytest
 from chidori_actors.host import checkpoint, log, timer
 from chidori_actors.host.function import HostError, HostServices, Question, Unanswered
 from chidori_actors.host.input import FUNCTION as INPUT
-from tests.support.services import ScriptedQuestions, make_services, run_function
+from tests.support.services import ScriptedQuestions, make_call, make_services, run_function
 
 
 @pytest.fixture
@@ -22,6 +24,34 @@ async def test_a_timer_waits_as_long_as_it_says(services: HostServices) -> None:
     start = loop.time()
     assert await run_function(timer.FUNCTION, {"ms": 30}, services) is None
     assert loop.time() - start >= 0.029
+
+
+async def test_a_timer_of_a_call_made_earlier_waits_for_the_rest_of_its_time(services: HostServices) -> None:
+    hour_ms = 3_600_000
+    rest_ms = 50
+    call = replace(make_call("timer", {"ms": hour_ms}), at_ms=int(time.time() * 1000) - hour_ms + rest_ms)
+    async with asyncio.timeout(30):
+        await timer.FUNCTION.run(call, services)
+    assert time.time() * 1000 >= call.at_ms + hour_ms - 1
+    long_over = replace(call, at_ms=0)
+    async with asyncio.timeout(30):
+        assert (await timer.FUNCTION.run(long_over, services)).value == b"null"
+
+
+async def test_a_timer_never_waits_for_more_than_the_whole(services: HostServices) -> None:
+    call = make_call("timer", {"ms": 10})
+    async with asyncio.timeout(30):
+        await timer.FUNCTION.run(replace(call, at_ms=call.at_ms + 3_600_000), services)
+
+
+def test_a_call_that_took_the_place_of_another_has_a_key_of_its_own() -> None:
+    call = make_call("http", {})
+    assert call.key == "run-1:4/2"
+    again = replace(call, at_ms=call.at_ms + 1)
+    assert again.key == call.key
+    keys = {replace(call, attempt=attempt).key for attempt in (1, 2, 3)}
+    assert len(keys) == 3
+    assert replace(call, attempt=2).key == replace(again, attempt=2).key
 
 
 @pytest.mark.parametrize("ms", [-1, 0, float("nan"), None, "5000", True])

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from chidori_actors.errors import LeaseLost, RunOwned
+from chidori_actors.errors import LeaseLost, RunOwned, StoreError
 from chidori_actors.journal.lease import Lease, holder
 from chidori_actors.journal.store import Store, Write
 from chidori_actors.journal.writes import epoch_key, owner_key
@@ -93,6 +93,15 @@ async def test_the_holder_of_a_run_is_named_without_taking_it(store: Store) -> N
     assert (holder(store, "run-1") or "").startswith("the first (pid ")
     lease.release()
     assert holder(store, "run-1") is None
+
+
+async def test_a_lock_file_that_cannot_be_opened_is_an_error_of_the_store(store: Store) -> None:
+    if store.leases.exists():
+        store.leases.rmdir()
+    store.leases.write_text("in the way")
+    with pytest.raises(StoreError, match=r"the store .* failed") as caught:
+        holder(store, "run-1")
+    assert caught.value.hint
 
 
 async def test_the_locks_of_one_store_do_not_end_with_another_opening_of_it(tmp_path: Path) -> None:

@@ -66,9 +66,7 @@ async def test_a_prefix_names_a_run_when_only_one_begins_so(store: Store) -> Non
 async def test_runs_are_listed_newest_first_in_pages_that_join_without_a_gap(store: Store) -> None:
     for number in range(23):
         meta = _run(f"run-{number:02}", 1_700_000_000_000 + number // 2)
-        await store.commit(
-            run_writes(replace(meta, status="failed" if number % 3 else "completed"), new=True)
-        )
+        await store.commit(run_writes(replace(meta, status="failed" if number % 3 else "completed"), new=True))
     newest = [f"run-{number:02}" for number in reversed(range(23))]
     cases: list[tuple[Status | None, list[str]]] = [
         (None, newest),
@@ -96,6 +94,16 @@ async def test_a_bad_cursor_and_a_damaged_run_are_named(store: Store) -> None:
     await store.commit([Write("runs", b"run-1", stored[:-1] + b"?")])
     with pytest.raises(StoreError, match=r"the description of run run-1 .* is damaged"):
         get_run(store, "run-1")
+
+
+async def test_damaged_runs_are_named_among_the_others_and_count_for_the_page(store: Store) -> None:
+    for number in range(4):
+        await store.commit(run_writes(_run(f"run-{number}", 1_700_000_000_000 + number), new=True))
+    await store.commit([Write("runs", b"run-2", b"garbage"), Write("runs", b"run-0", b"")])
+    first = list_runs(store, limit=2)
+    assert ([meta.id for meta in first.runs], first.damaged) == (["run-3"], ["run-2"])
+    rest = list_runs(store, limit=2, cursor=first.next_cursor)
+    assert ([meta.id for meta in rest.runs], rest.damaged, rest.next_cursor) == (["run-1"], ["run-0"], None)
 
 
 def test_only_plain_ids_are_accepted() -> None:

@@ -347,7 +347,7 @@ async def test_deeply_nested_values_are_recorded(tmp_path: Path) -> None:
     path = write_agent(
         tmp_path,
         AGENT
-        + """let deep: any = 1; for (let i = 0; i < 490; i++) deep = [deep];
+        + """let deep: any = 1; for (let i = 0; i < 198; i++) deep = [deep];
         await chidori.log("deep", { deep });
         await chidori.memory("set", "deep", deep);
         const back = await chidori.memory("get", "deep");

@@ -21,7 +21,15 @@ from chidori_actors.journal.store import Done, Fence, Store, Write
 from chidori_actors.runtime import Attendance, open_runtime
 from chidori_actors.session import actor as actor_module
 from chidori_actors.session.outcome import Rest
-from tests.support.agents import calls_of, functions_with, make_settings, records_of, start, write_agent
+from tests.support.agents import (
+    RecordingObserver,
+    calls_of,
+    functions_with,
+    make_settings,
+    records_of,
+    start,
+    write_agent,
+)
 from tests.support.random_agents import Conductor, agent_sources, left_of, scripted_world
 
 RUN = "test-run"
@@ -31,11 +39,15 @@ HANGS_AFTER_S = 3
 
 @dataclass(frozen=True, slots=True)
 class Execution:
-    """One complete execution: how it ended, its calls, the order of its answers, and every write it made."""
+    """One complete execution: how it ended, its calls, the order of its answers, and every write it made.
+
+    The first ``given`` answers were given to the agent; it had ended when the others came.
+    """
 
     rest: Rest
     calls: list[tuple[Any, ...]]
     answers: list[tuple[Any, ...]]
+    given: int
     batches: list[list[Write]]
 
 
@@ -85,12 +97,15 @@ async def execute(folder: Path, source: str, seed: int) -> Execution:
             ran = await asyncio.wait_for(start(runtime, agent, {"start": 5}, run_id=RUN), HANGS_AFTER_S)
             written = len(batches)
             records = records_of(runtime.store, RUN)
-            replayed = await asyncio.wait_for(runtime.replay(RUN), HANGS_AFTER_S)
+            observer = RecordingObserver()
+            replay = runtime.replay(RUN, attendance=Attendance(observer=observer))
+            replayed = await asyncio.wait_for(replay, HANGS_AFTER_S)
+            given = len(observer.of("call_ended"))
             assert replayed.rest == ran.rest
             assert records_of(runtime.store, RUN) == records
             assert len(batches) == written, "a replay writes nothing"
             calls, answers = calls_in(runtime.store), answers_in(runtime.store)
-    return Execution(ran.rest, calls, answers, batches)
+    return Execution(ran.rest, calls, answers, given, batches)
 
 
 async def store_after_crash(path: Path, batches: Sequence[list[Write]], *, images: bool) -> bool:
@@ -109,18 +124,19 @@ async def resume_after_crash(folder: Path, original: Execution) -> None:
     settings = make_settings(folder, RELAXED)
     async with open_runtime(settings, image_every=3) as runtime:
         done = [str(ordinal) for ordinal, *_ in answers_in(runtime.store)]
-        order = left_of((str(ordinal) for ordinal, *_ in original.answers), done)
-        conductor = Conductor(order)
+        order = [str(ordinal) for ordinal, *_ in original.answers]
+        given, afterwards = order[: original.given], order[original.given :]
+        conductor = Conductor(left_of(given, done), left_of(afterwards, done))
         with patched(functions_with(**conductor.functions())):
             watched = Attendance(observer=conductor.observer)
             resumed = await asyncio.wait_for(runtime.resume(RUN, attendance=watched), HANGS_AFTER_S)
             assert resumed.rest == original.rest
             assert calls_in(runtime.store) == original.calls
-            answers = answers_in(runtime.store)
-            # A call that was settling when the agent aborted it or ended may be cancelled this time.
-            both = {ordinal for ordinal, *_ in answers} & {ordinal for ordinal, *_ in original.answers}
+            wanted, answers = original.answers[: original.given], answers_in(runtime.store)
+            # A call that was settling when the agent aborted it may be cancelled this time.
+            both = {ordinal for ordinal, *_ in answers} & {ordinal for ordinal, *_ in wanted}
             assert [answer for answer in answers if answer[0] in both] == [
-                answer for answer in original.answers if answer[0] in both
+                answer for answer in wanted if answer[0] in both
             ]
             assert (await asyncio.wait_for(runtime.replay(RUN), HANGS_AFTER_S)).rest == original.rest
 

@@ -1,38 +1,38 @@
-"""Runs plain JavaScript in the engine with the web globals of the prelude, and nothing of an agent."""
+"""Runs plain JavaScript in our VM, prelude and all, as an agent that makes no host call of its own."""
 
 import json
-from functools import cache
-from importlib.resources import files
 from typing import Any
 
-import quickjs_rs
+import orjson
 
-WEB_GLOBALS = (
-    "shared.js",
-    "inspect.js",
-    "console.js",
-    "encoding.js",
-    "clone.js",
-    "events.js",
-    "abort.js",
-    "percent.js",
-    "url_host.js",
-    "url_parser.js",
-    "url_setters.js",
-    "url_search_params.js",
-    "url.js",
-)
-"""The prelude files that define the web globals, in the order in which they must run."""
+from chidori_actors.vm.engine import load_engine
+from chidori_actors.vm.machine import Bounds, Call, Machine, Returned, Said, Threw
 
-COMPLETION = (
-    "JSON.stringify({value: globalThis.result === undefined ? globalThis.__completion : globalThis.result})"
-)
+COMPLETION = "JSON.stringify({value: globalThis.result === undefined ? globalThis.__completion : globalThis.result})"
 """An asynchronous program assigns ``globalThis.result``; of others the last expression counts."""
 
+_ENTRY = "program.js"
+# The timer, which is answered at once, lets every job of the program run before its result is read.
+_AGENT = f"""
+export async function agent(source) {{
+  (0, eval)(source);
+  await new Promise((resolve) => setTimeout(resolve, 0));
+  return (0, eval)({json.dumps(COMPLETION)});
+}}
+"""
+_CONFIG = {"entry": _ENTRY, "random": [1, 2, 3, 4], "date": "fixed", "maps_sets": "serialize"}
 
-@cache
-def _prelude_source(name: str) -> str:
-    return files("chidori_actors.vm").joinpath("prelude", name).read_text(encoding="utf-8")
+
+class JavaScriptError(Exception):
+    """The script threw; the message is the error's."""
+
+
+class _Program:
+    def resolve(self, base: str, specifier: str) -> str | None:
+        return specifier
+
+    def code(self, name: str) -> str | None:
+        return _AGENT
 
 
 def as_completion(source: str) -> str:
@@ -43,12 +43,23 @@ def as_completion(source: str) -> str:
 def run_javascript(source: str) -> Any:
     """The JSON-compatible value of the last expression of ``source``, all its jobs done.
 
-    ``undefined`` is None. Raises ``quickjs_rs.JSError`` for what the script throws.
+    ``undefined`` is None. Raises ``JavaScriptError`` for what the script throws.
     """
-    with quickjs_rs.Runtime() as runtime, runtime.new_context(timeout=30) as context:
-        for name in WEB_GLOBALS:
-            context.eval(_prelude_source(name), filename=name)
-        context.eval(as_completion(source))
-        while context._engine_ctx.run_pending_jobs() > 0:  # the package drains jobs only for its own promises
-            pass
-        return json.loads(context.eval(COMPLETION)).get("value")
+    machine = Machine(load_engine(), Bounds(step_seconds=30))
+    try:
+        said = machine.begin(_CONFIG, orjson.dumps(as_completion(source)), _Program(), 0, 30)
+        while (output := _output(said)) is None:
+            timers = [item.ordinal for item in said if isinstance(item, Call)]
+            said = machine.step([(0, b"[%d,1,null]" % ordinal) for ordinal in timers])
+        return json.loads(orjson.loads(output)).get("value")
+    finally:
+        machine.close()
+
+
+def _output(said: list[Said]) -> bytes | None:
+    for item in said:
+        if isinstance(item, Threw):
+            raise JavaScriptError(f"{item.name}: {item.message}")
+        if isinstance(item, Returned):
+            return item.output
+    return None

@@ -134,14 +134,16 @@ def scripted_world(delays: random.Random) -> dict[str, Run]:
 class Conductor:
     """Lets calls settle in a given order, so that a second execution can meet the same race outcomes.
 
-    A call that is not in the order never settles. One that is cancelled gives up its turn: ``observer`` must
-    watch the run, for a call that was aborted before a crash is not even begun again.
+    Those in ``afterwards`` settled when the agent had ended, in whatever order; any other call never settles.
+    One that is cancelled gives up its turn: ``observer`` must watch the run, for a call that was aborted before a
+    crash is not even begun again.
     """
 
     order: list[str]
+    afterwards: list[str]
 
     def __post_init__(self) -> None:
-        self._turns = {path: asyncio.Event() for path in self.order}
+        self._turns = {path: asyncio.Event() for path in (*self.order, *self.afterwards)}
         self.observer = RecordingObserver(when_ended=self._leave)
         self._open()
 
@@ -174,8 +176,8 @@ class Conductor:
             self._open()
 
     def _open(self) -> None:
-        if self.order:
-            self._turns[self.order[0]].set()
+        for path in self.order[:1] or self.afterwards:
+            self._turns[path].set()
 
 
 def left_of(order: Iterable[str], done: Iterable[str]) -> list[str]:

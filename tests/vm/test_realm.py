@@ -39,7 +39,6 @@ WORKING = """
         "Array.prototype[Symbol.iterator] = boom;",
         "Object.prototype.reject = Object.prototype.signal = Object.prototype.type = 5;",
         "Object.defineProperty(Object.prototype, 'onSettle', { get: boom, set: boom });",
-        "Object.defineProperty(Array.prototype, '0', { set: boom });",
         "globalThis.Error = globalThis.TypeError = boom;",
         "globalThis.Map = globalThis.WeakMap = globalThis.Number = globalThis.Math = undefined;",
         "delete globalThis.JSON; delete globalThis.Object; delete globalThis.Reflect;",

@@ -83,7 +83,7 @@
 
   const toJson = (value, label) => {
     try {
-      verify(value, [], 0);
+      verify(value, { __proto__: null }, 0);
     } catch (refused) {
       if (!(refused instanceof Refused)) throw refused;
       throw new TypeError(`${label}${refused.path} is ${refused.what}, which JSON cannot carry`);

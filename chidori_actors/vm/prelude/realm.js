@@ -58,7 +58,7 @@
   const run = async (entry, input) => {
     const namespace = await import(entry);
     if (typeof namespace.agent !== "function") throw new TypeError("the agent's export `agent` is not a function");
-    return namespace.agent(input, chidori);
+    return await namespace.agent(input, chidori);
   };
 
   // A message is [ordinal, 1, value], [ordinal, 0, failure] or, before any other, [0, config].

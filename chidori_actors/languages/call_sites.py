@@ -1,0 +1,58 @@
+"""Where a call stands, from where the engine says it does.
+
+QuickJS reports the place of what it evaluated last before a call, which is the last argument; people look for the
+call itself.
+"""
+
+from collections.abc import Collection
+from functools import lru_cache
+
+from .lexer import Token, tokenize
+
+_OPENING = frozenset("([{")
+_CLOSING = frozenset(")]}")
+
+
+def call_start(code: str, line: int, column: int, names: Collection[str]) -> tuple[int, int]:
+    """The place at which the call around ``line``, ``column`` begins that calls one of ``names``.
+
+    Of ``chidori.prompt("a", {b})`` that is the place of ``chidori``. The given place when there is no such call. Places
+    are 1-based.
+    """
+    tokens = _tokens(code)
+    at = _index_at(tokens, line, column)
+    depth = 0
+    for index in range(at, -1, -1):
+        text = tokens[index].text
+        if depth == 0 and text in names and index + 1 < len(tokens) and tokens[index + 1].text == "(":
+            first = _chain_start(tokens, index)
+            return first.line, first.column
+        if text in _CLOSING and index != at:
+            depth += 1
+        elif text in _OPENING and depth:
+            depth -= 1
+    return line, column
+
+
+@lru_cache(maxsize=16)
+def _tokens(code: str) -> tuple[Token, ...]:
+    return tuple(tokenize(code))
+
+
+def _index_at(tokens: tuple[Token, ...], line: int, column: int) -> int:
+    """The last token that begins at or before the place."""
+    low, high = 0, len(tokens)
+    while low < high:
+        middle = (low + high) // 2
+        if (tokens[middle].line, tokens[middle].column) <= (line, column):
+            low = middle + 1
+        else:
+            high = middle
+    return low - 1
+
+
+def _chain_start(tokens: tuple[Token, ...], index: int) -> Token:
+    """Of ``a.b.c`` the token ``a``, given the index of ``c``."""
+    while index >= 2 and tokens[index - 1].text in (".", "?."):
+        index -= 2
+    return tokens[index]
