@@ -120,7 +120,7 @@ def test_a_failed_run_makes_the_failed_call_again(folder: Path) -> None:
         "}\n"
     )
     failed = chidori(folder, "run", "variable.ts")
-    assert_refused(failed, 1, "Error: variable.ts:3:17: ", "GREETING")
+    assert_refused(failed, 1, "Error: variable.ts:3:9: ", "GREETING")
     env = environment(folder, GREETING="hello")
     went_on = chidori(folder, "resume", "variable.ts", run_id_of(failed), env=env)
     assert (went_on.returncode, went_on.stdout) == (0, '"well"\n'), went_on.stderr
