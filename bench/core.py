@@ -23,7 +23,7 @@ from chidori_actors.settings import Settings, load_settings
 from chidori_actors.vm.engine import load_engine
 from chidori_actors.vm.machine import Bounds, Machine
 
-from .measure import Figure, peak_rss_mb, repeat
+from .measure import Figure, repeat
 
 AGENTS = Path(__file__).parent / "agents"
 HELLO = Path(__file__).parent.parent / "agents" / "hello.ts"
@@ -35,7 +35,9 @@ def measure() -> list[Figure]:
     return [
         *_vm(),
         repeat("1 run x 1,000 sequential calls", "steps/s", lambda: 1000 / _run("sequential", calls=1000), aim="2,400"),
-        repeat("Promise.all of 100 calls of 50 ms", "s", lambda: _run("waiting", rounds=1, side=100, ms=50), aim="0.07"),
+        repeat(
+            "Promise.all of 100 calls of 50 ms", "s", lambda: _run("waiting", rounds=1, side=100, ms=50), aim="0.07"
+        ),
         *_many_runs(),
         repeat("`chidori run --local agents/hello.ts`", "s", _hello, times=5, aim="0.25"),
         *(
@@ -80,7 +82,9 @@ def _vm() -> list[Figure]:
     engine, bounds = load_engine(), Bounds()
     return [
         steps,
-        repeat("VM: new, from the golden image", "ms", lambda: each(lambda: Machine(engine, bounds).close()), aim="0.3"),
+        repeat(
+            "VM: new, from the golden image", "ms", lambda: each(lambda: Machine(engine, bounds).close()), aim="0.3"
+        ),
         repeat("VM: image after 6,000 calls", "ms", lambda: each(machine.image)),
         repeat("VM: restore that image", "ms", lambda: each(lambda: Machine.restore(engine, image, bounds).close())),
         repeat("VM: that image, uncompressed", "KB", lambda: len(image.encode()) / 1e3, times=1),
@@ -159,7 +163,9 @@ def _resume(calls: int) -> float:
     """Run until ``calls`` calls are recorded, kill -9, resume: seconds from process start to the first new record."""
     agent = str(AGENTS / "sequential.ts")
     with _store() as settings:
-        command, environment = _chidori(settings, "run", agent, "--stream", "-i", orjson.dumps({"calls": 10**9}).decode())
+        command, environment = _chidori(
+            settings, "run", agent, "--stream", "-i", orjson.dumps({"calls": 10**9}).decode()
+        )
         run_id = _until(command, environment, lambda record: record["seq"] >= calls)[1]
         command, environment = _chidori(settings, "resume", agent, run_id, "--stream")
         return _until(command, environment, lambda record: not record.get("replayed"))[0]

@@ -103,15 +103,10 @@ class Policy:
         """One line for the run's record."""
         profile = f"{self.profile}; " if self.profile else ""
         if self.document is None:
-            return (
-                f"{profile}no rules, everything else is allowed"
-                if profile
-                else "no rules, everything is allowed"
-            )
+            return f"{profile}no rules, everything else is allowed" if profile else "no rules, everything is allowed"
         count = len(self.document.rules)
         return (
-            f"{profile}{self.document.source}: {count} rule{'' if count == 1 else 's'}, "
-            f"default {self.document.default}"
+            f"{profile}{self.document.source}: {count} rule{'' if count == 1 else 's'}, default {self.document.default}"
         )
 
     def _first_match(self, target: str, args: dict[str, Any]) -> Rule | None:
@@ -123,9 +118,7 @@ class Policy:
         decision = _DECIDED[decided]
         reason = rule.reason if rule else None
         if reason is None and decision != "allow" and self.document is not None:
-            reason = f"{self.document.source}: " + (
-                "the default" if rule is None else f"rules[{rule.number}]"
-            )
+            reason = f"{self.document.source}: " + ("the default" if rule is None else f"rules[{rule.number}]")
         return Decision(decision, reason, rule.in_doubt if rule else None)
 
 

@@ -78,9 +78,7 @@ def _object_of_distinct_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _fail(source: str, problem: str) -> NoReturn:
-    raise UsageError(
-        f"{source}: {problem}", hint="correct the policy; nothing runs with one that cannot be read"
-    )
+    raise UsageError(f"{source}: {problem}", hint="correct the policy; nothing runs with one that cannot be read")
 
 
 def _refuse_unknown_fields(source: str, place: str, given: dict[str, Any], known: tuple[str, ...]) -> None:
@@ -182,11 +180,7 @@ def _value_matches(wanted: Any, given: Any) -> bool:
                 name in given and _value_matches(value, given[name]) for name, value in wanted.items()
             )
         case list():
-            return (
-                isinstance(given, list)
-                and len(given) == len(wanted)
-                and all(map(_value_matches, wanted, given))
-            )
+            return isinstance(given, list) and len(given) == len(wanted) and all(map(_value_matches, wanted, given))
         case str():
             return isinstance(given, str) and wanted in given
         case bool():
@@ -209,6 +203,4 @@ def _url_has_prefix(url: object, prefix: str) -> bool:
 def _below(prefix: HttpUrl, url: HttpUrl) -> bool:
     """Same origin, and the path continues the prefix's at a segment boundary: ``/v1`` covers not ``/v10``."""
     base = prefix.path.removesuffix("/")
-    return prefix.origin == url.origin and (
-        url.path in (base, prefix.path) or url.path.startswith(base + "/")
-    )
+    return prefix.origin == url.origin and (url.path in (base, prefix.path) or url.path.startswith(base + "/"))

@@ -6,12 +6,12 @@ import secrets
 import socket
 import time
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass, replace
 from functools import cache
 from pathlib import Path
-from typing import Any, AsyncIterator
+from typing import Any
 
 from .errors import ChidoriError, UsageError
 from .host.function import HostServices, Question, Questions, Unanswered
@@ -34,7 +34,7 @@ from .session.actor import IMAGE_EVERY, ActorSpec
 from .session.context import RunContext
 from .session.lane_writer import LaneWriter
 from .session.observer import Observer, Unobserved
-from .session.outcome import Completed, Failed, Paused, RecordEnded, Rest
+from .session.outcome import Completed, Failed, Paused, Rest
 from .session.past import Past, load_past
 from .session.program import make_program
 from .settings import Settings
@@ -69,9 +69,7 @@ class RunResult:
 class Runtime:
     """Runs agents on one store. Made by ``open_runtime``."""
 
-    def __init__(
-        self, settings: Settings, store: Store, policy: Policy, bounds: Bounds, image_every: int
-    ) -> None:
+    def __init__(self, settings: Settings, store: Store, policy: Policy, bounds: Bounds, image_every: int) -> None:
         self.settings = settings
         self.store = store
         self._policy = policy
@@ -148,7 +146,9 @@ class Runtime:
         if meta.status == "completed":
             return await self.replay(meta.id, attendance=attendance)
         if meta.status == "cancelled":
-            raise ChidoriError(f"run {meta.id} was cancelled", hint="start a new run, or look at it with `chidori trace`")
+            raise ChidoriError(
+                f"run {meta.id} was cancelled", hint="start a new run, or look at it with `chidori trace`"
+            )
         lease = await Lease.acquire(self.store, meta.id, _owner())
         try:
             meta = get_run(self.store, meta.id)
@@ -193,9 +193,7 @@ class Runtime:
         """The source that a run was started with."""
         return self._bundle(meta)
 
-    async def _live(
-        self, meta: RunMeta, bundle: Bundle, past: Past, fence: Fence, attendance: Attendance
-    ) -> RunResult:
+    async def _live(self, meta: RunMeta, bundle: Bundle, past: Past, fence: Fence, attendance: Attendance) -> RunResult:
         context = self._context(meta, bundle, fence, past, attendance)
         final = meta
 
@@ -232,9 +230,7 @@ class Runtime:
         elif changed:
             writes += drop_images(self.store, meta.lane, keep=())
         digest, bundle_in = bundle_write(bundle.to_json())
-        reopened = replace(
-            meta, status="running", error=None, failed_ordinal=None, bundle=digest, updated_at_ms=now_ms
-        )
+        reopened = replace(meta, status="running", error=None, failed_ordinal=None, bundle=digest, updated_at_ms=now_ms)
         await self.store.commit([*writes, bundle_in, *run_writes(reopened, new=False)], fence=fence)
         return reopened
 

@@ -47,9 +47,7 @@ async def test_a_deterministic_server_in_another_process_counts_scripts_and_answ
         same, again, other = [(await post(session, url, prompt))[1] for prompt in ("a", "a", "b")]
         assert same == again != other
         for key in ("k1", "k1", "k2"):
-            async with session.post(
-                f"{root}/count", data="body", headers={"Idempotency-Key": key}
-            ) as counted:
+            async with session.post(f"{root}/count", data="body", headers={"Idempotency-Key": key}) as counted:
                 assert counted.status == 200
         async with session.get(f"{root}/stats") as answer:
             stats = await answer.json()

@@ -92,9 +92,7 @@ def test_targets(pattern: str, target: str, matches: bool) -> None:
     ],
 )
 def test_match_args(wanted: dict[str, Any], given: dict[str, Any], matches: bool) -> None:
-    assert decided(policy(rule("http", match_args=wanted)), "http", **given) == (
-        "deny" if matches else "allow"
-    )
+    assert decided(policy(rule("http", match_args=wanted)), "http", **given) == ("deny" if matches else "allow")
 
 
 @pytest.mark.parametrize(

@@ -36,11 +36,7 @@ class HttpResponse:
 
 
 def _refusal(host: str, address: str) -> HostError:
-    what = (
-        f"{host} is a private address"
-        if address == host
-        else f"{host} resolves to {address}, a private address"
-    )
+    what = f"{host} is a private address" if address == host else f"{host} resolves to {address}, a private address"
     return HostError(f"http: {what}; name {host} in CHIDORI_HTTP_ALLOW_HOSTS to allow it")
 
 
@@ -58,9 +54,7 @@ class _CheckedResolver(AbstractResolver):
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
     ) -> list[ResolveResult]:
         loop = asyncio.get_running_loop()
-        found = await loop.getaddrinfo(
-            host, port, type=socket.SOCK_STREAM, family=family, flags=socket.AI_ADDRCONFIG
-        )
+        found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM, family=family, flags=socket.AI_ADDRCONFIG)
         allowed = names_host(self._allow_hosts, host, port)
         results: list[ResolveResult] = []
         for found_family, _, proto, _, address in found:
@@ -120,11 +114,7 @@ class HttpClient:
     async def _hop(self, request: HttpRequest, allow_hosts: tuple[str, ...]) -> HttpResponse | HttpRequest:
         url = request.url
         # The connector asks no resolver about an address.
-        if (
-            is_ip_address(url.host)
-            and is_private_address(url.host)
-            and not names_host(allow_hosts, url.host, url.port)
-        ):
+        if is_ip_address(url.host) and is_private_address(url.host) and not names_host(allow_hosts, url.host, url.port):
             raise _refusal(url.host, url.host)
         async with self._session(allow_hosts).request(
             request.method,
@@ -151,9 +141,7 @@ class HttpClient:
         session = self._sessions.get(allow_hosts)
         if session is None:
             session = self._sessions[allow_hosts] = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(
-                    resolver=_CheckedResolver(allow_hosts), limit=_MOST_CONNECTIONS
-                ),
+                connector=aiohttp.TCPConnector(resolver=_CheckedResolver(allow_hosts), limit=_MOST_CONNECTIONS),
                 cookie_jar=aiohttp.DummyCookieJar(),
                 headers={"User-Agent": "chidori-actors"},
                 timeout=aiohttp.ClientTimeout(total=None),

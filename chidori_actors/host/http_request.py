@@ -124,9 +124,7 @@ def _url(value: object, secrets: Secrets) -> HttpUrl:
     if not isinstance(value, str):
         raise HostError("http: the URL must be a string")
     if secrets.has_placeholder(value):
-        raise HostError(
-            "http: env() values are not filled into a URL; pass them in `query`, a header or the body"
-        )
+        raise HostError("http: env() values are not filled into a URL; pass them in `query`, a header or the body")
     try:
         return parse_http_url(value)
     except ValueError as error:
@@ -204,9 +202,7 @@ def _basic_auth(auth: object, url: HttpUrl, fill: Fill, secrets: Secrets) -> tup
         if url.user is None:
             return ()
         user, password = url.user, url.password or ""
-    elif (
-        isinstance(auth, dict) and isinstance(auth.get("user"), str) and isinstance(auth.get("password"), str)
-    ):
+    elif isinstance(auth, dict) and isinstance(auth.get("user"), str) and isinstance(auth.get("password"), str):
         user, password = auth["user"], auth["password"]
     else:
         raise HostError("http: auth must be {user, password}, both strings")

@@ -10,9 +10,7 @@ def _record_args(args: JsonObject, default_model: str | None) -> JsonObject:
 
 
 def _question(call: HostCall) -> Question:
-    prompt, kind, choices, default = (
-        call.args.get(name) for name in ("prompt", "type", "choices", "default")
-    )
+    prompt, kind, choices, default = (call.args.get(name) for name in ("prompt", "type", "choices", "default"))
     if not isinstance(prompt, str):
         raise HostError("input: the prompt must be a string")
     if choices is not None and not (

@@ -32,9 +32,7 @@ def provider_error(error: Exception, *, provider: str, secrets: Iterable[str] = 
         return ProviderError(
             f"{provider} {_what_happened(error)}: {detail}",
             provider=provider,
-            passing=status is not None
-            and (status >= 500 or status == 408)
-            and not _caused_by(error, ImportError),
+            passing=status is not None and (status >= 500 or status == 408) and not _caused_by(error, ImportError),
         )
     return ProviderError(
         f"{provider} answered {status}: {detail}",
@@ -62,11 +60,7 @@ def retry_after_seconds(value: str | None, now: datetime) -> float | None:
 
 def provider_secrets(environ: Mapping[str, str]) -> tuple[str, ...]:
     """Values of the environment that must not be in an error text, the longest first."""
-    found = {
-        value
-        for name, value in environ.items()
-        if _SECRET_NAME.search(name) and len(value) >= _SHORTEST_SECRET
-    }
+    found = {value for name, value in environ.items() if _SECRET_NAME.search(name) and len(value) >= _SHORTEST_SECRET}
     return tuple(sorted(found, key=len, reverse=True))
 
 

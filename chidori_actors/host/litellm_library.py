@@ -28,9 +28,7 @@ class LitellmLibrary:
         if self._import is None:
             self._import = Future()
             # A daemon, so that Ctrl-C does not wait for an import that nobody needs any more.
-            thread = threading.Thread(
-                target=_import_into, args=(self._import,), name="litellm import", daemon=True
-            )
+            thread = threading.Thread(target=_import_into, args=(self._import,), name="litellm import", daemon=True)
             thread.start()
 
     async def module(self) -> Any:

@@ -59,9 +59,7 @@ def _delete(args: JsonObject, namespace: str, memory: MemoryReader) -> HostResul
 def _list(args: JsonObject, namespace: str, memory: MemoryReader) -> HostResult:
     found = memory.scan(namespace, _prefix(args))
     if args.get("values") is True:
-        return HostResult(
-            orjson.dumps([{"key": key, "value": orjson.Fragment(value)} for key, value in found])
-        )
+        return HostResult(orjson.dumps([{"key": key, "value": orjson.Fragment(value)} for key, value in found]))
     return HostResult(orjson.dumps([key for key, _ in found]))
 
 

@@ -55,8 +55,7 @@ class Secrets:
         value = self._environ.get(name)
         if value is None:
             raise HostError(
-                f"environment variable {name} is not set; "
-                f"set it where chidori is started: {name}=… chidori run …"
+                f"environment variable {name} is not set; set it where chidori is started: {name}=… chidori run …"
             )
         return value
 

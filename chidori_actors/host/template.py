@@ -33,9 +33,7 @@ def _read(path: str, services: HostServices) -> str:
         raise HostError(f"template: {path} is outside the project; give a path below the agent's folder")
     text = services.read_template(path)
     if text is None:
-        raise HostError(
-            f"template: {path} was not found; it was looked for at that path in the agent's folder"
-        )
+        raise HostError(f"template: {path} was not found; it was looked for at that path in the agent's folder")
     return text
 
 

@@ -71,12 +71,8 @@ class TemplateEngine:
             raise HostError(f"template: {place}: {error.message}") from error
         except UndefinedError as error:
             place = _place(error.__traceback__, name)
-            raise HostError(
-                f"template: {place}: {error.message}; give it in the template's variables"
-            ) from error
-        except (
-            Exception
-        ) as error:  # a template runs arbitrary expressions: whatever they raise is its author's
+            raise HostError(f"template: {place}: {error.message}; give it in the template's variables") from error
+        except Exception as error:  # a template runs arbitrary expressions: whatever they raise is its author's
             place = _place(error.__traceback__, name)
             raise HostError(f"template: {place}: {type(error).__name__}: {error}") from error
 

@@ -38,9 +38,7 @@ def image_write(lane: int, delivered: int, header: Mapping[str, Any], payload: b
     return Write("images", _KEY.pack(lane, delivered), value)
 
 
-def newest_image(
-    store: Store, lane: int, *, at_most: int | None = None
-) -> tuple[StoredImage | None, list[str]]:
+def newest_image(store: Store, lane: int, *, at_most: int | None = None) -> tuple[StoredImage | None, list[str]]:
     """The newest intact image of the lane (with at most ``at_most`` settlements), and what was passed over.
 
     An image is an optimisation: a mangled one is not an error. It is left out with a sentence that says so,

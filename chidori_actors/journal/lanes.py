@@ -228,9 +228,7 @@ def _take_back(effective: list[Entry], ordinal: int, delivered_before: int) -> l
                 break
     else:
         return effective  # it has no settlement: already taken back
-    made_after = {
-        entry.ordinal for entry in effective if isinstance(entry, Started) and entry.after >= position
-    }
+    made_after = {entry.ordinal for entry in effective if isinstance(entry, Started) and entry.after >= position}
 
     def stands(entry: Entry) -> bool:
         if entry is settled or entry.ordinal in made_after:

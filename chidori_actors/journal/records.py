@@ -10,9 +10,7 @@ from .lanes import CANCELLED, Entry, Settled, Started
 Record = dict[str, Any]
 
 
-def call_records(
-    entries: Iterable[Entry], *, actor: str = "", origin_run_id: str | None = None
-) -> list[Record]:
+def call_records(entries: Iterable[Entry], *, actor: str = "", origin_run_id: str | None = None) -> list[Record]:
     """The records of the calls that have ended, in the order in which they ended.
 
     ``entries`` is the lane as it counts (``apply_retries``); ``actor`` is the actor's path, empty for the

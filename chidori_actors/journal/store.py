@@ -121,9 +121,7 @@ class Store:
         """
         await self._enqueue(writes, fence, None)
 
-    def submit(
-        self, writes: Sequence[Write], fence: Fence | None, done: Done, *, alone: bool = False
-    ) -> None:
+    def submit(self, writes: Sequence[Write], fence: Fence | None, done: Done, *, alone: bool = False) -> None:
         """The same as ``commit`` without a future: ``done`` is called on this event loop, never within the call.
 
         ``alone``: the submitter has nothing else to do until then. A process in which only one run commits, one at a

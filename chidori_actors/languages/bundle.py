@@ -82,16 +82,12 @@ class Bundle:
         return {
             "entry": {"path": self.entry, "hash": self.module(self.entry).hash},
             "modules": [
-                {"path": module.path, "hash": module.hash}
-                for module in self.modules
-                if module.path != self.entry
+                {"path": module.path, "hash": module.hash} for module in self.modules if module.path != self.entry
             ],
             "module_graph": [
                 {
                     "path": module.path,
-                    "imports": [
-                        {"specifier": specifier, "resolved_path": path} for specifier, path in module.imports
-                    ],
+                    "imports": [{"specifier": specifier, "resolved_path": path} for specifier, path in module.imports],
                 }
                 for module in self.modules
             ],
@@ -157,16 +153,12 @@ def compare(recorded: Bundle, current: Bundle) -> None:
     hint = "pass --recorded-source to go on with what was recorded, or --allow-source-change"
     old, new = recorded.module(recorded.entry), current.module(current.entry)
     if (old.path, old.hash) != (new.path, new.hash):
-        raise ManifestMismatch(
-            _mismatch("source", f"{old.path} {old.hash}", f"{new.path} {new.hash}"), hint=hint
-        )
+        raise ManifestMismatch(_mismatch("source", f"{old.path} {old.hash}", f"{new.path} {new.hash}"), hint=hint)
     before = {m.path: m.hash for m in recorded.modules if m.path != recorded.entry}
     now = {m.path: m.hash for m in current.modules if m.path != current.entry}
     for path in sorted(before.keys() | now.keys()):
         if before.get(path) != now.get(path):
-            text = _mismatch(
-                "module", f"{path} {before.get(path, 'none')}", f"{path} {now.get(path, 'none')}"
-            )
+            text = _mismatch("module", f"{path} {before.get(path, 'none')}", f"{path} {now.get(path, 'none')}")
             raise ManifestMismatch(text, hint=hint)
     for path in sorted(before.keys() | {recorded.entry}):
         imports, imports_now = recorded.module(path).imports, current.module(path).imports

@@ -135,12 +135,8 @@ def _decode(data: bytes, path: str) -> str:
         ) from None
 
 
-def _fault(
-    message: str, path: str, source: str, code: str, place: tuple[int, int], hint: str | None
-) -> SourceError:
+def _fault(message: str, path: str, source: str, code: str, place: tuple[int, int], hint: str | None) -> SourceError:
     from .positions import Positions  # most files have no fault to place
 
     line, column = Positions(source, code).original(*place)
-    return SourceError(
-        message, path=path, line=line, column=column, source_line=Lines(source).text(line), hint=hint
-    )
+    return SourceError(message, path=path, line=line, column=column, source_line=Lines(source).text(line), hint=hint)

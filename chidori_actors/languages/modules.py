@@ -89,9 +89,7 @@ def _foreign(specifier: str) -> Unresolved:
             break
     else:
         hint = 'import files with ./ or ../, and do what touches the world through the "chidori" calls'
-    return Unresolved(
-        f'"{specifier}" cannot be imported: agents have neither Node.js nor npm nor URLs to import', hint
-    )
+    return Unresolved(f'"{specifier}" cannot be imported: agents have neither Node.js nor npm nor URLs to import', hint)
 
 
 def _find(specifier: str, base: Path, root: Path) -> str:
@@ -106,13 +104,9 @@ def _find(specifier: str, base: Path, root: Path) -> str:
                 )
             if real.is_file():
                 if real.suffix not in EXTENSIONS:
-                    raise Unresolved(
-                        f'"{specifier}" is no module', f"a module's name ends in {', '.join(EXTENSIONS)}"
-                    )
+                    raise Unresolved(f'"{specifier}" is no module', f"a module's name ends in {', '.join(EXTENSIONS)}")
                 return real.relative_to(root).as_posix()
-            tried.append(
-                PurePosixPath(candidate.parent.resolve() / candidate.name).relative_to(root).as_posix()
-            )
+            tried.append(PurePosixPath(candidate.parent.resolve() / candidate.name).relative_to(root).as_posix())
     except (
         OSError,
         ValueError,
@@ -129,9 +123,7 @@ def _candidates(base: Path) -> list[Path]:
             named.append(base.with_suffix(".ts"))
         return named
     if base.name in ("", "..") or base.is_dir():
-        beside = (
-            [] if base.name in ("", "..") else [base.with_name(base.name + suffix) for suffix in EXTENSIONS]
-        )
+        beside = [] if base.name in ("", "..") else [base.with_name(base.name + suffix) for suffix in EXTENSIONS]
     else:
         beside = [base, *(base.with_name(base.name + suffix) for suffix in EXTENSIONS)]
     return [*beside, base / "index.ts", base / "index.js"]

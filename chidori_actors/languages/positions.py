@@ -114,9 +114,7 @@ def _align(a: Sequence[int], b: Sequence[int], span: _Span, depth: int) -> Itera
             yield part
 
 
-def _between_anchors(
-    a: Sequence[int], b: Sequence[int], span: _Span, length: int
-) -> Iterator[_Span | tuple[int, int]]:
+def _between_anchors(a: Sequence[int], b: Sequence[int], span: _Span, length: int) -> Iterator[_Span | tuple[int, int]]:
     """The common runs of a span as pairs, and the gaps between them as spans, in order."""
     left, right = span.left, span.right
     for at, to in _common_runs(a, b, span, length):

@@ -54,9 +54,7 @@ def _blamed(
     """The token to show for a fault that shows itself with ``tokens[index]``."""
     if message.startswith("Unterminated"):
         # What would end a string is often in a later one, and a continuation may end it too.
-        return next(
-            (token for token in reversed(tokens[: index + 1]) if token.kind == "error"), tokens[index]
-        )
+        return next((token for token in reversed(tokens[: index + 1]) if token.kind == "error"), tokens[index])
     before = tokens[index - 1] if index else None
     if before is None or before.line == tokens[index].line or message.startswith(("Unexpected", "Expected")):
         return tokens[index]
@@ -140,19 +138,13 @@ def _unclosed_bracket(source: str, tokens: Sequence[Token]) -> Token | None:
     suspect: Token | None = None
     for token in tokens:
         text = token.text
-        closes = (
-            text in (")", "]", "}")
-            if token.kind == "punctuator"
-            else token.kind == "template" and text[0] == "}"
-        )
+        closes = text in (")", "]", "}") if token.kind == "punctuator" else token.kind == "template" and text[0] == "}"
         if closes and stack:
             opener = stack.pop()
             if suspect is None and token.kind == "punctuator" and _misfits(lines, opener, token):
                 suspect = opener
         opens = (
-            text in ("(", "[", "{")
-            if token.kind == "punctuator"
-            else token.kind == "template" and text[-2:] == "${"
+            text in ("(", "[", "{") if token.kind == "punctuator" else token.kind == "template" and text[-2:] == "${"
         )
         if opens:
             stack.append(token)

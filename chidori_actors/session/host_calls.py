@@ -13,7 +13,7 @@ from ..host.function import HostCall, HostError, HostFunction, HostResult, Quest
 from ..journal.approvals import approval_write, get_approval
 from ..journal.lanes import CANCELLED, OUTCOME_UNKNOWN, Settled, Started
 from ..journal.store import Write
-from ..policy import Decision, approval_text, denied_text
+from ..policy import Decision, denied_text
 from .canonical import canonical
 from .context import RunContext
 

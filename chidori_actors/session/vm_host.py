@@ -101,9 +101,7 @@ class VmHost:
             self._machine.close()
             self._machine = None
 
-    async def _run(
-        self, step: Callable[[float], list[Said]], repeat: Callable[[], list[Said]]
-    ) -> list[Said]:
+    async def _run(self, step: Callable[[float], list[Said]], repeat: Callable[[], list[Said]]) -> list[Said]:
         """``step`` here if it is short, otherwise in the pool; ``repeat`` does it anew after it was cut short."""
         started = time.perf_counter()
         try:

@@ -47,9 +47,7 @@ class Engine:
         header, _, golden = cached.partition(b"\n")
         self.golden = hashlib.sha256(cached).hexdigest()
         self.addresses = Addresses(**json.loads(header))
-        self._linkage = Linkage(
-            self.wasmtime, load_module(self.wasmtime, golden, "golden"), self.addresses, linker
-        )
+        self._linkage = Linkage(self.wasmtime, load_module(self.wasmtime, golden, "golden"), self.addresses, linker)
 
     def instantiate(self, memory_limit: int) -> Instance:
         """A VM whose memory cannot grow beyond ``memory_limit`` bytes."""

@@ -117,9 +117,7 @@ class Machine:
         with ImportsFrom(self._instance, sources):
             return self.step([(now_ms, message)], seconds)
 
-    def step(
-        self, messages: Sequence[tuple[int, bytes]] = _NO_MESSAGES, seconds: float | None = None
-    ) -> list[Said]:
+    def step(self, messages: Sequence[tuple[int, bytes]] = _NO_MESSAGES, seconds: float | None = None) -> list[Said]:
         """Give the VM each message (time in ms, JSON text) in turn, drain its jobs after each; what it said.
 
         Raises:

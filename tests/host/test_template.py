@@ -30,8 +30,7 @@ async def test_a_file_is_found_beside_the_agent_with_what_it_includes(tmp_path: 
         tmp_path,
         base="[{% block b %}{% endblock %}]",
         part="part {{ x }}",
-        main="{% extends 'prompts/base.jinja' %}"
-        "{% block b %}{% include 'prompts/part.jinja' %}{% endblock %}",
+        main="{% extends 'prompts/base.jinja' %}{% block b %}{% include 'prompts/part.jinja' %}{% endblock %}",
     )
     assert await render(tmp_path, "prompts/main.jinja", {"x": 1}) == "[part 1]"
 
@@ -53,9 +52,7 @@ def test_what_is_taken_for_a_path(text: str, is_path: bool) -> None:
     assert is_template_path(text) is is_path
 
 
-@pytest.mark.parametrize(
-    "path", ["/etc/passwd.txt", "../a.txt", "a/../../b.txt", "C:\\a.txt", "..\\a.txt", "\\a.txt"]
-)
+@pytest.mark.parametrize("path", ["/etc/passwd.txt", "../a.txt", "a/../../b.txt", "C:\\a.txt", "..\\a.txt", "\\a.txt"])
 async def test_a_path_outside_the_project_is_refused(tmp_path: Path, path: str) -> None:
     with pytest.raises(HostError) as refused:
         await render(tmp_path, path)

@@ -175,9 +175,7 @@ async def test_scans_of_every_direction_prefix_start_and_limit_agree_with_sorted
                 back = [key for key in reversed(matching) if start is None or key <= start]
                 found = [key for key, _ in store.scan("memory", prefix, start=start, limit=limit)]
                 assert found == forward[:limit]
-                found = [
-                    key for key, _ in store.scan("memory", prefix, start=start, limit=limit, reverse=True)
-                ]
+                found = [key for key, _ in store.scan("memory", prefix, start=start, limit=limit, reverse=True)]
                 assert found == back[:limit]
 
 
@@ -189,9 +187,7 @@ async def test_a_scan_holds_no_transaction_while_the_caller_works(store: Store) 
     assert [value for _, value in scan][-1] == b"new"
 
 
-async def test_a_map_that_another_process_enlarged_is_adopted(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_map_that_another_process_enlarged_is_adopted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("chidori_actors.journal.environment._MAP_SIZES", (1 << 20,))
     store = Store.open(tmp_path / "s")
     code = "import lmdb,sys\nenv = lmdb.open(sys.argv[1], map_size=1 << 26, max_dbs=8)\n"
@@ -203,9 +199,7 @@ async def test_a_map_that_another_process_enlarged_is_adopted(
     store.close()
 
 
-async def test_a_full_map_is_an_error_and_loses_nothing(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_full_map_is_an_error_and_loses_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("chidori_actors.journal.environment._MAP_SIZES", (1 << 20,))
     store = Store.open(tmp_path / "s")
     await store.commit([_lane(1)])
@@ -289,9 +283,7 @@ async def test_a_store_of_a_newer_version_is_refused(tmp_path: Path) -> None:
     store = Store.open(tmp_path / "s")
     await store.commit([Write("meta", b"format", b"2")])
     store.close()
-    with pytest.raises(
-        StoreError, match=r"newer version of chidori-actors \(format 2, this version knows 1\)"
-    ):
+    with pytest.raises(StoreError, match=r"newer version of chidori-actors \(format 2, this version knows 1\)"):
         Store.open(tmp_path / "s")
     with pytest.raises(StoreError, match="newer version"):
         Store.open(tmp_path / "s")
@@ -332,9 +324,7 @@ asyncio.run(main())
 
 def test_what_a_killed_writer_was_told_is_there_beside_another_writer(tmp_path: Path) -> None:
     writers = [
-        subprocess.Popen(
-            [sys.executable, "-c", WRITER, str(tmp_path / "s"), str(base)], stdout=subprocess.PIPE
-        )
+        subprocess.Popen([sys.executable, "-c", WRITER, str(tmp_path / "s"), str(base)], stdout=subprocess.PIPE)
         for base in (0, 1_000_000)
     ]
     told: list[int] = []

@@ -52,9 +52,7 @@ async def test_a_bundle_is_found_by_its_hash_and_a_missing_one_is_named(store: S
 async def test_memory_belongs_to_its_namespace(store: Store) -> None:
     memory = StoredMemory(store)
     big = b'"' + b"x" * 3_000_000 + b'"'
-    await store.commit(
-        [memory.put("a", "k", b"1e21"), memory.put("b", "k", big), memory.put("a", "k2", b"2")]
-    )
+    await store.commit([memory.put("a", "k", b"1e21"), memory.put("b", "k", big), memory.put("a", "k2", b"2")])
     assert memory.get("a", "k") == b"1e21"
     assert memory.get("b", "k") == big
     assert memory.get("c", "k") is None
@@ -89,9 +87,7 @@ def test_memory_is_scanned_in_key_order_also_where_keys_are_long(
 
 
 async def test_an_approval_covers_one_target_and_args_of_one_run(store: Store) -> None:
-    await store.commit(
-        [approval_write("r", "http", "ab", "allow"), approval_write("r", "env:K", "ab", "deny")]
-    )
+    await store.commit([approval_write("r", "http", "ab", "allow"), approval_write("r", "env:K", "ab", "deny")])
     assert get_approval(store, "r", "http", "ab") == "allow"
     assert get_approval(store, "r", "env:K", "ab") == "deny"
     assert get_approval(store, "r", "http", "cd") is None

@@ -47,14 +47,10 @@ def test_everything_reachable_is_loaded_with_the_entry_last(tmp_path: Path) -> N
     manifest = bundle.manifest()
     assert manifest["entry"]["path"] == "agents/a.ts"
     assert [m["path"] for m in manifest["modules"]] == ["data.json", "agents/lib/g.ts", "agents/lib/f.ts"]
-    assert {"specifier": "./lib/f", "resolved_path": "agents/lib/f.ts"} in manifest["module_graph"][-1][
-        "imports"
-    ]
+    assert {"specifier": "./lib/f", "resolved_path": "agents/lib/f.ts"} in manifest["module_graph"][-1]["imports"]
 
 
-@pytest.mark.parametrize(
-    "specifier", ["./x", "./x.ts", "./x.js", "../agents/x", "./y", "./y/index", "./z", "chidori"]
-)
+@pytest.mark.parametrize("specifier", ["./x", "./x.ts", "./x.js", "../agents/x", "./y", "./y/index", "./z", "chidori"])
 def test_relative_specifiers_resolve(tmp_path: Path, specifier: str) -> None:
     text = "export default 1;"
     files: dict[str, str | bytes] = {
@@ -130,9 +126,7 @@ def test_dynamic_import_is_rejected_at_its_place(tmp_path: Path) -> None:
     assert (caught.value.line, caught.value.column) == (4, 30)
 
 
-@pytest.mark.parametrize(
-    "source", ["export default 1;", "", "function agent() {}\n", "export type agent = 1;"]
-)
+@pytest.mark.parametrize("source", ["export default 1;", "", "function agent() {}\n", "export type agent = 1;"])
 def test_a_file_without_the_export_says_what_to_write(tmp_path: Path, source: str) -> None:
     with pytest.raises(SourceError) as caught:
         load(project(tmp_path, {"agents/a.ts": source}))
@@ -172,17 +166,13 @@ def test_templates_are_collected(tmp_path: Path) -> None:
 
 
 def test_a_bundle_survives_its_json(tmp_path: Path) -> None:
-    bundle = load(
-        project(tmp_path, {"agents/a.ts": using("./x"), "agents/x.json": "[1]", "agents/t.j2": "é"})
-    )
+    bundle = load(project(tmp_path, {"agents/a.ts": using("./x"), "agents/x.json": "[1]", "agents/t.j2": "é"}))
     again = Bundle.from_json(bundle.to_json())
     assert again == bundle
     assert again.hash == bundle.hash
 
 
-@pytest.mark.parametrize(
-    "data", [b"", b"[]", b"{}", b'{"entry":"a","modules":[],"templates":[]}', b'{"entry":1}']
-)
+@pytest.mark.parametrize("data", [b"", b"[]", b"{}", b'{"entry":"a","modules":[],"templates":[]}', b'{"entry":1}'])
 def test_a_mangled_bundle_is_a_value_error(data: bytes) -> None:
     with pytest.raises(ValueError, match="not a source bundle"):
         Bundle.from_json(data)
@@ -198,9 +188,7 @@ def test_compare_reports_the_first_difference(tmp_path: Path) -> None:
     compare(old, old)
     *modules, entry = old.modules
     graph = replace(entry, imports=(("./x", "agents/y.ts"),))
-    with pytest.raises(
-        ManifestMismatch, match=r"^runtime snapshot module graph mismatch: snapshot has agents/"
-    ):
+    with pytest.raises(ManifestMismatch, match=r"^runtime snapshot module graph mismatch: snapshot has agents/"):
         compare(old, replace(old, modules=(*modules, graph)))
     changed = replace(modules[0], hash="sha256:1")
     text = f"runtime snapshot module mismatch: snapshot has agents/x.ts {modules[0].hash}, "

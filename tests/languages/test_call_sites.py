@@ -20,7 +20,7 @@ def place(code: str, mark: str) -> tuple[int, int]:
         ('f(x, chidori.log("a", { b: g(1) }), y);', "g(1)", "chidori"),
         ('chidori.log("a");', "(", "chidori"),
         ("const { http } = chidori; http(url)", "url", "http(url"),
-        ('const r = await runtime.api.http(u, { body: a(1)[2] })', "a(1)", "runtime"),
+        ("const r = await runtime.api.http(u, { body: a(1)[2] })", "a(1)", "runtime"),
         ("const n = sum(1, 2);", "2", "2"),
     ],
 )

@@ -53,9 +53,7 @@ def test_lines_and_columns_count_code_points() -> None:
     assert places == [('"😀"', 1, 2), ("a", 1, 6), ("b", 2, 1), ("c", 3, 1), ("`x\ny`", 5, 1), ("d", 6, 4)]
 
 
-@pytest.mark.parametrize(
-    "source", ['"abc', "`abc", "/* abc", "x = /abc", "a \\ b", "\x00", "#", "}}}", "\ud800"]
-)
+@pytest.mark.parametrize("source", ['"abc', "`abc", "/* abc", "x = /abc", "a \\ b", "\x00", "#", "}}}", "\ud800"])
 def test_broken_text_does_not_raise(source: str) -> None:
     assert list(tokenize(source))
 

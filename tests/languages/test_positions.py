@@ -151,9 +151,7 @@ def test_blanks_and_comments_change_nothing(name: str, seed: int) -> None:
 
 
 def test_code_made_by_the_transform_maps_to_what_stands_before_it() -> None:
-    source = (
-        "enum Kind { Draft = 'draft', Final = 2 }\n\nexport function agent() { return boom(Kind.Final); }\n"
-    )
+    source = "enum Kind { Draft = 'draft', Final = 2 }\n\nexport function agent() { return boom(Kind.Final); }\n"
     code = transform("a.ts", source)
     token = next(t for t in tokenize(code) if t.text == "boom")
     assert Positions(source, code).original(token.line, token.column) == (3, 34)

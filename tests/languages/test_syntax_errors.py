@@ -71,9 +71,7 @@ def test_syntax_error_names_line_and_source(marked: str, words: str, before: str
 EXACT = [case for case in FAULTS if case[0][-1] != "¦" and not case[0].startswith("¦1 = 2")]
 
 
-@pytest.mark.parametrize(
-    ("marked", "words"), [c for c in EXACT if "const y" not in c[0] and "await" not in c[0]]
-)
+@pytest.mark.parametrize(("marked", "words"), [c for c in EXACT if "const y" not in c[0] and "await" not in c[0]])
 def test_syntax_error_names_the_column(marked: str, words: str) -> None:
     source = BEFORE + "\t" + marked.replace("¦", "")
     offset = len(BEFORE) + 1 + marked.index("¦")

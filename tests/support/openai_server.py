@@ -177,9 +177,7 @@ class OpenAIServer:
         finally:
             self._in_flight -= 1
 
-    async def _stream(
-        self, request: web.Request, body: JsonObject, step: Scripted, answer: str
-    ) -> web.StreamResponse:
+    async def _stream(self, request: web.Request, body: JsonObject, step: Scripted, answer: str) -> web.StreamResponse:
         response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
         await response.prepare(request)
         chunk = partial(_chunk, body["model"])

@@ -73,9 +73,7 @@ def test_shows_errors_with_stack_cause_and_own_fields() -> None:
     assert shown.startswith("TypeError: bad\n    at ")
     assert "code: 'E1'" in shown
     assert "[cause]: Error: why" in shown
-    assert run_javascript("__prelude.inspect(new DOMException('m', 'AbortError'))").startswith(
-        "AbortError: m"
-    )
+    assert run_javascript("__prelude.inspect(new DOMException('m', 'AbortError'))").startswith("AbortError: m")
 
 
 @pytest.mark.parametrize(
@@ -130,9 +128,7 @@ def test_levels_groups_counts_and_assertions() -> None:
 
 
 def test_table_and_trace() -> None:
-    lines = console_lines(
-        "console.table([{ a: 1, b: 'x' }, { a: 2 }, 3]); console.table(5); console.trace('here')"
-    )
+    lines = console_lines("console.table([{ a: 1, b: 'x' }, { a: 2 }, 3]); console.table(5); console.trace('here')")
     assert lines[0][1].split("\n") == [
         "┌─────────┬───┬─────┬────────┐",
         "│ (index) │ a │ b   │ Values │",

@@ -9,9 +9,7 @@ import pytest
 
 from tests.support.javascript import run_javascript
 
-RECORDED: dict[str, Any] = json.loads(
-    (Path(__file__).parent / "data" / "web_globals.json").read_text("utf-8")
-)
+RECORDED: dict[str, Any] = json.loads((Path(__file__).parent / "data" / "web_globals.json").read_text("utf-8"))
 CASES: list[dict[str, Any]] = RECORDED["cases"]
 
 WHERE_NODE_DIFFERS_FROM_THE_STANDARD: dict[str, Any] = {
@@ -155,7 +153,5 @@ def test_an_agent_that_overwrites_built_ins_does_not_break_the_globals() -> None
 
 def test_globals_are_not_enumerable() -> None:
     names = ["console", "structuredClone", "TextEncoder", "AbortSignal", "Event", "URL", "URLSearchParams"]
-    program = (
-        f"{json.dumps(names)}.map((name) => Object.getOwnPropertyDescriptor(globalThis, name).enumerable)"
-    )
+    program = f"{json.dumps(names)}.map((name) => Object.getOwnPropertyDescriptor(globalThis, name).enumerable)"
     assert run_javascript(program) == [False] * len(names)
