@@ -8,7 +8,7 @@ import time
 import uuid
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -54,8 +54,12 @@ class Nobody:
 class Attendance:
     """Who watches a run and who answers its questions."""
 
-    observer: Observer = Unobserved()
-    questions: Questions = Nobody()
+    observer: Observer = field(default_factory=Unobserved)
+    questions: Questions = field(default_factory=Nobody)
+
+
+_UNATTENDED = Attendance()
+_BOUNDS = Bounds()
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +90,7 @@ class Runtime:
         *,
         run_id: str | None = None,
         model: str | None = None,
-        attendance: Attendance = Attendance(),
+        attendance: Attendance = _UNATTENDED,
     ) -> RunResult:
         """Run an agent from its beginning until it ends or pauses.
 
@@ -130,7 +134,7 @@ class Runtime:
         *,
         current: Bundle | None = None,
         allow_source_change: bool = False,
-        attendance: Attendance = Attendance(),
+        attendance: Attendance = _UNATTENDED,
     ) -> RunResult:
         """Continue an interrupted, paused or failed run; a completed one is replayed.
 
@@ -163,7 +167,7 @@ class Runtime:
         finally:
             lease.release()
 
-    async def replay(self, run_id: str, *, attendance: Attendance = Attendance()) -> RunResult:
+    async def replay(self, run_id: str, *, attendance: Attendance = _UNATTENDED) -> RunResult:
         """Run the recorded source against the record alone: no provider, no network, nothing is written.
 
         Raises:
@@ -311,7 +315,7 @@ async def open_runtime(
     *,
     policy: Policy | None = None,
     create: bool = True,
-    bounds: Bounds = Bounds(),
+    bounds: Bounds = _BOUNDS,
     image_every: int = IMAGE_EVERY,
 ) -> AsyncIterator[Runtime]:
     """A runtime on the store that ``settings`` name; leaving the context stops its runs and closes the store.

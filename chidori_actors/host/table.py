@@ -3,12 +3,13 @@
 from collections.abc import Mapping
 from functools import cache
 
-from . import checkpoint, env, http, input, log, memory, prompt, template, timer
+from . import checkpoint, env, http, log, memory, prompt, template, timer
+from . import input as input_function
 from .function import HostFunction
 
 
 @cache
 def host_functions() -> Mapping[str, HostFunction]:
     """Every host function by the name that records use."""
-    modules = (checkpoint, env, http, input, log, memory, prompt, template, timer)
+    modules = (checkpoint, env, http, input_function, log, memory, prompt, template, timer)
     return {module.FUNCTION.name: module.FUNCTION for module in modules}

@@ -26,7 +26,8 @@ _COUNTER_BYTES = 8
 class Submission:
     """Writes that wait for their transaction; ``error`` and ``count`` are set by it.
 
-    ``alone`` says that the submitter can do nothing else meanwhile. ``counter`` is a key of ``meta`` whose number goes up by one; ``count`` is the new number.
+    ``alone`` says that the submitter can do nothing else meanwhile. ``counter`` is a key of ``meta`` whose number goes
+    up by one; ``count`` is the new number.
     """
 
     writes: Sequence[Write]

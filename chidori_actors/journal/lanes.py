@@ -24,9 +24,9 @@ class Started:
 
     ``ordinal`` counts the actor's calls from 1, ``seq`` those of the run. ``after`` is the number of
     settlements that the VM had been given when it made the call, or -1 when that is unknown (a checkpoint
-    of another implementation). ``attempt`` is one more than the number of ``Retried``
-    entries before it: two different calls can have one ordinal in different attempts. ``args`` is JSON text; ``site`` is where in the agent's source the call
-    stands.
+    of another implementation). ``attempt`` is one more than the number of ``Retried`` entries before it: two
+    different calls can have one ordinal in different attempts. ``args`` is JSON text; ``site`` is the stack frame
+    that made the call, in the transformed source.
     """
 
     ordinal: int

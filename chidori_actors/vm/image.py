@@ -2,6 +2,7 @@
 
 import struct
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Protocol
 
 from .golden import PAGE, STACK_TOP
@@ -55,7 +56,7 @@ class Image:
         if len(data) != body + PAGE * count:
             raise ImageRejected("the image has the wrong length")
         numbers = struct.unpack_from(f"<{count}I", data, _HEAD.size)
-        ordered = all(a < b for a, b in zip(numbers, numbers[1:], strict=False))
+        ordered = all(a < b for a, b in pairwise(numbers))
         if not ordered or (numbers and not STACK_TOP // PAGE <= numbers[0] <= numbers[-1] < units * 16):
             raise ImageRejected("the image has pages where none can be")
         return cls(golden, units << 16, numbers, data[body:])
