@@ -281,7 +281,14 @@ class Actor:
 
     def _recorded_call(self, started: Started) -> LiveCall:
         function = self._run.functions[started.function]
-        return LiveCall(started, function, orjson.loads(started.args), self._path(started.ordinal))
+        return LiveCall(
+            started,
+            function,
+            orjson.loads(started.args),
+            self._path(started.ordinal),
+            # The process that made it may have got as far as doing it.
+            in_effect=started.ordinal not in self._spec.waiting,
+        )
 
     def _path(self, ordinal: int) -> str:
         return f"{self._spec.path}/{ordinal}" if self._spec.path else str(ordinal)

@@ -9,6 +9,7 @@ from typing import Any
 
 import orjson
 
+from ..errors import ChidoriError
 from ..host.function import HostCall, HostError, HostFunction, HostResult, Question
 from ..journal.approvals import approval_write, get_approval
 from ..journal.lanes import CANCELLED, OUTCOME_UNKNOWN, Settled, Started
@@ -94,9 +95,12 @@ class HostCalls:
         if unrecorded is not None:
             try:
                 value = unrecorded(orjson.loads(started.args), self._run.services)
-            except HostError as error:  # it was there when the call was made, and is not now
-                text = canonical({"message": str(error), "name": error.name, "data": error.data})
-                return settled.at_ms, b"[%d,0,%b]" % (settled.ordinal, text)
+            except HostError as error:
+                # An agent that saw an error where it saw a value before could go another way.
+                raise ChidoriError(
+                    f"{error}; the run was given its value before, and cannot go on without it",
+                    hint="set it as it was when the run began",
+                ) from None
         return settled.at_ms, b"[%d,1,%b]" % (settled.ordinal, value or b"null")
 
     def reveal_again(self, names: Iterable[str]) -> None:

@@ -346,7 +346,9 @@ async def test_a_replay_without_a_revealed_variable_fails_with_its_name(tmp_path
         assert output_of(await start(runtime, path)) == 8
         assert records_of(runtime.store)[0]["result"] is None
     async with runtime_in(tmp_path, policy) as runtime:
-        assert "TOKEN is not set" in failure_of(await runtime.replay(RUN)).error["message"]
+        with pytest.raises(ChidoriError, match="TOKEN is not set") as refused:
+            await runtime.replay(RUN)
+        assert refused.value.hint
 
 
 def policy_of(*rules: dict[str, Any]) -> dict[str, str]:

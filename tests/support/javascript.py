@@ -6,7 +6,7 @@ from typing import Any
 import orjson
 
 from chidori_actors.vm.engine import load_engine
-from chidori_actors.vm.machine import Bounds, Call, Machine, Returned, Said, Threw
+from chidori_actors.vm.machine import Bounds, Call, Machine, Printed, Returned, Said, Threw
 
 COMPLETION = "JSON.stringify({value: globalThis.result === undefined ? globalThis.__completion : globalThis.result})"
 """An asynchronous program assigns ``globalThis.result``; of others the last expression counts."""
@@ -15,8 +15,9 @@ _ENTRY = "program.js"
 # The timer, which is answered at once, lets every job of the program run before its result is read.
 _AGENT = f"""
 export async function agent(source) {{
+  const later = setTimeout; // the program may replace it
   (0, eval)(source);
-  await new Promise((resolve) => setTimeout(resolve, 0));
+  await new Promise((resolve) => later(resolve, 0));
   return (0, eval)({json.dumps(COMPLETION)});
 }}
 """
@@ -45,21 +46,31 @@ def run_javascript(source: str) -> Any:
 
     ``undefined`` is None. Raises ``JavaScriptError`` for what the script throws.
     """
+    return run_with_console(source)[0]
+
+
+def printed_by(source: str) -> list[list[str]]:
+    """What ``source`` writes to the console: ``[level, text]`` each."""
+    return run_with_console(source)[1]
+
+
+def run_with_console(source: str) -> tuple[Any, list[list[str]]]:
+    """Both: the value of ``source`` and what it writes to the console."""
     machine = Machine(load_engine(), Bounds(step_seconds=30))
+    heard: list[Said] = []
     try:
         said = machine.begin(_CONFIG, orjson.dumps(as_completion(source)), _Program(), 0, 30)
-        while (output := _output(said)) is None:
+        while True:
+            heard += said
+            for item in said:
+                if isinstance(item, Threw):
+                    raise JavaScriptError(f"{item.name}: {item.message}")
+                if isinstance(item, Returned):
+                    printed = [[line.level, line.text] for line in heard if isinstance(line, Printed)]
+                    return json.loads(orjson.loads(item.output)).get("value"), printed
             timers = [item.ordinal for item in said if isinstance(item, Call)]
+            if not timers:
+                raise JavaScriptError("the program waits for something that nobody settles")
             said = machine.step([(0, b"[%d,1,null]" % ordinal) for ordinal in timers])
-        return json.loads(orjson.loads(output)).get("value")
     finally:
         machine.close()
-
-
-def _output(said: list[Said]) -> bytes | None:
-    for item in said:
-        if isinstance(item, Threw):
-            raise JavaScriptError(f"{item.name}: {item.message}")
-        if isinstance(item, Returned):
-            return item.output
-    return None

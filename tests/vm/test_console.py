@@ -1,22 +1,14 @@
 """console and its inspector: what reaches the sink."""
 
-import json
-from typing import Any
-
 import pytest
 
-from tests.support.javascript import run_javascript
+from tests.support.javascript import printed_by
 
 
-def console_lines(program: str) -> Any:
-    return run_javascript(
-        f"""
-        const lines = [];
-        __prelude.setConsoleSink((level, text) => lines.push([level, text]));
-        {program};
-        lines
-        """
-    )
+def inspected(expression: str) -> str:
+    [[level, text]] = printed_by(f"console.dir(({expression}))")
+    assert level == "log"
+    return text
 
 
 @pytest.mark.parametrize(
@@ -57,23 +49,21 @@ def console_lines(program: str) -> Any:
     ],
 )
 def test_inspects(expression: str, expected: str) -> None:
-    assert run_javascript(f"__prelude.inspect(({expression}))") == expected
+    assert inspected(expression) == expected
 
 
 def test_breaks_long_objects_and_cuts_long_arrays() -> None:
-    long = run_javascript("__prelude.inspect({ first: 'x'.repeat(50), second: 'y'.repeat(50) })")
+    long = inspected("{ first: 'x'.repeat(50), second: 'y'.repeat(50) }")
     assert long == f"{{\n  first: '{'x' * 50}',\n  second: '{'y' * 50}'\n}}"
-    assert run_javascript("__prelude.inspect(new Array(150).fill(0))").endswith("... 50 more items\n]")
+    assert inspected("new Array(150).fill(0)").endswith("... 50 more items\n]")
 
 
 def test_shows_errors_with_stack_cause_and_own_fields() -> None:
-    shown = run_javascript(
-        "__prelude.inspect(Object.assign(new TypeError('bad', { cause: new Error('why') }), { code: 'E1' }))"
-    )
+    shown = inspected("Object.assign(new TypeError('bad', { cause: new Error('why') }), { code: 'E1' })")
     assert shown.startswith("TypeError: bad\n    at ")
     assert "code: 'E1'" in shown
     assert "[cause]: Error: why" in shown
-    assert run_javascript("__prelude.inspect(new DOMException('m', 'AbortError'))").startswith("AbortError: m")
+    assert inspected("new DOMException('m', 'AbortError')").startswith("AbortError: m")
 
 
 @pytest.mark.parametrize(
@@ -96,7 +86,7 @@ def test_shows_errors_with_stack_cause_and_own_fields() -> None:
     ],
 )
 def test_formats(arguments: str, expected: str) -> None:
-    assert console_lines(f"console.log({arguments})") == [["log", expected]]
+    assert printed_by(f"console.log({arguments})") == [["log", expected]]
 
 
 def test_levels_groups_counts_and_assertions() -> None:
@@ -109,7 +99,7 @@ def test_levels_groups_counts_and_assertions() -> None:
         console.time("t"); console.timeLog("t"); console.timeEnd("t");
         console.dir({ a: { b: { c: {} } } }, { depth: 0 })
     """
-    assert console_lines(program) == [
+    assert printed_by(program) == [
         ["info", "i"],
         ["warn", "w"],
         ["error", "e"],
@@ -128,7 +118,7 @@ def test_levels_groups_counts_and_assertions() -> None:
 
 
 def test_table_and_trace() -> None:
-    lines = console_lines("console.table([{ a: 1, b: 'x' }, { a: 2 }, 3]); console.table(5); console.trace('here')")
+    lines = printed_by("console.table([{ a: 1, b: 'x' }, { a: 2 }, 3]); console.table(5); console.trace('here')")
     assert lines[0][1].split("\n") == [
         "┌─────────┬───┬─────┬────────┐",
         "│ (index) │ a │ b   │ Values │",
@@ -140,7 +130,3 @@ def test_table_and_trace() -> None:
     ]
     assert lines[1] == ["log", "5"]
     assert lines[2][1].startswith("Trace: here\n")
-
-
-def test_a_console_without_a_sink_is_silent() -> None:
-    assert run_javascript(f"console.log({json.dumps('x')}); 1") == 1

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.javascript import run_javascript
+from tests.support.javascript import JavaScriptError, printed_by, run_javascript, run_with_console
 
 RECORDED: dict[str, Any] = json.loads((Path(__file__).parent / "data" / "web_globals.json").read_text("utf-8"))
 CASES: list[dict[str, Any]] = RECORDED["cases"]
@@ -91,23 +91,22 @@ def test_abort_timeout_uses_the_timer_of_the_call() -> None:
     assert run_javascript(program) == [[250], False, True, "TimeoutError"]
 
 
-def test_a_failing_listener_is_reported_and_the_next_one_runs() -> None:
+def test_a_failing_listener_does_not_keep_the_next_one_from_running_and_ends_the_run() -> None:
     program = """
-        const reported = []; const log = [];
-        __prelude.reportException = (error) => reported.push(error.message);
         const target = new EventTarget();
         target.addEventListener("x", () => { throw new Error("boom"); });
-        target.addEventListener("x", () => log.push("second"));
+        target.addEventListener("x", () => console.log("second"));
         target.dispatchEvent(new Event("x"));
-        [reported, log]
+        console.log("after");
     """
-    assert run_javascript(program) == [["boom"], ["second"]]
+    with pytest.raises(JavaScriptError, match="boom"):
+        run_javascript(program)
+    caught = program.replace('throw new Error("boom")', "undefined")
+    assert [text for _, text in printed_by(caught)] == ["second", "after"]
 
 
 def test_an_agent_that_overwrites_built_ins_does_not_break_the_globals() -> None:
     program = """
-        const lines = [];
-        __prelude.setConsoleSink((level, text) => { lines[lines.length] = level + " " + text; });
         const stringify = JSON.stringify;
         const hostile = () => { throw new Error("hostile"); };
         const { ownKeys, getOwnPropertyDescriptor } = Reflect;
@@ -137,13 +136,14 @@ def test_an_agent_that_overwrites_built_ins_does_not_break_the_globals() -> None
         controller.signal.addEventListener("abort", () => { aborted = true; });
         controller.abort();
         const text = new TextDecoder().decode(new TextEncoder().encode("aé😀"));
-        const all = [lines[0], lines.length, url.href, copy.a[0], aborted, text];
+        const all = [url.href, copy.a[0], aborted, text];
         globalThis.JSON = { stringify };
         all
     """
-    assert run_javascript(program) == [
-        "log a 1 { a: [ 1, Map(0) {} ], e: 'x' }",
-        2,
+    value, lines = run_with_console(program)
+    assert lines[0] == ["log", "a 1 { a: [ 1, Map(0) {} ], e: 'x' }"]
+    assert len(lines) == 2
+    assert value == [
         "http://xn--mnchen-3ya.de:81/x/%C3%A4?b=1&d=e+f#c",
         1,
         True,
