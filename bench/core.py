@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import lmdb
 import orjson
 
 from chidori_actors.languages.loading import load_bundle
@@ -35,6 +36,7 @@ def measure() -> list[Figure]:
     return [
         *_vm(),
         repeat("1 run x 1,000 sequential calls", "steps/s", lambda: 1000 / _run("sequential", calls=1000), aim="2,400"),
+        _journal_alone(),
         repeat(
             "Promise.all of 100 calls of 50 ms", "s", lambda: _run("waiting", rounds=1, side=100, ms=50), aim="0.07"
         ),
@@ -125,21 +127,39 @@ def _run(agent: str, runs: int = 1, **options: int) -> float:
         return asyncio.run(everything(settings))
 
 
+def _journal_alone() -> Figure:
+    """LMDB with a transaction of about the same size for each step, and nothing else: the bound of the disk."""
+
+    def once() -> float:
+        with _store() as settings, lmdb.open(str(settings.store), map_size=1 << 34, max_dbs=1) as environment:
+            database = environment.open_db(b"lanes")
+            began = time.perf_counter()
+            for number in range(1000):
+                with environment.begin(write=True, db=database) as transaction:
+                    transaction.put(number.to_bytes(16, "big"), bytes(300))
+            return 1000 / (time.perf_counter() - began)
+
+    return repeat("  LMDB alone in the same session", "commits/s", once)
+
+
 def _many_runs() -> list[Figure]:
-    """In a process of its own each time, so that the peak of memory is that of this scenario."""
-    code = (
-        "from bench.core import _run; from bench.measure import peak_rss_mb;"
-        "print(_run('waiting', runs=1000, rounds=10, side=1, ms=50), peak_rss_mb())"
-    )
-    outputs = [
-        subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout.split()
+    runs = _elsewhere("print(core._run('waiting', runs=1000, rounds=10, side=1, ms=50), measure.peak_rss_mb())")
+    idle = _elsewhere("vms = [core._machine() for _ in range(1000)]; print(measure.private_mb())")
+    return [
+        Figure("1,000 runs x 10 calls of 50 ms", "s", statistics.median(runs[0]), runs[0], "1.5"),
+        Figure("  peak RSS (counts the shared golden image once per VM)", "MB", statistics.median(runs[1]), runs[1]),
+        Figure("1,000 VMs that wait for a call: private memory", "MB", statistics.median(idle[0]), idle[0], "250"),
+    ]
+
+
+def _elsewhere(code: str) -> list[tuple[float, ...]]:
+    """What ``code`` prints in a process of its own, by column: memory figures must not see other scenarios."""
+    command = [sys.executable, "-c", f"from bench import core, measure; {code}"]
+    rows = [
+        [float(figure) for figure in subprocess.run(command, check=True, capture_output=True).stdout.split()]
         for _ in range(3)
     ]
-    columns = [tuple(float(output[column]) for output in outputs) for column in (0, 1)]
-    return [
-        Figure("1,000 runs x 10 calls of 50 ms", "s", statistics.median(columns[0]), columns[0], "1.5"),
-        Figure("  its peak of resident memory", "MB", statistics.median(columns[1]), columns[1]),
-    ]
+    return [tuple(row[column] for row in rows) for column in range(len(rows[0]))]
 
 
 # -- processes ---------------------------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""Where a call stands, from where the engine says it does.
+"""Where a call or a fault stands, from where the engine says it does.
 
 QuickJS reports the place of what it evaluated last before a call, which is the last argument; people look for the
 call itself.
@@ -31,6 +31,20 @@ def call_start(code: str, line: int, column: int, names: Collection[str]) -> tup
             depth += 1
         elif text in _OPENING and depth:
             depth -= 1
+    return line, column
+
+
+def next_use(code: str, line: int, column: int, name: str, *, as_property: bool) -> tuple[int, int]:
+    """The place of the first ``name`` (``.name`` when ``as_property``) at or behind ``line``, ``column``.
+
+    The engine notes places only of calls, so the error of a property of ``undefined`` or of an unknown name seems to
+    come from the call before it. The given place when the name does not follow.
+    """
+    tokens = _tokens(code)
+    for index in range(max(_index_at(tokens, line, column), 1), len(tokens)):
+        token = tokens[index]
+        if token.text == name and (tokens[index - 1].text in (".", "?.")) == as_property:
+            return token.line, token.column
     return line, column
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..languages.bundle import Bundle
-from ..languages.call_sites import call_start
+from ..languages.call_sites import call_start, next_use
 from ..languages.lexer import Lines, tokenize
 from ..vm.machine import Threw
 from .outcome import Failed
@@ -17,6 +17,8 @@ _FRAME = re.compile(r"^\s*at (?:(?P<name>.*) \()?(?P<path>[^()]+?):(?P<line>\d+)
 _CALLERS = frozenset(
     ("prompt", "input", "http", "template", "memory", "checkpoint", "log", "env", "setTimeout", "setInterval")
 )
+_OF_NOTHING = re.compile(r"cannot (?:read|set) property '(?P<name>[^']+)' of (?:undefined|null)")
+_UNKNOWN = re.compile(r"'?(?P<name>[\w$]+)'? is not (?:defined|initialized)")
 _NO_EXPORT = re.compile("Could not find export '(?P<name>.+)' in module '(?P<module>.+)'")
 
 
@@ -39,7 +41,7 @@ def describe_failure(threw: Threw, bundle: Bundle) -> Failed:
     frames: list[str] = []
     for line in threw.stack.splitlines():
         # Only the first frame of a host call's error is that call.
-        place = _place(line, bundle, a_call=threw.call is not None and not places)
+        place = _place(line, bundle, "" if places else threw.message, a_call=threw.call is not None and not places)
         if place is not None:
             name = _FRAME.match(line)
             frames.append(f"    at {name['name']} ({place})" if name and name["name"] else f"    at {place}")
@@ -55,16 +57,19 @@ def describe_failure(threw: Threw, bundle: Bundle) -> Failed:
 
 def place_of(site: str | None, bundle: Bundle) -> str:
     """``file:line:column`` in the agent's own source for a call's ``site``, or empty when it is not known."""
-    return str(_place(site or "", bundle, a_call=True) or "")
+    return str(_place(site or "", bundle, "", a_call=True) or "")
 
 
-def _place(frame: str, bundle: Bundle, *, a_call: bool) -> Place | None:
+def _place(frame: str, bundle: Bundle, message: str, *, a_call: bool) -> Place | None:
     found = _FRAME.match(frame)
     if found is None or not any(module.path == found["path"] for module in bundle.modules):
         return None
     path, line, column = found["path"], int(found["line"]), int(found["column"])
     if a_call:
         line, column = call_start(bundle.module(path).code, line, column, _CALLERS)
+    elif (fault := _OF_NOTHING.fullmatch(message) or _UNKNOWN.fullmatch(message)) is not None:
+        code = bundle.module(path).code
+        line, column = next_use(code, line, column, fault["name"], as_property=fault.re is _OF_NOTHING)
     return Place(path, *bundle.locate(path, line, column))
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from chidori_actors.languages.call_sites import call_start
+from chidori_actors.languages.call_sites import call_start, next_use
 
 NAMES = ("prompt", "log", "http")
 
@@ -26,3 +26,18 @@ def place(code: str, mark: str) -> tuple[int, int]:
 )
 def test_finds_where_the_call_begins(code: str, engine: str, call: str) -> None:
     assert call_start(code, *place(code, engine), NAMES) == place(code, call)
+
+
+@pytest.mark.parametrize(
+    ("code", "engine", "name", "as_property", "fault"),
+    [
+        ('const o = parse("{}");\nreturn o.x.y;', "parse", "y", True, "y;"),
+        ("f(1); const y = 1; return a?.y + y;", "f(", "y", True, "y + y"),
+        ("f(1);\nreturn o.missing + missing;", "f(", "missing", False, "missing;"),
+        ("f(1); return 2;", "f(", "y", True, "f("),
+    ],
+)
+def test_finds_the_name_that_an_error_is_about(
+    code: str, engine: str, name: str, as_property: bool, fault: str
+) -> None:
+    assert next_use(code, *place(code, engine), name, as_property=as_property) == place(code, fault)
