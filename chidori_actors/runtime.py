@@ -30,7 +30,8 @@ from .languages.bundle import Bundle, compare
 from .placement.local import LocalSystem
 from .placement.system import ActorSystem
 from .policy import Policy
-from .session.actor import IMAGE_EVERY, ActorSpec
+from .session.actor import ActorSpec
+from .session.actor_images import IMAGE_EVERY
 from .session.context import RunContext
 from .session.lane_writer import LaneWriter
 from .session.observer import Observer, Unobserved

@@ -5,32 +5,27 @@ settlement that is durable goes into the VM.
 """
 
 import asyncio
-from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import orjson
 
-from ..host.function import HostFunction, Unanswered
-from ..journal.images import drop_images, image_write
+from ..host.function import HostFunction
 from ..journal.lanes import Settled, Started
 from ..journal.store import Write
 from ..languages.bundle import Bundle
 from ..vm.image import ImageRejected
 from ..vm.machine import Aborted, Call, Printed, Returned, Said, VmFailed
+from .actor_images import IMAGE_EVERY, ActorImages
+from .call_runner import CallRunner
 from .context import RunContext
 from .divergence import check_same_call, missing_call, unrecorded_call
 from .failure import describe_failure, place_of
-from .host_calls import Done, HostCalls, LiveCall
+from .host_calls import HostCalls, LiveCall
 from .lane_writer import LaneWriter
 from .outcome import Completed, Failed, Paused, RecordEnded, Rest
 from .past import Past, load_past
 from .vm_host import History, Program, VmHost, VmResources
-
-IMAGE_EVERY = 64
-"""At least so many settlements lie between two images of a running actor …"""
-_IMAGE_WORTH = 10
-"""… and so many times the time that the last image took: a resume repeats at most that much JavaScript."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,26 +54,17 @@ class Actor:
         self._spec = spec
         self._run = run
         self._lane = lane
-        self._engine = shared.engine
         self._calls = HostCalls(run)
+        self._runner = CallRunner(run, lane, self._calls)
         self._vm = VmHost(shared, spec.program, self._history)
+        self._images = ActorImages(run, lane, shared.engine, self._vm, spec.image_every)
         self._past = spec.past
         self._attempt = spec.past.attempt
-        self._group: asyncio.TaskGroup | None = None
         # The host-promise table: what the VM waits for, with the place of its ``started`` entry in the lane.
         self._table: dict[int, LiveCall] = {}
         self._numbers: dict[int, int] = {}
-        self._tasks: dict[int, asyncio.Task[None]] = {}
         self._aborted: set[int] = set()
-        self._ready: list[tuple[LiveCall, Settled]] = []
-        self._undelivered: deque[int] = deque()
-        self._wake = asyncio.Event()
-        self._fault: BaseException | None = None
         self._rest: Rest | None = None
-        self._imaged_at = 0
-        # Only images that this actor went on from or took may bring its VM back.
-        self._golden = shared.engine.golden if spec.past.image is not None else None
-        self._image_cost = 0.0
 
     async def run(self, closing: Callable[[Rest], Iterable[Write]]) -> Rest:
         """The actor's life. ``closing`` gives the writes that belong to its end; they are committed with it.
@@ -117,16 +103,15 @@ class Actor:
         if self._past.image is not None:
             try:
                 self._vm.restore(self._past.image)
+                self._images.restored()
                 self._calls.reveal_again(self._past.image.header["revealed"])
             except ImageRejected as reason:
                 self._run.observer.warned(f"{reason}; the run is replayed from its start")
                 self._past = load_past(self._run.store, self._lane.lane, None)
-                self._golden = None
         if self._past.image is None:
             self._hear(await self._vm.begin())
         for ordinal in self._past.pending:
             self._adopt(self._past.started[ordinal])
-        self._imaged_at = self._vm.delivered
 
     async def _replay(self) -> None:
         """Give the VM what it was given before, in the same order. Its calls are compared as they come."""
@@ -152,7 +137,7 @@ class Actor:
                 raise missing_call(started)
 
     def _history(self, delivered: int) -> History:
-        past = load_past(self._run.store, self._lane.lane, self._golden, at_most=delivered)
+        past = load_past(self._run.store, self._lane.lane, self._images.golden, at_most=delivered)
         missing = past.deliveries[: delivered - past.delivered]
         messages = [self._calls.delivery(past.started[settled.ordinal], settled) for settled in missing]
         return History(past.image, messages)
@@ -160,39 +145,30 @@ class Actor:
     # -- live -------------------------------------------------------------------------------------------------------
 
     async def _live(self) -> None:
-        async with asyncio.TaskGroup() as group:
-            self._group = group
-            try:
-                for call in list(self._table.values()):
-                    # The agent may have ended before the crash: then only what is finished anyway is made.
-                    if self._rest is None or call.function.finishes:
-                        self._issue(call, again=call.started.ordinal in self._past.started)
-                for ordinal in self._aborted & self._table.keys():
-                    self._give_up(ordinal)
-                self._past = Past()
-                await self._settle_and_step()
-            except Exception as error:  # raised below: a task group would wrap it
-                self._fault = error
-            finally:
-                self._group = None
-                for task in self._tasks.values():
-                    task.cancel()
-        if self._fault is not None:
-            raise self._fault
+        async with self._runner.open():
+            for call in list(self._table.values()):
+                # The agent may have ended before the crash: then only what is finished anyway is made.
+                if self._rest is None or call.function.finishes:
+                    self._issue(call, again=call.started.ordinal in self._past.started)
+            for ordinal in self._aborted & self._table.keys():
+                self._give_up(ordinal)
+            self._past = Past()
+            await self._settle_and_step()
 
     async def _settle_and_step(self) -> None:
-        while self._fault is None:
+        runner = self._runner
+        while runner.fault is None:
             if self._rest is not None:
                 if not any(call.function.finishes and call.question is None for call in self._table.values()):
                     return
-            elif self._ready:
+            elif runner.has_ready:
                 await self._step()
                 continue
             elif all(call.question is not None for call in self._table.values()):
                 self._rest = self._at_rest()
                 return
-            await self._wake.wait()
-            self._wake.clear()
+            await runner.wake.wait()
+            runner.wake.clear()
             if self._rest is not None:
                 self._take_ready()
 
@@ -200,15 +176,19 @@ class Actor:
         ready = self._take_ready()
         said = await self._vm.deliver([self._calls.delivery(call.started, settled) for call, settled in ready])
         self._hear(said)
-        if self._rest is None and self._image_is_due():
-            self._lane.submit(self._committed, self._image_writes())
+        if self._rest is None and self._images.is_due:
+            self._lane.submit(self._runner.committed, self._image())
 
     def _take_ready(self) -> list[tuple[LiveCall, Settled]]:
-        ready, self._ready = self._ready, []
+        ready = self._runner.take_ready()
         for call, _ in ready:
             self._table.pop(call.started.ordinal, None)
-            self._undelivered.popleft()
         return ready
+
+    def _image(self) -> list[Write]:
+        """Writes for an image of the VM now. Every call that it waits for is in the lane, or goes there with it."""
+        pending = [self._numbers[ordinal] for ordinal in self._table]
+        return self._images.take(self._runner, pending, self._attempt)
 
     def _at_rest(self) -> Rest:
         questions = [call.question for call in self._table.values() if call.question is not None]
@@ -269,7 +249,7 @@ class Actor:
         self._numbers[made.ordinal] = self._lane.append(started)
         self._table[made.ordinal] = call
         self._run.observer.call_started(call.path, started)
-        if self._group is not None:
+        if self._runner.is_open:
             self._issue(call, again=False)
 
     def _adopt(self, started: Started) -> None:
@@ -295,76 +275,21 @@ class Actor:
 
     def _abort(self, ordinal: int) -> None:
         self._aborted.add(ordinal)
-        if self._group is not None:
+        if self._runner.is_open:
             self._give_up(ordinal)
-
-    # -- host calls -------------------------------------------------------------------------------------------------
 
     def _issue(self, call: LiveCall, *, again: bool) -> None:
         ordinal = call.started.ordinal
-        if ordinal in self._aborted:
-            return
-        call.interrupted = again and ordinal not in self._spec.waiting
-        assert self._group is not None
-        self._tasks[ordinal] = self._group.create_task(self._perform(call))
-
-    async def _perform(self, call: LiveCall) -> None:
-        try:
-            done = await self._calls.perform(call, self._lane.commit)
-        except Unanswered as open_question:
-            call.question = open_question.question
-            self._run.observer.call_waits(open_question.question)
-            self._wake.set()
-        except Exception as error:
-            self._committed(error)
-        else:
-            self._settle(call, done)
-        finally:
-            self._tasks.pop(call.started.ordinal, None)
-
-    def _settle(self, call: LiveCall, done: Done) -> None:
-        settled = done.settled
-        call.settling = True
-        self._undelivered.append(self._lane.append(settled))
-
-        def committed(error: BaseException | None) -> None:
-            if error is None:
-                self._ready.append((call, settled))
-            self._committed(error)
-            if error is None:
-                self._run.observer.call_ended(call.path, call.started, settled, False)
-
-        self._lane.submit(committed, done.writes, alone=len(self._table) == 1)
-
-    def _committed(self, error: BaseException | None) -> None:
-        if error is not None and self._fault is None:
-            self._fault = error
-        self._wake.set()
+        if ordinal not in self._aborted:
+            call.interrupted = again and ordinal not in self._spec.waiting
+            self._runner.issue(call)
 
     def _give_up(self, ordinal: int) -> None:
         """The agent aborted a call: stop it unless its settlement is on its way already."""
         call = self._table.get(ordinal)
-        if call is None or call.settling:
-            return
-        del self._table[ordinal]
-        settled = self._cancel(call)
-        self._lane.submit(self._told(call, settled))
-
-    def _cancel(self, call: LiveCall) -> Settled:
-        task = self._tasks.get(call.started.ordinal)
-        if task is not None:
-            task.cancel()
-        settled = self._calls.cancelled(call)
-        self._lane.append(settled)
-        return settled
-
-    def _told(self, call: LiveCall, settled: Settled) -> Callable[[BaseException | None], None]:
-        def committed(error: BaseException | None) -> None:
-            self._committed(error)
-            if error is None:
-                self._run.observer.call_ended(call.path, call.started, settled, False)
-
-        return committed
+        if call is not None and not call.settling:
+            del self._table[ordinal]
+            self._runner.give_up(call)
 
     # -- the end ----------------------------------------------------------------------------------------------------
 
@@ -373,41 +298,11 @@ class Actor:
         ended: list[tuple[LiveCall, Settled]] = []
         images: list[Write] = []
         if isinstance(rest, Paused):
-            images = self._image_writes()
+            images = self._image()
         else:
-            ended = [(call, self._cancel(call)) for call in self._table.values() if not call.settling]
+            ended = [(call, self._runner.cancel(call)) for call in self._table.values() if not call.settling]
             if isinstance(rest, Completed):
-                images = drop_images(self._run.store, self._lane.lane, keep=())
+                images = self._images.drop()
         await self._lane.commit([*images, *writes])
         for call, settled in ended:
             self._run.observer.call_ended(call.path, call.started, settled, False)
-
-    def _image_is_due(self) -> bool:
-        settlements = self._vm.delivered - self._imaged_at
-        return settlements >= self._spec.image_every and self._vm.seconds >= _IMAGE_WORTH * self._image_cost
-
-    def _image_writes(self) -> list[Write]:
-        """An image of the VM now in place of the older ones. Every call that it waits for is in the lane."""
-        began = asyncio.get_running_loop().time()
-        image = self._vm.image()
-        header = {
-            "golden": image.golden,
-            "engine_build": self._engine.build,
-            "memory_bytes": image.memory_bytes,
-            "tail": self._undelivered[0] if self._undelivered else self._lane.length,
-            "pending": [self._numbers[ordinal] for ordinal in self._table],
-            "seq": self._run.seq,
-            "index": self._run.index,
-            "last_ms": self._run.last_ms,
-            "attempt": self._attempt,
-            "revealed": sorted(self._run.services.secrets.revealed),
-        }
-        self._imaged_at = self._vm.delivered
-        self._golden = self._engine.golden
-        lane = self._lane.lane
-        writes = [
-            *drop_images(self._run.store, lane, keep=()),
-            image_write(lane, self._vm.delivered, header, image.encode()),
-        ]
-        self._image_cost = asyncio.get_running_loop().time() - began
-        return writes

@@ -19,7 +19,7 @@ from chidori_actors.journal.lanes import Settled, apply_retries, read_lane
 from chidori_actors.journal.runs import get_run
 from chidori_actors.journal.store import Done, Fence, Store, Write
 from chidori_actors.runtime import Attendance, open_runtime
-from chidori_actors.session import actor as actor_module
+from chidori_actors.session import actor_images
 from chidori_actors.session.outcome import Rest
 from tests.support.agents import (
     RecordingObserver,
@@ -56,7 +56,7 @@ def patched(functions: dict[str, HostFunction], image_worth: int = 0) -> Iterato
     """Runs use ``functions``, and take an image after every step however little it is worth."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(runtime_module, "host_functions", lambda: functions)
-        patch.setattr(actor_module, "_IMAGE_WORTH", image_worth)
+        patch.setattr(actor_images, "_IMAGE_WORTH", image_worth)
         yield patch
 
 

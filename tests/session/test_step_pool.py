@@ -7,8 +7,7 @@ from pathlib import Path
 import pytest
 
 from chidori_actors import runtime as runtime_module
-from chidori_actors.session import actor as actor_module
-from chidori_actors.session import vm_host
+from chidori_actors.session import actor_images, vm_host
 from chidori_actors.vm.machine import Bounds
 from tests.support.agents import (
     failure_of,
@@ -41,7 +40,7 @@ LOOPS = 700_000
 async def test_slow_javascript_gives_the_same_result_and_stalls_nobody(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, image_every: int
 ) -> None:
-    monkeypatch.setattr(actor_module, "_IMAGE_WORTH", 0)
+    monkeypatch.setattr(actor_images, "_IMAGE_WORTH", 0)
     path = write_agent(tmp_path, SLOW)
     value = {"loops": LOOPS, "turns": 5, "quick": 2}
     gaps: list[float] = []
