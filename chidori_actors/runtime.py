@@ -6,15 +6,14 @@ import secrets
 import socket
 import time
 import uuid
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 from .errors import ChidoriError, UsageError
-from .host.function import HostServices, Question, Questions, Unanswered
+from .host.function import HostServices
 from .host.resources import Resources
 from .host.secrets import Secrets
 from .host.table import host_functions
@@ -32,32 +31,17 @@ from .placement.system import ActorSystem
 from .policy import Policy
 from .session.actor import ActorSpec
 from .session.actor_images import IMAGE_EVERY
+from .session.attendance import Attendance
 from .session.context import RunContext
 from .session.lane_writer import LaneWriter
-from .session.observer import Observer, Unobserved
-from .session.outcome import Completed, Failed, Paused, Rest
+from .session.outcome import Rest
 from .session.past import Past, load_past
 from .session.program import make_program
+from .session.run_state import at_rest
 from .settings import Settings
 from .templates import template_reader
 from .vm.engine import load_engine
 from .vm.machine import Bounds
-
-
-class Nobody:
-    """Nobody to ask: every question stays open, and the run pauses on it."""
-
-    async def ask(self, question: Question) -> str:
-        raise Unanswered(question)
-
-
-@dataclass(frozen=True, slots=True)
-class Attendance:
-    """Who watches a run and who answers its questions."""
-
-    observer: Observer = field(default_factory=Unobserved)
-    questions: Questions = field(default_factory=Nobody)
-
 
 _UNATTENDED = Attendance()
 _BOUNDS = Bounds()
@@ -204,7 +188,7 @@ class Runtime:
 
         def closing(rest: Rest) -> Iterable[Write]:
             nonlocal final
-            final = _at_rest(meta, rest, context)
+            final = at_rest(meta, rest, context)
             return run_writes(final, new=False)
 
         attendance.observer.run_started(meta.id)
@@ -332,24 +316,6 @@ async def open_runtime(
         yield runtime
     finally:
         await runtime.close()
-
-
-def _at_rest(meta: RunMeta, rest: Rest, context: RunContext) -> RunMeta:
-    """The run's description once it came to ``rest``."""
-    common: dict[str, Any] = {"call_count": context.seq, "updated_at_ms": context.now_ms(), "pending": ()}
-    if isinstance(rest, Completed):
-        return replace(meta, status="completed", output=rest.output, **common)
-    if isinstance(rest, Failed):
-        return replace(meta, status="failed", error=rest.error, failed_ordinal=rest.call, **common)
-    if isinstance(rest, Paused):
-        common["pending"] = tuple(_question(question) for question in rest.questions)
-        return replace(meta, status=rest.status, **common)
-    return replace(meta, **common)
-
-
-def _question(question: Question) -> Mapping[str, Any]:
-    fields = asdict(question)
-    return fields | {"choices": None if question.choices is None else list(question.choices)}
 
 
 @cache

@@ -14,7 +14,8 @@ from chidori_actors.host.function import Question
 from chidori_actors.journal.lanes import new_lane
 from chidori_actors.journal.lease import holder
 from chidori_actors.journal.runs import get_run, list_runs
-from chidori_actors.runtime import Attendance, Runtime
+from chidori_actors.runtime import Runtime
+from chidori_actors.session.attendance import Attendance
 from chidori_actors.session.outcome import Completed
 from chidori_actors.transfer import export_run, import_checkpoint
 from tests.support.agents import (

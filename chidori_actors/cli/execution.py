@@ -9,7 +9,8 @@ import click
 
 from ..errors import UsageError
 from ..policy import Policy
-from ..runtime import Attendance, RunResult, Runtime, open_runtime
+from ..runtime import RunResult, Runtime, open_runtime
+from ..session.attendance import Attendance
 from ..settings import Settings
 from .conclusion import conclude, resume_command
 from .interruption import run_interruptibly

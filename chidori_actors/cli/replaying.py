@@ -5,7 +5,8 @@ import click
 from ..errors import ChidoriError
 from ..journal.runs import get_run
 from ..policy import Policy
-from ..runtime import Attendance, RunResult, Runtime, open_runtime
+from ..runtime import RunResult, Runtime, open_runtime
+from ..session.attendance import Attendance
 from ..session.outcome import Completed, Failed, RecordEnded
 from ..settings import load_settings
 from .execution import Execution, RunOptions, execute, reporting_options

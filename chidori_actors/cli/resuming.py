@@ -10,7 +10,8 @@ from ..errors import UsageError
 from ..journal.runs import get_run
 from ..languages.loading import load_bundle
 from ..policy import Policy, Profile
-from ..runtime import Attendance, RunResult, Runtime
+from ..runtime import RunResult, Runtime
+from ..session.attendance import Attendance
 from ..settings import load_settings
 from .answers import OLDEST, Prepared, match_answers
 from .execution import (

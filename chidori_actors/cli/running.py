@@ -6,7 +6,8 @@ import click
 
 from ..languages.loading import load_bundle
 from ..policy import Policy, Profile
-from ..runtime import Attendance, RunResult, Runtime
+from ..runtime import RunResult, Runtime
+from ..session.attendance import Attendance
 from ..settings import load_settings
 from .execution import (
     Execution,

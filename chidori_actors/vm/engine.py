@@ -4,7 +4,7 @@ import hashlib
 import json
 import threading
 from dataclasses import asdict
-from functools import cache
+from functools import cache, cached_property
 from importlib.resources import files
 
 import wasmtime
@@ -57,7 +57,7 @@ class Engine:
         store.set_epoch_deadline(1 << 40)
         return Instance(self._linkage, store)
 
-    @cache  # noqa: B019 - there is one engine per process
+    @cached_property
     def golden_memory(self) -> bytes:
         """The memory of a VM that has not run yet."""
         instance = self.instantiate(_RESERVED_BYTES)

@@ -145,7 +145,7 @@ class Machine:
         """The VM's memory now; it goes on as before."""
         self._instance.clear(self._engine.addresses.exchange, self._written)
         self._written = 0
-        return take_image(self._instance, self._engine.golden, self._engine.golden_memory())
+        return take_image(self._instance, self._engine.golden, self._engine.golden_memory)
 
     def close(self) -> None:
         """Free the VM. May be called more than once."""

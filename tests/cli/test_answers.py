@@ -7,7 +7,7 @@ import pytest
 from chidori_actors.cli.answers import OLDEST, Prepared, match_answers
 from chidori_actors.errors import UsageError
 from chidori_actors.host.function import Question, Unanswered
-from chidori_actors.runtime import Nobody
+from chidori_actors.session.attendance import Nobody
 
 
 def question(seq: int, kind: str = "input", choices: list[str] | None = None) -> dict[str, Any]:

@@ -10,7 +10,7 @@ import pytest
 
 from chidori_actors import runtime as runtime_module
 from chidori_actors.host.function import HostCall, HostError, HostResult, HostServices
-from chidori_actors.runtime import Attendance
+from chidori_actors.session.attendance import Attendance
 from tests.support.agents import (
     RecordingObserver,
     calls_of,

@@ -18,8 +18,9 @@ from chidori_actors.host.function import HostFunction
 from chidori_actors.journal.lanes import Settled, apply_retries, read_lane
 from chidori_actors.journal.runs import get_run
 from chidori_actors.journal.store import Done, Fence, Store, Write
-from chidori_actors.runtime import Attendance, open_runtime
+from chidori_actors.runtime import open_runtime
 from chidori_actors.session import actor_images
+from chidori_actors.session.attendance import Attendance
 from chidori_actors.session.outcome import Rest
 from tests.support.agents import (
     RecordingObserver,

@@ -14,7 +14,7 @@ from chidori_actors.errors import ChidoriError, ManifestMismatch, ReplayDivergen
 from chidori_actors.host.function import HostCall, HostError, HostResult, HostServices
 from chidori_actors.journal.images import newest_image
 from chidori_actors.journal.runs import get_run, run_writes
-from chidori_actors.runtime import Attendance
+from chidori_actors.session.attendance import Attendance
 from tests.support.agents import (
     LOCAL,
     RecordingObserver,

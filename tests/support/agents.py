@@ -17,8 +17,9 @@ from chidori_actors.journal.runs import get_run
 from chidori_actors.journal.store import Store
 from chidori_actors.languages.bundle import Bundle
 from chidori_actors.languages.loading import load_bundle
-from chidori_actors.runtime import Attendance, RunResult, Runtime, open_runtime
+from chidori_actors.runtime import RunResult, Runtime, open_runtime
 from chidori_actors.session.actor_images import IMAGE_EVERY
+from chidori_actors.session.attendance import Attendance
 from chidori_actors.session.outcome import Completed, Failed, Paused
 from chidori_actors.settings import RuntimePolicy, Settings, load_settings
 from chidori_actors.vm.machine import Bounds
