@@ -203,7 +203,8 @@ class Runtime:
         writes: list[Write] = []
         now_ms = int(time.time() * 1000)
         if meta.status == "failed":
-            if meta.failed_ordinal is None and not changed:
+            by_bound = meta.error is not None and meta.error.get("name") == "BoundExceeded"
+            if meta.failed_ordinal is None and not changed and not by_bound:
                 raise ChidoriError(
                     f"run {meta.id} was ended by its agent's own code, not by a call: it would fail again",
                     hint="mend the source and resume with --allow-source-change; recorded calls are not made again",

@@ -182,8 +182,12 @@ class Actor:
     def _take_ready(self) -> list[tuple[LiveCall, Settled]]:
         ready = self._runner.take_ready()
         for call, _ in ready:
-            self._table.pop(call.started.ordinal, None)
+            self._forget(call)
         return ready
+
+    def _forget(self, call: LiveCall) -> None:
+        self._table.pop(call.started.ordinal, None)
+        self._numbers.pop(call.started.ordinal, None)
 
     def _image(self) -> list[Write]:
         """Writes for an image of the VM now. Every call that it waits for is in the lane, or goes there with it."""
@@ -274,9 +278,10 @@ class Actor:
         return f"{self._spec.path}/{ordinal}" if self._spec.path else str(ordinal)
 
     def _abort(self, ordinal: int) -> None:
-        self._aborted.add(ordinal)
         if self._runner.is_open:
             self._give_up(ordinal)
+        else:
+            self._aborted.add(ordinal)
 
     def _issue(self, call: LiveCall, *, again: bool) -> None:
         ordinal = call.started.ordinal
@@ -288,7 +293,7 @@ class Actor:
         """The agent aborted a call: stop it unless its settlement is on its way already."""
         call = self._table.get(ordinal)
         if call is not None and not call.settling:
-            del self._table[ordinal]
+            self._forget(call)
             self._runner.give_up(call)
 
     # -- the end ----------------------------------------------------------------------------------------------------

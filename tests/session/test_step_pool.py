@@ -125,3 +125,22 @@ async def test_cancelling_a_run_in_the_pool_leaves_it_resumable(
         resumed = output_of(await within(40, runtime.resume("test-run")))
         assert resumed["out"] == ["fine"] * 3
         assert output_of(await within(40, runtime.replay("test-run"))) == resumed
+
+
+async def test_a_run_that_exceeded_a_bound_goes_on_under_a_larger_one(tmp_path: Path) -> None:
+    path = write_agent(
+        tmp_path,
+        """export async function agent(input: { loops: number }, chidori: Chidori) {
+          await chidori.log("before");
+          let sum = 0;
+          for (let i = 0; i < input.loops; i++) sum += i % 7;
+          return sum;
+        }""",
+    )
+    value = {"loops": 5_000_000}
+    async with runtime_in(tmp_path, bounds=Bounds(step_seconds=0.05)) as runtime:
+        assert failure_of(await start(runtime, path, value)).error["name"] == "BoundExceeded"
+    async with runtime_in(tmp_path) as runtime:
+        resumed = await runtime.resume("test-run")
+        assert output_of(resumed) == sum(i % 7 for i in range(5_000_000))
+        assert [record["function"] for record in records_of(runtime.store)] == ["log"]
