@@ -54,7 +54,7 @@ def parse_policy(text: str, source: str) -> PolicyDocument:
     try:
         document = json.loads(text, object_pairs_hook=_object_of_distinct_keys)
     except (ValueError, RecursionError) as error:
-        raise UsageError(f"{source}: the policy is not valid JSON: {error}") from error
+        _fail(source, f"the policy is not valid JSON: {error}", error)
     if not isinstance(document, dict):
         _fail(source, "the policy must be an object with `rules` and `default`")
     _refuse_unknown_fields(source, "", document, ("rules", "default"))
@@ -77,8 +77,9 @@ def _object_of_distinct_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return built
 
 
-def _fail(source: str, problem: str) -> NoReturn:
-    raise UsageError(f"{source}: {problem}", hint="correct the policy; nothing runs with one that cannot be read")
+def _fail(source: str, problem: str, cause: Exception | None = None) -> NoReturn:
+    hint = "correct the policy; nothing runs with one that cannot be read"
+    raise UsageError(f"{source}: {problem}", hint=hint) from cause
 
 
 def _refuse_unknown_fields(source: str, place: str, given: dict[str, Any], known: tuple[str, ...]) -> None:

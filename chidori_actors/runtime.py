@@ -88,10 +88,10 @@ class Runtime:
         run_id = run_id or str(uuid.uuid4())
         if not is_run_id(run_id):
             raise UsageError(f"{run_id!r} is not a run id", hint="use 1 to 128 of A-Z a-z 0-9 _ . : -")
-        if self.store.get("runs", run_id.encode()) is not None:
-            raise UsageError(f"run {run_id} exists already", hint=f"continue it with `chidori resume … {run_id}`")
+        self._refuse_taken(run_id)
         lease = await Lease.acquire(self.store, run_id, _owner())
         try:
+            self._refuse_taken(run_id)  # another may have run and ended while we waited for the lease
             now_ms = int(time.time() * 1000)
             digest, bundle_in = bundle_write(bundle.to_json())
             meta = RunMeta(
@@ -113,6 +113,10 @@ class Runtime:
         finally:
             lease.release()
 
+    def _refuse_taken(self, run_id: str) -> None:
+        if self.store.get("runs", run_id.encode()) is not None:
+            raise UsageError(f"run {run_id} exists already", hint=f"continue it with `chidori resume … {run_id}`")
+
     async def resume(
         self,
         run_id: str,
@@ -131,16 +135,14 @@ class Runtime:
             ManifestMismatch: the run cannot be continued by this runtime, or the source changed.
             ReplayDivergence: the agent made other calls than its record has.
         """
-        meta = get_run(self.store, run_id)
+        meta = _resumable(self.store, run_id)
         if meta.status == "completed":
             return await self.replay(meta.id, attendance=attendance)
-        if meta.status == "cancelled":
-            raise ChidoriError(
-                f"run {meta.id} was cancelled", hint="start a new run, or look at it with `chidori trace`"
-            )
         lease = await Lease.acquire(self.store, meta.id, _owner())
         try:
-            meta = get_run(self.store, meta.id)
+            meta = _resumable(self.store, meta.id)
+            if meta.status == "completed":  # by its former owner, while we waited for the lease
+                return await self.replay(meta.id, attendance=attendance)
             check_manifest(
                 {"abi": meta.abi, "policy": meta.policy},
                 {"abi": ABI, "policy": asdict(self.settings.runtime_policy)},
@@ -221,7 +223,9 @@ class Runtime:
             writes += drop_images(self.store, meta.lane, keep=())
         digest, bundle_in = bundle_write(bundle.to_json())
         reopened = replace(meta, status="running", error=None, failed_ordinal=None, bundle=digest, updated_at_ms=now_ms)
-        await self.store.commit([*writes, bundle_in, *run_writes(reopened, new=False)], fence=fence)
+        # Its questions are asked anew. After a crash none may look open whose call has been made meanwhile.
+        stored = run_writes(replace(reopened, pending=()), new=False)
+        await self.store.commit([*writes, bundle_in, *stored], fence=fence)
         return reopened
 
     def _spec(self, meta: RunMeta, bundle: Bundle, past: Past) -> ActorSpec:
@@ -317,6 +321,13 @@ async def open_runtime(
         yield runtime
     finally:
         await runtime.close()
+
+
+def _resumable(store: Store, run_id: str) -> RunMeta:
+    meta = get_run(store, run_id)
+    if meta.status == "cancelled":
+        raise ChidoriError(f"run {meta.id} was cancelled", hint="start a new run, or look at it with `chidori trace`")
+    return meta
 
 
 @cache

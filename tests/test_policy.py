@@ -183,8 +183,9 @@ def test_trusted_leaves_rules_in_force() -> None:
     ],
 )
 def test_a_policy_that_cannot_be_read_stops_the_start(document: str, message: str) -> None:
-    with pytest.raises(UsageError, match=f"CHIDORI_POLICY: .*{message}"):
+    with pytest.raises(UsageError, match=f"CHIDORI_POLICY: .*{message}") as refused:
         load(document)
+    assert refused.value.hint == "correct the policy; nothing runs with one that cannot be read"
 
 
 @pytest.mark.parametrize(

@@ -61,7 +61,10 @@ def _failure(meta: RunMeta, error: Mapping[str, Any]) -> Iterator[str]:
     if error.get("source_line"):
         yield f"  {error['source_line']}"
     if meta.failed_ordinal is not None:
-        yield f"  make the failed call again with: {resume_command(meta.agent, meta.id)}"
+        again = "make the failed call again with"
+        if error.get("name") == "PolicyError":
+            again = f"once the policy allows the call, {again}"
+        yield f"  {again}: {resume_command(meta.agent, meta.id)}"
     else:
         changed = resume_command(meta.agent, meta.id, "--allow-source-change")
         yield f"  mend the agent and go on with: {changed}"

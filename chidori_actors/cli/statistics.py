@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 import orjson
 
+from ..errors import StoreError
 from ..history import current_status
 from ..journal.lanes import read_lane
 from ..journal.runs import list_runs
@@ -26,19 +27,21 @@ class Statistics:
 
 
 def read_statistics(store: Store) -> Statistics:
-    """Reads every lane once and keeps none.
-
-    Raises:
-        StoreError: an entry is missing or damaged.
-    """
+    """Reads every lane once, and holds one at a time: of a damaged one nothing must be counted."""
     found = Statistics()
     cursor: str | None = None
     while True:
         page = list_runs(store, limit=_PAGE, cursor=cursor)
         found.damaged += page.damaged
         for meta in page.runs:
-            found.statuses[current_status(store, meta)] += 1
-            found.totals.add(read_lane(store, meta.lane))
+            try:
+                entries = list(read_lane(store, meta.lane))
+                status = current_status(store, meta)
+            except StoreError:
+                found.damaged.append(meta.id)
+                continue
+            found.statuses[status] += 1
+            found.totals.add(entries)
         cursor = page.next_cursor
         if cursor is None:
             return found

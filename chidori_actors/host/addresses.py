@@ -40,9 +40,9 @@ def is_ip_address(host: str) -> bool:
 
 
 def names_host(entries: Iterable[str], host: str, port: int) -> bool:
-    """Whether an entry of ``CHIDORI_HTTP_ALLOW_HOSTS`` (``host``, ``host:port`` or ``*``) names this host.
+    """Whether an entry (``host``, ``host:port`` or ``*``) names this host.
 
-    ``host`` is the one of the URL; an entry covers whatever it resolves to.
+    ``host`` is the one of the URL, in lower case; an entry covers whatever it resolves to.
     """
     shown = f"[{host}]" if ":" in host else host
     accepted = {"*", host, shown, f"{shown}:{port}"}

@@ -85,7 +85,7 @@ def prepare(args: JsonObject, idempotency_key: str, secrets: Secrets) -> HttpReq
     """
     method = _method(args.get("method"))
     url = _url(args.get("url"), secrets)
-    fill = partial(secrets.fill, host=url.host)
+    fill = partial(secrets.fill, host=url.host, port=url.port)
     given = _headers(args.get("headers"))
     names = {name.lower() for name, _ in given}
     content_type = next((value for name, value in given if name.lower() == "content-type"), None)

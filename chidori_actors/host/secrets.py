@@ -8,6 +8,7 @@ from urllib.parse import quote, quote_plus
 
 import orjson
 
+from .addresses import names_host
 from .function import HostError
 
 _PREFIX = "chidori-env-"
@@ -24,7 +25,8 @@ class Secrets:
         environ: The variables and their values.
         seed: The run's recorded seed. Placeholders depend on it alone, so they survive a resume in another
             process, and text from outside cannot forge one.
-        allowed_hosts: The hosts that a policy rule binds a name to, or None when it may go anywhere.
+        allowed_hosts: What a policy rule binds a name to (``host`` or ``host:port``), or None when it may go
+            anywhere.
     """
 
     __slots__ = ("_allowed_hosts", "_environ", "_pattern", "_seed", "_stand_ins", "revealed")
@@ -70,15 +72,15 @@ class Secrets:
         """Whether ``text`` contains a placeholder that this run made."""
         return any(self._is_ours(found) for found in _PLACEHOLDER.finditer(text))
 
-    def fill(self, text: str, host: str) -> str:
-        """``text`` with this run's placeholders replaced by their values, to be sent to ``host``.
+    def fill(self, text: str, host: str, port: int) -> str:
+        """``text`` with this run's placeholders replaced by their values, to be sent to ``host`` at ``port``.
 
         Raises:
             HostError: a policy rule binds a variable to other hosts, or the variable is not set any more.
         """
         if _PREFIX not in text:
             return text
-        return _PLACEHOLDER.sub(lambda found: self._filled(found, host), text)
+        return _PLACEHOLDER.sub(lambda found: self._filled(found, host, port), text)
 
     def remember(self, value: str, stand_in: str) -> None:
         """Let ``redact`` replace ``value``, and its URL and JSON spellings, with ``stand_in``."""
@@ -107,14 +109,14 @@ class Secrets:
     def _is_ours(self, found: re.Match[str]) -> bool:
         return hmac.compare_digest(found[0], self.placeholder(found[1]))
 
-    def _filled(self, found: re.Match[str], host: str) -> str:
+    def _filled(self, found: re.Match[str], host: str, port: int) -> str:
         if not self._is_ours(found):
             return found[0]
         name = found[1]
         hosts = self._allowed_hosts(name)
-        if hosts is not None and host.lower() not in {allowed.lower() for allowed in hosts}:
+        if hosts is not None and not names_host(hosts, host, port):
             raise HostError(
-                f"policy: {name} may be sent only to {', '.join(hosts) or 'no host'}, not to {host}; "
+                f"policy: {name} may be sent only to {', '.join(hosts) or 'no host'}, not to {host}:{port}; "
                 f"add the host to the `hosts` of the rule env:{name} to allow it"
             )
         return self.reveal(name)

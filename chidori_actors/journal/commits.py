@@ -57,6 +57,7 @@ class Committer:
     def __init__(self, environment: Environment) -> None:
         self._environment = environment
         self._waiting: queue.SimpleQueue[Submission | None] = queue.SimpleQueue()
+        self._failed: dict[str, int] = {}
         self._pending = 0
         self._lone_run: str | None = None
         self._streak = 0
@@ -125,11 +126,17 @@ class Committer:
         except StoreError as error:
             # Each waiter raises an exception of its own: a shared one would collect all their tracebacks.
             for submission in batch:
-                submission.error = StoreError(str(error), hint=error.hint)
+                self._fail(submission, StoreError(str(error), hint=error.hint))
         except Exception as error:
             # A write with a value that is not bytes: the submitters' mistake, and the writer must outlive it.
             for submission in batch:
-                submission.error = error
+                self._fail(submission, error)
+
+    def _fail(self, submission: Submission, error: Exception) -> None:
+        submission.error = error
+        if submission.fence is not None:
+            # What its owner has queued behind would leave a gap in a lane. A new owner has another epoch.
+            self._failed[submission.fence.run_id] = submission.fence.epoch
 
     def _apply(self, transaction: "lmdb.Transaction[bytes]", submission: Submission) -> None:
         databases = self._environment.databases
@@ -140,6 +147,12 @@ class Committer:
                 submission.error = LeaseLost(
                     f"run {fence.run_id} was taken over by another process; this one stopped writing to it",
                     hint="nothing is lost: the other process goes on with the run; see `chidori runs`",
+                )
+                return
+            if self._failed.get(fence.run_id) == fence.epoch:
+                submission.error = StoreError(
+                    f"run {fence.run_id} stopped writing to the store after a write of it had failed",
+                    hint="resume the run: nothing that was recorded is lost",
                 )
                 return
         for write in submission.writes:

@@ -30,10 +30,14 @@ class LockFile:
         return True
 
     def unlock(self, run_id: str) -> None:
-        self._held.discard(run_id)
-        fcntl.lockf(self._descriptor, fcntl.LOCK_UN, 1, _offset(run_id))
+        """Give the run free if it is ours; after ``close`` none is."""
+        if run_id in self._held:
+            self._held.discard(run_id)
+            fcntl.lockf(self._descriptor, fcntl.LOCK_UN, 1, _offset(run_id))
 
     def close(self) -> None:
+        """Give every run free."""
+        self._held.clear()
         os.close(self._descriptor)
 
 

@@ -60,9 +60,10 @@ class Actor:
         self._images = ActorImages(run, lane, shared.engine, self._vm, spec.image_every)
         self._past = spec.past
         self._attempt = spec.past.attempt
-        # The host-promise table: what the VM waits for, with the place of its ``started`` entry in the lane.
+        # The host-promise table: what the VM waits for.
         self._table: dict[int, LiveCall] = {}
-        self._numbers: dict[int, int] = {}
+        # The ordinal of the last call that the VM made.
+        self._made_last = 0
         self._aborted: set[int] = set()
         self._rest: Rest | None = None
 
@@ -104,6 +105,7 @@ class Actor:
             try:
                 self._vm.restore(self._past.image)
                 self._images.restored()
+                self._made_last = self._past.image.header["made_last"]
                 self._calls.reveal_again(self._past.image.header["revealed"])
             except ImageRejected as reason:
                 self._run.observer.warned(f"{reason}; the run is replayed from its start")
@@ -133,7 +135,7 @@ class Actor:
                 self._table.pop(settled.ordinal, None)
         # A call that is in the record was made before the last of its settlements, so the agent has made it again.
         for ordinal, started in self._past.started.items():
-            if ordinal not in self._numbers:
+            if ordinal > self._made_last:
                 raise missing_call(started)
 
     def _history(self, delivered: int) -> History:
@@ -182,17 +184,13 @@ class Actor:
     def _take_ready(self) -> list[tuple[LiveCall, Settled]]:
         ready = self._runner.take_ready()
         for call, _ in ready:
-            self._forget(call)
+            self._table.pop(call.started.ordinal, None)
         return ready
-
-    def _forget(self, call: LiveCall) -> None:
-        self._table.pop(call.started.ordinal, None)
-        self._numbers.pop(call.started.ordinal, None)
 
     def _image(self) -> list[Write]:
         """Writes for an image of the VM now. Every call that it waits for is in the lane, or goes there with it."""
-        pending = [self._numbers[ordinal] for ordinal in self._table]
-        return self._images.take(self._runner, pending, self._attempt)
+        pending = [call.number for call in self._table.values()]
+        return self._images.take(self._runner, pending, self._made_last, self._attempt)
 
     def _at_rest(self) -> Rest:
         questions = [call.question for call in self._table.values() if call.question is not None]
@@ -221,6 +219,7 @@ class Actor:
                 self._rest = describe_failure(item, self._spec.bundle)
 
     def _made(self, made: Call) -> None:
+        self._made_last = made.ordinal
         function = self._run.functions[made.function]
         recorded = self._past.started.get(made.ordinal)
         if recorded is not None and recorded.args == made.args and recorded.function == made.function:
@@ -249,8 +248,7 @@ class Actor:
             site=made.site or None,
             attempt=self._attempt,
         )
-        call = LiveCall(started, function, args, self._path(made.ordinal))
-        self._numbers[made.ordinal] = self._lane.append(started)
+        call = LiveCall(started, function, args, self._path(made.ordinal), self._lane.append(started))
         self._table[made.ordinal] = call
         self._run.observer.call_started(call.path, started)
         if self._runner.is_open:
@@ -258,7 +256,6 @@ class Actor:
 
     def _adopt(self, started: Started) -> None:
         """The VM waits for a call that the record knows."""
-        self._numbers[started.ordinal] = self._past.numbers[started.ordinal]
         cancelled = self._past.settled.get(started.ordinal)
         if cancelled is None or cancelled.delivered:
             self._table[started.ordinal] = self._recorded_call(started)
@@ -270,6 +267,7 @@ class Actor:
             function,
             orjson.loads(started.args),
             self._path(started.ordinal),
+            self._past.numbers[started.ordinal],
             # The process that made it may have got as far as doing it.
             in_effect=started.ordinal not in self._spec.waiting,
         )
@@ -293,7 +291,7 @@ class Actor:
         """The agent aborted a call: stop it unless its settlement is on its way already."""
         call = self._table.get(ordinal)
         if call is not None and not call.settling:
-            self._forget(call)
+            del self._table[ordinal]
             self._runner.give_up(call)
 
     # -- the end ----------------------------------------------------------------------------------------------------

@@ -42,10 +42,11 @@ class ActorImages:
         settlements = self._vm.delivered - self._taken_at
         return settlements >= self._every and self._vm.seconds >= _IMAGE_WORTH * self._cost
 
-    def take(self, calls: CallRunner, pending: Iterable[int], attempt: int) -> list[Write]:
+    def take(self, calls: CallRunner, pending: Iterable[int], made_last: int, attempt: int) -> list[Write]:
         """Writes for an image of the VM now in place of the older ones.
 
-        ``pending`` are the places in the lane of the calls that it waits for.
+        ``pending`` are the places in the lane of the calls that it waits for, ``made_last`` is the ordinal of the last
+        call that it made.
         """
         began = time.perf_counter()
         image = self._vm.image()
@@ -55,6 +56,7 @@ class ActorImages:
             "memory_bytes": image.memory_bytes,
             "tail": calls.tail,
             "pending": list(pending),
+            "made_last": made_last,
             "seq": self._run.seq,
             "index": self._run.index,
             "last_ms": self._run.last_ms,

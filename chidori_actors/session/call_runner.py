@@ -62,7 +62,8 @@ class CallRunner:
 
     def cancel(self, call: LiveCall) -> Settled:
         """Stop a call and put that into the lane, to be committed with what comes next."""
-        task = self._tasks.get(call.started.ordinal)
+        # One that is cancelled before its first step never gets to take itself out.
+        task = self._tasks.pop(call.started.ordinal, None)
         if task is not None:
             task.cancel()
         settled = self._calls.cancelled(call)

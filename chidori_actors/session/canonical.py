@@ -1,5 +1,6 @@
 """JSON texts compared by meaning: key order and spelling do not count, ``1`` is not ``true``."""
 
+import json
 from typing import Any
 
 import orjson
@@ -7,7 +8,12 @@ import orjson
 
 def canonical(value: Any) -> bytes:
     """The one text of a JSON value: keys sorted, no blanks. Numbers of one value have one spelling (1.0 is 1)."""
-    return orjson.dumps(_plain(value), option=orjson.OPT_SORT_KEYS)
+    plain = _plain(value)
+    try:
+        return orjson.dumps(plain, option=orjson.OPT_SORT_KEYS)
+    except TypeError:
+        # orjson refuses half surrogate pairs and integers over 64 bits, which the error of a server can hold.
+        return json.dumps(plain, sort_keys=True, separators=(",", ":")).encode()
 
 
 def same_json(left: bytes, right: bytes) -> bool:

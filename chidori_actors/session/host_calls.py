@@ -27,13 +27,15 @@ _AGAIN, _FAIL = "again", "fail"
 
 @dataclass(slots=True)
 class LiveCall:
-    """A call on its way. ``in_effect`` says that its side effect may have happened; ``question`` that it waits;
-    ``settling`` that its settlement is on its way into the lane."""
+    """A call on its way. ``number`` is the place of its ``started`` entry in the lane. ``in_effect`` says that its side
+    effect may have happened; ``question`` that it waits; ``settling`` that its settlement is on its way into the lane.
+    """
 
     started: Started
     function: HostFunction
     args: dict[str, Any]
     path: str
+    number: int
     interrupted: bool = False
     settling: bool = False
     in_effect: bool = False

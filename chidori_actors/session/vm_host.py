@@ -1,6 +1,7 @@
 """An actor's VM with what asyncio needs: steps that run long leave the event loop, and the VM can be rebuilt."""
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
@@ -126,8 +127,11 @@ class VmHost:
         try:
             return await asyncio.shield(future)
         except asyncio.CancelledError:
-            # The VM must not be freed under the thread that runs it; its own bound ends the step.
-            await asyncio.wait([future])
+            # The VM must not be freed under the thread that runs it, however often we are told to stop (Ctrl-C twice);
+            # its own bound ends the step.
+            while not future.done():
+                with contextlib.suppress(asyncio.CancelledError):
+                    await asyncio.wait([future])
             future.exception()
             raise
 

@@ -1,7 +1,7 @@
 """A JavaScript VM that runs one agent: begin it, step it, take its image, restore it. No I/O, no asyncio."""
 
 import struct
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -126,20 +126,19 @@ class Machine:
         """
         limit = self._bounds.step_seconds if seconds is None else seconds
         self._instance.store.set_epoch_deadline(int(limit / TICK_SECONDS) + 1)
-        parts: list[bytes] = []
-        for now_ms, text in messages:
-            parts.append(_MESSAGE.pack(len(text), now_ms * 1_000_000))
-            parts.append(text)
-        data = b"".join(parts)
-        try:
-            said = self._exchange(data)
-        except (wasmtime.Trap, wasmtime.WasmtimeError) as stop:
-            self.close()
-            raise _explain(stop) from None
-        if self._instance.memory_size() > self._bounds.memory_bytes:
-            self.close()
-            raise VmFailed(f"the agent used more than {self._bounds.memory_bytes >> 20} MB of memory")
-        return [_parse(line) for line in said.split(b"\n")] if said else []
+        said: list[Said] = []
+        for data in _portions(messages):
+            try:
+                text = self._exchange(data)
+            except (wasmtime.Trap, wasmtime.WasmtimeError) as stop:
+                self.close()
+                raise _explain(stop) from None
+            if self._instance.memory_size() > self._bounds.memory_bytes:
+                self.close()
+                raise VmFailed(f"the agent used more than {self._bounds.memory_bytes >> 20} MB of memory")
+            if text:
+                said += [_parse(line) for line in text.split(b"\n")]
+        return said
 
     def image(self) -> Image:
         """The VM's memory now; it goes on as before."""
@@ -171,6 +170,23 @@ class Machine:
         if size > EXCHANGE_BYTES:
             instance.call("qjs_free", at, size)
         return text
+
+
+def _portions(messages: Sequence[tuple[int, bytes]]) -> Iterator[bytes]:
+    """The messages as the VM reads them, as many at once as fit the exchange buffer.
+
+    Large ones go one by one: together they would need memory that they do not need in a replay.
+    """
+    parts: list[bytes] = []
+    size = 0
+    for now_ms, text in messages:
+        length = _MESSAGE.size + len(text)
+        if parts and size + length > EXCHANGE_BYTES:
+            yield b"".join(parts)
+            parts, size = [], 0
+        parts += (_MESSAGE.pack(len(text), now_ms * 1_000_000), text)
+        size += length
+    yield b"".join(parts)
 
 
 def _explain(stop: Exception) -> Exception:

@@ -60,27 +60,35 @@ async def test_an_unset_variable_says_how_to_set_it(services: HostServices) -> N
 
 def test_a_placeholder_is_filled_in_another_process_of_the_same_run() -> None:
     placeholder = secrets().placeholder("TOKEN")
-    assert secrets().fill(f"a {placeholder}{placeholder} b", "host") == f"a {VALUE}{VALUE} b"
+    assert secrets().fill(f"a {placeholder}{placeholder} b", "host", 443) == f"a {VALUE}{VALUE} b"
 
 
 def test_a_placeholder_of_another_run_or_a_forged_one_stays_as_it_is() -> None:
     for text in (secrets("other").placeholder("TOKEN"), "chidori-env-TOKEN-" + "0" * 20, "chidori-env-"):
-        assert secrets().fill(text, "host") == text
+        assert secrets().fill(text, "host", 443) == text
         assert not secrets().has_placeholder(text)
 
 
 def test_a_secret_bound_to_hosts_goes_nowhere_else() -> None:
     bound = secrets(hosts=("Api.example.com",))
     placeholder = bound.placeholder("TOKEN")
-    assert bound.fill(placeholder, "api.example.com") == VALUE
+    assert bound.fill(placeholder, "api.example.com", 8443) == VALUE
     with pytest.raises(HostError, match=r"TOKEN may be sent only to Api\.example\.com, not to evil\.example"):
-        bound.fill(placeholder, "evil.example")
+        bound.fill(placeholder, "evil.example", 443)
+
+
+def test_a_secret_may_be_bound_to_one_port_of_a_host() -> None:
+    bound = secrets(hosts=("api.example.com:8443",))
+    placeholder = bound.placeholder("TOKEN")
+    assert bound.fill(placeholder, "api.example.com", 8443) == VALUE
+    with pytest.raises(HostError, match=r"only to api\.example\.com:8443, not to api\.example\.com:443"):
+        bound.fill(placeholder, "api.example.com", 443)
 
 
 def test_filling_a_variable_that_is_gone_is_an_error() -> None:
     placeholder = secrets().placeholder("TOKEN")
     with pytest.raises(HostError, match="TOKEN is not set"):
-        secrets(OTHER="x").fill(placeholder, "host")
+        secrets(OTHER="x").fill(placeholder, "host", 443)
 
 
 def test_every_spelling_is_redacted_and_the_longest_value_first() -> None:

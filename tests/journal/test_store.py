@@ -8,11 +8,13 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import lmdb
 import pytest
 
 from chidori_actors.errors import LeaseLost, StoreError
+from chidori_actors.journal.lease import Lease
 from chidori_actors.journal.store import Fence, Store, Write
 
 LIMIT_S = 60.0
@@ -309,6 +311,7 @@ async def test_a_damaged_file_is_named_and_never_kills_the_process(tmp_path: Pat
 WRITER = """
 import asyncio, sys
 from pathlib import Path
+from typing import Any
 from chidori_actors.journal.store import Store, Write
 
 async def main():
@@ -346,3 +349,18 @@ def test_what_a_killed_writer_was_told_is_there_beside_another_writer(tmp_path: 
     assert set(told) <= stored
     assert len(stored - set(told)) <= len(writers)
     store.close()
+
+
+async def test_an_owner_writes_nothing_after_a_write_of_its_failed(store: Store) -> None:
+    """A gap in a lane would make the run unreadable; its next owner may write."""
+    lease = await Lease.acquire(store, "run", "me")
+    await store.commit([_lane(1)], fence=lease.fence)
+    unwritable: Any = "text"
+    with pytest.raises(TypeError):
+        await store.commit([Write("lanes", b"2", unwritable)], fence=lease.fence)
+    with pytest.raises(StoreError, match="stopped writing"):
+        await store.commit([_lane(3)], fence=lease.fence)
+    lease.release()
+    lease = await Lease.acquire(store, "run", "me")
+    await store.commit([_lane(2)], fence=lease.fence)
+    lease.release()

@@ -501,6 +501,24 @@ async def test_a_paused_doubt_is_still_a_doubt_when_it_is_answered(tmp_path: Pat
             assert records_of(runtime.store)[-1]["reissued"] is True
 
 
+async def test_an_approved_post_that_a_crash_interrupts_is_in_doubt(tmp_path: Path) -> None:
+    path = write_agent(tmp_path, AGENT + POST + "return (await post('x')).status; }")
+    environ = policy_of({"target": "http", "decision": "ask_before", "in_doubt": "ask"})
+    world = HoldFirst()
+    async with serve(world.handle) as server:
+        async with runtime_in(tmp_path, environ) as runtime:
+            paused = await start(runtime, path, {"url": server.url})
+            assert pause_of(paused).questions[0].kind == "approval"
+        async with runtime_in(tmp_path, environ) as runtime:
+            running = asyncio.create_task(runtime.resume(RUN, attendance=answering("yes")))
+            await within(10, world.held.wait())
+            running.cancel()
+            await asyncio.wait([running])
+        async with runtime_in(tmp_path, environ) as runtime:
+            assert pause_of(await within(10, runtime.resume(RUN))).questions[0].kind == "in_doubt"
+        assert len(server.received) == 1
+
+
 async def test_what_settled_after_the_agents_end_is_not_made_again(tmp_path: Path) -> None:
     """A crash between the last settlement and the end of the run: the agent ends again, and nothing is sent."""
     path = write_agent(

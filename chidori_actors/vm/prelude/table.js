@@ -2,12 +2,13 @@
 // runs while JavaScript runs, so whenever the job queue is empty the VM is at a safepoint.
 ((Error) => {
   "use strict";
-  const { toJson, inspect, addAbortAlgorithm } = __prelude;
+  const { toJson, inspect, addAbortAlgorithm, removeAbortAlgorithm } = __prelude;
   const { defineProperty, getOwnPropertyNames } = Object;
   const { captureStackTrace } = Error;
   const uncurry = Function.prototype.bind.bind(Function.prototype.call);
   const indexOf = uncurry(String.prototype.indexOf);
   const slice = uncurry(String.prototype.slice);
+  const toWellFormed = uncurry(String.prototype.toWellFormed);
   const HostPromise = Promise;
   const bound = (map) => ({ get: map.get.bind(map), set: map.set.bind(map), delete: map.delete.bind(map) });
 
@@ -30,10 +31,10 @@
     return typeof holder.stack === "string" ? holder.stack : "";
   };
 
-  // The first line of a stack, which the host reads when it needs the place.
+  // The first line of a stack, which the host reads when it needs the place. A function can be named by any string.
   const siteOf = (stack) => {
     const end = indexOf(stack, "\n");
-    return end < 0 ? stack : slice(stack, 0, end);
+    return toWellFormed(end < 0 ? stack : slice(stack, 0, end));
   };
 
   // Errors of the host look as if thrown where the agent made the call.
@@ -62,14 +63,17 @@
     if (finished) return { number: 0, promise: never };
     const number = ++ordinal;
     const stack = agentStack(api);
-    const entry = { resolve: undefined, reject: undefined, stack, onSettle };
+    const entry = { resolve: undefined, reject: undefined, stack, onSettle, signal, onAbort: undefined };
     const promise = onSettle ? undefined : new HostPromise((resolve, reject) => {
       entry.resolve = resolve;
       entry.reject = reject;
     });
     waiting.set(number, entry);
     say(`call\t${number}\t${delivered}\t${name}\t${argsJson}\t${siteOf(stack)}`);
-    if (signal) addAbortAlgorithm(signal, () => withdraw(number, signal.reason));
+    if (signal) {
+      entry.onAbort = () => withdraw(number, signal.reason);
+      addAbortAlgorithm(signal, entry.onAbort);
+    }
     return { number, promise };
   };
 
@@ -92,6 +96,8 @@
     const entry = waiting.get(number);
     if (entry === undefined || finished) return;
     waiting.delete(number);
+    // One signal can be that of thousands of calls.
+    if (entry.signal) removeAbortAlgorithm(entry.signal, entry.onAbort);
     if (entry.onSettle) entry.onSettle(ok, value);
     else if (ok) entry.resolve(value);
     else entry.reject(hostError(entry, number, value));
