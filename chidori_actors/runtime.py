@@ -148,6 +148,9 @@ class Runtime:
                 {"abi": ABI, "policy": asdict(self.settings.runtime_policy)},
             )
             bundle, changed = self._source(meta, current, allow_source_change)
+            if changed:
+                # Only a source that fits the record takes the place of the recorded one, which may be the last copy.
+                await self._replay(meta, bundle, False, _UNATTENDED)
             meta = await self._reopen(meta, bundle, changed, lease.fence)
             past = load_past(self.store, meta.lane, None if changed else load_engine().golden)
             return await self._live(meta, bundle, past, lease.fence, attendance)
@@ -161,17 +164,9 @@ class Runtime:
             ReplayDivergence: the agent made other calls than the record has.
         """
         meta = get_run(self.store, run_id)
-        past = load_past(self.store, meta.lane, None)
-        context = self._context(meta, self._bundle(meta), None, past, attendance)
-        spec = replace(
-            self._spec(meta, self._bundle(meta), past),
-            live=False,
-            record_complete=meta.status in ("completed", "failed"),
-        )
         attendance.observer.run_started(meta.id)
-        lane = LaneWriter(self.store, Fence(meta.id, 0), meta.lane, past.length)
-        rest = await self._actors().spawn(spec, context, lane, lambda rest: ()).wait()
-        return RunResult(meta, rest)
+        complete = meta.status in ("completed", "failed")
+        return RunResult(meta, await self._replay(meta, self._bundle(meta), complete, attendance))
 
     async def close(self) -> None:
         """Stop every run, which stays resumable, and free everything."""
@@ -183,6 +178,14 @@ class Runtime:
     def bundle_of(self, meta: RunMeta) -> Bundle:
         """The source that a run was started with."""
         return self._bundle(meta)
+
+    async def _replay(self, meta: RunMeta, bundle: Bundle, complete: bool, attendance: Attendance) -> Rest:
+        """Run ``bundle`` against the record; ``complete``: the agent must make exactly the recorded calls."""
+        past = load_past(self.store, meta.lane, None)
+        context = self._context(meta, bundle, None, past, attendance)
+        spec = replace(self._spec(meta, bundle, past), live=False, record_complete=complete)
+        lane = LaneWriter(self.store, Fence(meta.id, 0), meta.lane, past.length)
+        return await self._actors().spawn(spec, context, lane, lambda rest: ()).wait()
 
     async def _live(self, meta: RunMeta, bundle: Bundle, past: Past, fence: Fence, attendance: Attendance) -> RunResult:
         context = self._context(meta, bundle, fence, past, attendance)

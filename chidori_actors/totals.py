@@ -68,7 +68,10 @@ class Totals:
             sums.tests += 1
             return
         if usage is None and settled.value is None:
-            return  # it failed or was cancelled, and nobody says that it cost anything
+            # A request that was refused costs nothing; one that was cancelled may have, and an unknown model too.
+            if settled.cancelled is not None or cost_usd(model, {"input_tokens": 0, "output_tokens": 0}) is None:
+                sums.unpriced += 1
+            return
         cost = None if usage is None else cost_usd(model, usage)
         if cost is None:
             sums.unpriced += 1

@@ -59,7 +59,8 @@ def test_an_answer_without_usage_has_an_unknown_price_and_a_failure_without_usag
     totals = _totals(_started(1, "gpt-4o"), _answered(1, usage=None), _started(2, "gpt-4o"), _failed(2))
     assert (totals.models["gpt-4o"].unpriced, totals.models["gpt-4o"].prompts) == (1, 2)
     assert totals.cost_text() == "$0.0000 + unknown for gpt-4o"
-    assert _totals(_started(2, "gpt-x"), _failed(2)).cost_text() == "$0.0000"
+    assert _totals(_started(2, "gpt-4o"), _failed(2)).cost_text() == "$0.0000"
+    assert _totals(_started(2, "gpt-x"), _failed(2)).cost_text() == "unknown for gpt-x"
 
 
 def test_what_a_resume_did_again_was_paid_for_twice() -> None:

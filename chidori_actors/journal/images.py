@@ -69,9 +69,14 @@ def _decode(lane: int, delivered: int, value: bytes) -> StoredImage | None:
 
 
 def drop_images(store: Store, lane: int, *, keep: Collection[int]) -> list[Write]:
-    """The writes that remove the lane's images except those after ``keep`` settlements."""
+    """The writes that remove the lane's stored images except those after ``keep`` settlements."""
     return [
         Write("images", key, None)
         for key, _ in store.scan("images", _LANE.pack(lane))
         if int.from_bytes(key[_LANE.size :], "big") not in keep
     ]
+
+
+def drop_image(lane: int, delivered: int) -> Write:
+    """The write that removes one image, which may be on its way into the store still."""
+    return Write("images", _KEY.pack(lane, delivered), None)

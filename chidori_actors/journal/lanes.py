@@ -131,14 +131,14 @@ def _settled_header(entry: Settled) -> JsonObject:
     return header
 
 
-def read_lane(store: Store, lane: int, *, start: int = 0) -> Iterator[Entry]:
-    """The entries from place ``start`` on, as they were written, ``Retried`` included.
+def read_lane(store: Store, lane: int, *, start: int = 0, limit: int | None = None) -> Iterator[Entry]:
+    """The entries from place ``start`` on (at most ``limit``), as they were written, ``Retried`` included.
 
     Raises:
         StoreError: an entry is missing or damaged; the message names it.
     """
     number = start
-    for key, value in store.scan("lanes", _LANE.pack(lane), start=_KEY.pack(lane, start)):
+    for key, value in store.scan("lanes", _LANE.pack(lane), start=_KEY.pack(lane, start), limit=limit):
         found = _KEY.unpack(key)[1] if len(key) == _KEY.size else None
         if found != number:
             raise StoreError(

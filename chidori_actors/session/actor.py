@@ -154,7 +154,7 @@ class Actor:
                     self._issue(call, again=call.started.ordinal in self._past.started)
             for ordinal in self._aborted & self._table.keys():
                 self._give_up(ordinal)
-            self._past = Past()
+            self._past.release()
             await self._settle_and_step()
 
     async def _settle_and_step(self) -> None:

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Iterable
 
-from ..journal.images import drop_images, image_write
+from ..journal.images import drop_image, drop_images, image_write
 from ..journal.store import Write
 from ..vm.engine import Engine
 from .call_runner import CallRunner
@@ -63,12 +63,14 @@ class ActorImages:
             "attempt": attempt,
             "revealed": sorted(self._run.services.secrets.revealed),
         }
-        delivered = self._taken_at = self._vm.delivered
+        writes = self.drop()
+        self._taken_at = self._vm.delivered
         self.golden = image.golden
-        writes = [*self.drop(), image_write(self._lane.lane, delivered, header, image.encode())]
+        writes.append(image_write(self._lane.lane, self._taken_at, header, image.encode()))
         self._cost = time.perf_counter() - began
         return writes
 
     def drop(self) -> list[Write]:
-        """Writes that remove every image of the actor."""
-        return drop_images(self._run.store, self._lane.lane, keep=())
+        """Writes that remove every image of the actor, the one that may still be on its way into the store included."""
+        lane = self._lane.lane
+        return [*drop_images(self._run.store, lane, keep=()), drop_image(lane, self._taken_at)]

@@ -18,7 +18,7 @@ _CALLERS = frozenset(
     ("prompt", "input", "http", "template", "memory", "checkpoint", "log", "env", "setTimeout", "setInterval")
 )
 _OF_NOTHING = re.compile(r"cannot (?:read|set) property '(?P<name>[^']+)' of (?:undefined|null)")
-_UNKNOWN = re.compile(r"'?(?P<name>[\w$]+)'? is not (?:defined|initialized)")
+_UNKNOWN = re.compile(r"'?(?P<name>[\w$]+)'? is not (?:defined|initialized)|(?P<absent>process)\..* is not there .*")
 _NO_EXPORT = re.compile("Could not find export '(?P<name>.+)' in module '(?P<module>.+)'")
 
 
@@ -69,7 +69,8 @@ def _place(frame: str, bundle: Bundle, message: str, *, a_call: bool) -> Place |
         line, column = call_start(bundle.module(path).code, line, column, _CALLERS)
     elif (fault := _OF_NOTHING.fullmatch(message) or _UNKNOWN.fullmatch(message)) is not None:
         code = bundle.module(path).code
-        line, column = next_use(code, line, column, fault["name"], as_property=fault.re is _OF_NOTHING)
+        name = fault[fault.lastgroup or 0]
+        line, column = next_use(code, line, column, name, as_property=fault.re is _OF_NOTHING)
     return Place(path, *bundle.locate(path, line, column))
 
 

@@ -1,5 +1,6 @@
 """Doing one host call: policy first, then the function, then what goes into the record."""
 
+import asyncio
 import contextlib
 import hashlib
 import time
@@ -74,6 +75,13 @@ class HostCalls:
         """
         try:
             result = await self._decide_and_do(call, make_durable)
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if task is None or task.cancelling():
+                raise
+            # A library inside the function cancelled itself. Nobody would ever settle the call.
+            message = f"{call.started.function}: the call was cancelled from within"
+            return Done(self._settled(call, error={"message": message, "name": "Error"}, notes=self._notes(call, {})))
         except HostError as error:
             failure = {"message": str(error), "name": error.name, "data": error.data}
             notes = self._notes(call, error.notes)

@@ -31,6 +31,12 @@ class Past:
     """Ordinals of the calls that the image's VM waits for."""
     rejected: list[str] = field(default_factory=list)
 
+    def release(self) -> None:
+        """Drop what it holds; whoever started the actor may keep it for as long as the actor lives."""
+        self.image = None
+        for held in (self.started, self.numbers, self.settled, self.deliveries, self.pending):
+            held.clear()
+
     @property
     def delivered(self) -> int:
         """How many settlements the image's VM has been given."""
@@ -66,7 +72,7 @@ def _apply_header(store: Store, lane: int, past: Past, header: Any) -> int:
     past.seq, past.index, past.last_ms = header["seq"], header["index"], header["last_ms"]
     past.attempt = header["attempt"]
     for number in header["pending"]:
-        entry = next(iter(read_lane(store, lane, start=number)))
+        entry = next(read_lane(store, lane, start=number, limit=1))
         if isinstance(entry, Started):
             _add(past, entry, number)
             past.pending.append(entry.ordinal)

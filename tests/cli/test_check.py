@@ -26,7 +26,7 @@ def test_a_sound_agent_is_ok_and_is_not_run(tmp_path: Path) -> None:
         (
             "throws.ts",
             "type T = null;\nconst y: any = null as T;\ny.foo();\nexport function agent() {}\n",
-            "throws.ts:3:1: TypeError: cannot read property 'foo' of null\n  y.foo();",
+            "throws.ts:3:3: TypeError: cannot read property 'foo' of null\n  y.foo();",
         ),
         ("value.ts", "export const agent = 1;\n", "value.ts: TypeError: `agent` is not a function"),
         ("none.ts", "export const other = 1;\n", "none.ts: the file exports no function agent"),
