@@ -144,3 +144,17 @@ async def test_large_answers_that_come_together_need_no_more_memory_than_one_by_
     async with runtime_in(tmp_path, bounds=Bounds(memory_bytes=16 << 20)) as runtime:
         assert output_of(await start(runtime, path)) == 16 << 20
         assert output_of(await runtime.replay(RUN)) == 16 << 20
+
+
+async def test_a_call_that_cancels_itself_fails_instead_of_waiting_for_ever(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Libraries with cancel scopes of their own can let a CancelledError out that nobody asked for."""
+
+    async def log(call: HostCall, services: HostServices) -> HostResult:
+        raise asyncio.CancelledError
+
+    monkeypatch.setattr(runtime_module, "host_functions", lambda: functions_with(log=log))
+    path = write_agent(tmp_path, AGENT + "return (await chidori.tryCall(() => chidori.log('x'))).error; }")
+    async with runtime_in(tmp_path) as runtime:
+        assert output_of(await within(5, start(runtime, path))) == "log: the call was cancelled from within"
