@@ -13,13 +13,14 @@ from functools import cache
 from pathlib import Path
 
 from .errors import ChidoriError, UsageError
+from .history import stored_bundle
 from .host.function import HostServices
 from .host.resources import Resources
 from .host.secrets import Secrets
 from .host.table import host_functions
-from .journal.bundles import bundle_write, get_bundle
+from .journal.bundles import bundle_write
 from .journal.images import drop_images
-from .journal.lanes import Retried, new_lane
+from .journal.lanes import Retried, lane_length, new_lane
 from .journal.lease import Lease
 from .journal.manifest import check_manifest
 from .journal.memory import StoredMemory
@@ -175,10 +176,6 @@ class Runtime:
         await self._resources.aclose()
         self.store.close()
 
-    def bundle_of(self, meta: RunMeta) -> Bundle:
-        """The source that a run was started with."""
-        return self._bundle(meta)
-
     async def _replay(self, meta: RunMeta, bundle: Bundle, complete: bool, attendance: Attendance) -> Rest:
         """Run ``bundle`` against the record; ``complete``: the agent must make exactly the recorded calls."""
         past = load_past(self.store, meta.lane, None)
@@ -205,8 +202,9 @@ class Runtime:
 
     async def _reopen(self, meta: RunMeta, bundle: Bundle, changed: bool, fence: Fence) -> RunMeta:
         """Take back what ended a failed run, and note that it is running again."""
-        writes: list[Write] = []
         now_ms = int(time.time() * 1000)
+        lane = LaneWriter(self.store, fence, meta.lane, lane_length(self.store, meta.lane))
+        stale_images = changed
         if meta.status == "failed":
             by_bound = meta.error is not None and meta.error.get("name") == "BoundExceeded"
             if meta.failed_ordinal is None and not changed and not by_bound:
@@ -216,19 +214,17 @@ class Runtime:
                 )
             past = load_past(self.store, meta.lane, load_engine().golden)
             failed = meta.failed_ordinal or 0
-            lane = LaneWriter(self.store, fence, meta.lane, past.length)
             lane.append(Retried(failed, now_ms))
-            if failed not in (settled.ordinal for settled in past.deliveries):
-                # The image's VM has seen the answer that is taken back.
-                writes += drop_images(self.store, meta.lane, keep=())
-            await lane.commit(writes)
-        elif changed:
-            writes += drop_images(self.store, meta.lane, keep=())
-        digest, bundle_in = bundle_write(bundle.to_json())
-        reopened = replace(meta, status="running", error=None, failed_ordinal=None, bundle=digest, updated_at_ms=now_ms)
+            # Or the image's VM has seen the answer that is taken back.
+            stale_images = changed or failed not in (settled.ordinal for settled in past.deliveries)
+        writes = drop_images(self.store, meta.lane, keep=()) if stale_images else []
+        reopened = replace(meta, status="running", error=None, failed_ordinal=None, updated_at_ms=now_ms)
+        if changed:
+            digest, bundle_in = bundle_write(bundle.to_json())
+            writes.append(bundle_in)
+            reopened = replace(reopened, bundle=digest)
         # Its questions are asked anew. After a crash none may look open whose call has been made meanwhile.
-        stored = run_writes(replace(reopened, pending=()), new=False)
-        await self.store.commit([*writes, bundle_in, *stored], fence=fence)
+        await lane.commit([*writes, *run_writes(replace(reopened, pending=()), new=False)])
         return reopened
 
     def _spec(self, meta: RunMeta, bundle: Bundle, past: Past) -> ActorSpec:
@@ -290,11 +286,12 @@ class Runtime:
         return current, current.hash != recorded.hash
 
     def _bundle(self, meta: RunMeta) -> Bundle:
-        if meta.bundle is None:
+        bundle = stored_bundle(self.store, meta)
+        if bundle is None:
             raise ChidoriError(
                 f"run {meta.id} was imported without its source", hint="give the agent's file to `chidori resume`"
             )
-        return Bundle.from_json(get_bundle(self.store, meta.bundle))
+        return bundle
 
     def _actors(self) -> ActorSystem:
         if self._system is None:

@@ -14,6 +14,7 @@ from chidori_actors.errors import ChidoriError, ManifestMismatch, ReplayDivergen
 from chidori_actors.host.function import HostCall, HostError, HostResult, HostServices
 from chidori_actors.journal.images import newest_image
 from chidori_actors.journal.runs import get_run, run_writes
+from chidori_actors.session import actor_images
 from chidori_actors.session.attendance import Attendance
 from tests.support.agents import (
     LOCAL,
@@ -179,6 +180,41 @@ async def test_a_run_that_its_own_code_ended_is_not_resumed_with_the_same_source
         assert output_of(resumed) == "mended"
         assert len(records_of(runtime.store)) == 1
         assert output_of(await runtime.replay(RUN)) == "mended"
+
+
+async def test_a_changed_source_takes_the_place_of_the_images_of_a_failed_run_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Killed before it took an image of its own, the new source must not go on as the old one."""
+    monkeypatch.setattr(actor_images, "_IMAGE_WORTH", 0)
+    state = "broken"
+    reached = asyncio.Event()
+
+    async def prompt(call: HostCall, services: HostServices) -> HostResult:
+        if state == "broken":
+            raise HostError("away")
+        if state == "hangs":
+            reached.set()
+            await asyncio.sleep(60)
+        return HostResult(b'"well"')
+
+    monkeypatch.setattr(runtime_module, "host_functions", lambda: functions_with(prompt=prompt))
+    body = "await chidori.log('1'); await chidori.log('2'); const a = await chidori.prompt('p'); return [a, '%s']; }"
+    path = write_agent(tmp_path, AGENT + body % "old")
+    async with runtime_in(tmp_path, image_every=1) as runtime:
+        failed = await start(runtime, path)
+        assert failure_of(failed).call == 3
+        assert newest_image(runtime.store, failed.meta.lane)[0] is not None
+    state = "hangs"
+    changed = bundle_of(write_agent(tmp_path, AGENT + body % "new"))
+    async with runtime_in(tmp_path) as runtime:
+        going_on = asyncio.create_task(runtime.resume(RUN, current=changed, allow_source_change=True))
+        await within(10, reached.wait())
+        going_on.cancel()
+        await asyncio.wait([going_on])
+    state = "well"
+    async with runtime_in(tmp_path) as runtime:
+        assert output_of(await within(10, runtime.resume(RUN))) == ["well", "new"]
 
 
 ORIGINAL = AGENT + "await chidori.log('a'); await chidori.checkpoint('b'); return chidori.input('c'); }"
