@@ -49,8 +49,6 @@ class RunMeta:
     pending: tuple[Mapping[str, Any], ...] = ()
     failed_ordinal: int | None = None
     origin_run_id: str | None = None
-    project_root: str | None = None
-    created_by: Literal["cli", "server"] = "cli"
     warnings: tuple[str, ...] = ()
 
 

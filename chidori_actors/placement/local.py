@@ -24,13 +24,10 @@ class LocalRef:
         try:
             return await self._task
         except asyncio.CancelledError:
-            # Whoever waits is cancelled, or the actor was stopped: either way it must have cleaned up before we go on.
+            # It must have cleaned up before whoever waits goes on.
             self._task.cancel()
             await asyncio.wait([self._task])
             raise
-
-    def stop(self) -> None:
-        self._task.cancel()
 
 
 class LocalSystem:

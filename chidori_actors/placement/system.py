@@ -14,19 +14,15 @@ Closing = Callable[[Rest], Iterable[Write]]
 
 
 class ActorRef(Protocol):
-    """Somebody else's actor: it can be awaited and stopped, and nothing else of it is known."""
+    """Somebody else's actor: it can be awaited, and nothing else of it is known."""
 
     async def wait(self) -> Rest:
-        """How the actor came to rest. Cancelling the wait stops the actor.
+        """How the actor came to rest. Cancelling the wait stops the actor; its record stays as it is.
 
         Raises:
             ReplayDivergence: it made other calls than its record has.
             StoreError: its journal cannot be written.
         """
-        ...
-
-    def stop(self) -> None:
-        """Stop it and its calls now; its record stays as it is, so that it can be resumed."""
         ...
 
 

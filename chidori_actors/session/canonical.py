@@ -16,11 +16,6 @@ def canonical(value: Any) -> bytes:
         return json.dumps(plain, sort_keys=True, separators=(",", ":")).encode()
 
 
-def same_json(left: bytes, right: bytes) -> bool:
-    """Whether two JSON texts mean the same. Equal texts, the usual case, are not parsed."""
-    return left == right or canonical(orjson.loads(left)) == canonical(orjson.loads(right))
-
-
 def first_difference(left: Any, right: Any, path: str = "") -> tuple[str, Any, Any] | None:
     """Path and both values of the first place where two parsed values differ; an absent one is ``None``."""
     if isinstance(left, dict) and isinstance(right, dict):

@@ -1,7 +1,7 @@
 """What the actors of one run share."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ..host.function import HostFunction, HostServices
@@ -24,7 +24,6 @@ class RunContext:
     seq: int = 0
     index: int = 0
     last_ms: int = 0
-    wall_clock: Callable[[], float] = time.time
 
     def next_seq(self) -> int:
         self.seq += 1
@@ -36,5 +35,5 @@ class RunContext:
 
     def now_ms(self) -> int:
         """Milliseconds since 1970, never less than before: agents see it as their clock."""
-        self.last_ms = max(self.last_ms, int(self.wall_clock() * 1000))
+        self.last_ms = max(self.last_ms, int(time.time() * 1000))
         return self.last_ms

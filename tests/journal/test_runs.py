@@ -40,8 +40,6 @@ async def test_a_run_comes_back_as_it_was_written_large_texts_included(store: St
         pending=({"seq": 3, "kind": "input"},),
         failed_ordinal=2,
         origin_run_id="origin",
-        project_root="/p",
-        created_by="server",
         warnings=("one", "two"),
     )
     for meta, new in ((plain, True), (full, False)):
