@@ -39,6 +39,7 @@ class SourceError(ChidoriError):
             text += f"\n  {source_line.strip()}"
         super().__init__(text, hint=hint)
         self.reason = message
+        self.place = place
         self.path = path
         self.line = line
         self.column = column

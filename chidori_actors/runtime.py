@@ -12,35 +12,30 @@ from dataclasses import asdict, dataclass, replace
 from functools import cache
 from pathlib import Path
 
+from .assembly import Surroundings, root_spec, run_context
 from .errors import ChidoriError, UsageError
 from .history import stored_bundle
-from .host.function import HostServices
 from .host.resources import Resources
-from .host.secrets import Secrets
-from .host.table import host_functions
 from .journal.bundles import bundle_write
-from .journal.images import drop_images
-from .journal.lanes import Retried, lane_length, new_lane
+from .journal.lanes import new_lane
 from .journal.lease import Lease
 from .journal.manifest import check_manifest
-from .journal.memory import StoredMemory
 from .journal.runs import ABI, RunMeta, get_run, is_run_id, run_writes
 from .journal.store import Fence, Store, Write
 from .languages.bundle import Bundle, compare
 from .placement.local import LocalSystem
 from .placement.system import ActorSystem
 from .policy import Policy
-from .session.actor import ActorSpec
+from .reopening import reopen
 from .session.actor_images import IMAGE_EVERY
+from .session.actor_spec import ActorSpec
 from .session.attendance import Attendance
-from .session.context import RunContext
+from .session.context import ActorRef, Closing, RunContext, Watcher
 from .session.lane_writer import LaneWriter
 from .session.outcome import Rest
 from .session.past import Past, load_past
-from .session.program import make_program
 from .session.run_state import at_rest
 from .settings import Settings
-from .templates import template_reader
 from .vm.engine import load_engine
 from .vm.machine import Bounds
 
@@ -62,11 +57,10 @@ class Runtime:
     def __init__(self, settings: Settings, store: Store, policy: Policy, bounds: Bounds, image_every: int) -> None:
         self.settings = settings
         self.store = store
-        self._policy = policy
         self._bounds = bounds
-        self._image_every = image_every
         self._resources = Resources()
         self._system: ActorSystem | None = None
+        self._surroundings = Surroundings(settings, store, policy, self._resources, self._spawn, image_every)
 
     async def run(
         self,
@@ -152,7 +146,8 @@ class Runtime:
             if changed:
                 # Only a source that fits the record takes the place of the recorded one, which may be the last copy.
                 await self._replay(meta, bundle, False, _UNATTENDED)
-            meta = await self._reopen(meta, bundle, changed, lease.fence)
+            meta, writes = reopen(self.store, meta, bundle if changed else None)
+            await self.store.commit(writes, fence=lease.fence)
             past = load_past(self.store, meta.lane, None if changed else load_engine().golden)
             return await self._live(meta, bundle, past, lease.fence, attendance)
         finally:
@@ -179,100 +174,29 @@ class Runtime:
     async def _replay(self, meta: RunMeta, bundle: Bundle, complete: bool, attendance: Attendance) -> Rest:
         """Run ``bundle`` against the record; ``complete``: the agent must make exactly the recorded calls."""
         past = load_past(self.store, meta.lane, None)
-        context = self._context(meta, bundle, None, past, attendance)
-        spec = replace(self._spec(meta, bundle, past), live=False, record_complete=complete)
-        lane = LaneWriter(self.store, Fence(meta.id, 0), meta.lane, past.length)
-        return await self._actors().spawn(spec, context, lane, lambda rest: ()).wait()
+        spec = replace(root_spec(meta, bundle, past), live=False, record_complete=complete)
+        fence = Fence(meta.id, 0)
+        lane = LaneWriter(self.store, fence, meta.lane, past.length)
+        async with run_context(self._surroundings, meta, bundle, fence, past, attendance) as context:
+            return await context.spawn(spec, context, lane, lambda rest: ()).wait()
 
     async def _live(self, meta: RunMeta, bundle: Bundle, past: Past, fence: Fence, attendance: Attendance) -> RunResult:
-        context = self._context(meta, bundle, fence, past, attendance)
         final = meta
-
-        def closing(rest: Rest) -> Iterable[Write]:
-            nonlocal final
-            final = at_rest(meta, rest, context)
-            return run_writes(final, new=False)
-
         attendance.observer.run_started(meta.id)
         for reason in past.rejected:
             attendance.observer.warned(reason)
+        for tool in bundle.broken_tools:
+            attendance.observer.warned(f"the tool {tool.path} cannot be used: {tool.reason}")
         lane = LaneWriter(self.store, fence, meta.lane, past.length)
-        rest = await self._actors().spawn(self._spec(meta, bundle, past), context, lane, closing).wait()
+        async with run_context(self._surroundings, meta, bundle, fence, past, attendance) as context:
+
+            def closing(rest: Rest) -> Iterable[Write]:
+                nonlocal final
+                final = at_rest(meta, rest, context)
+                return run_writes(final, new=False)
+
+            rest = await context.spawn(root_spec(meta, bundle, past), context, lane, closing).wait()
         return RunResult(final, rest)
-
-    async def _reopen(self, meta: RunMeta, bundle: Bundle, changed: bool, fence: Fence) -> RunMeta:
-        """Take back what ended a failed run, and note that it is running again."""
-        now_ms = int(time.time() * 1000)
-        lane = LaneWriter(self.store, fence, meta.lane, lane_length(self.store, meta.lane))
-        stale_images = changed
-        if meta.status == "failed":
-            by_bound = meta.error is not None and meta.error.get("name") == "BoundExceeded"
-            if meta.failed_ordinal is None and not changed and not by_bound:
-                raise ChidoriError(
-                    f"run {meta.id} was ended by its agent's own code, not by a call: it would fail again",
-                    hint="mend the source and resume with --allow-source-change; recorded calls are not made again",
-                )
-            past = load_past(self.store, meta.lane, load_engine().golden)
-            failed = meta.failed_ordinal or 0
-            lane.append(Retried(failed, now_ms))
-            # Or the image's VM has seen the answer that is taken back.
-            stale_images = changed or failed not in (settled.ordinal for settled in past.deliveries)
-        writes = drop_images(self.store, meta.lane, keep=()) if stale_images else []
-        reopened = replace(meta, status="running", error=None, failed_ordinal=None, updated_at_ms=now_ms)
-        if changed:
-            digest, bundle_in = bundle_write(bundle.to_json())
-            writes.append(bundle_in)
-            reopened = replace(reopened, bundle=digest)
-        # Its questions are asked anew. After a crash none may look open whose call has been made meanwhile.
-        await lane.commit([*writes, *run_writes(replace(reopened, pending=()), new=False)])
-        return reopened
-
-    def _spec(self, meta: RunMeta, bundle: Bundle, past: Past) -> ActorSpec:
-        program = make_program(
-            bundle, meta.policy, seed=meta.seed, path="", input_json=meta.input, epoch_ms=meta.epoch_ms
-        )
-        return ActorSpec(
-            path="",
-            program=program,
-            bundle=bundle,
-            default_model=meta.model,
-            past=past,
-            waiting=frozenset(
-                # A call in doubt has perhaps happened, however often its question is asked.
-                int(question["path"])
-                for question in meta.pending
-                if question["kind"] != "in_doubt"
-            ),
-            image_every=self._image_every,
-        )
-
-    def _context(
-        self, meta: RunMeta, bundle: Bundle, fence: Fence | None, past: Past, attendance: Attendance
-    ) -> RunContext:
-        services = HostServices(
-            settings=self.settings,
-            run_id=meta.id,
-            default_model=meta.model,
-            questions=attendance.questions,
-            events=attendance.observer,
-            memory=StoredMemory(self.store),
-            secrets=Secrets(self.settings.environ, meta.seed, self._policy.hosts_for),
-            refusal=self._policy.refusal,
-            read_template=template_reader(bundle, Path(meta.agent).parent),
-            resources=self._resources,
-        )
-        return RunContext(
-            run_id=meta.id,
-            store=self.store,
-            fence=fence,
-            policy=self._policy,
-            functions=host_functions(),
-            services=services,
-            observer=attendance.observer,
-            seq=past.seq,
-            index=past.index,
-            last_ms=max(meta.epoch_ms, past.last_ms),
-        )
 
     def _source(self, meta: RunMeta, current: Bundle | None, allow_change: bool) -> tuple[Bundle, bool]:
         """The source to go on with, and whether it is another than the recorded one."""
@@ -293,10 +217,12 @@ class Runtime:
             )
         return bundle
 
-    def _actors(self) -> ActorSystem:
+    def _spawn(
+        self, spec: ActorSpec, run: RunContext, lane: LaneWriter, closing: Closing, watcher: Watcher | None = None
+    ) -> ActorRef:
         if self._system is None:
             self._system = LocalSystem(load_engine(), self._bounds)
-        return self._system
+        return self._system.spawn(spec, run, lane, closing, watcher)
 
 
 @asynccontextmanager

@@ -4,7 +4,9 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, cast
+from typing import Any, Literal, cast
+
+import orjson
 
 from .errors import UsageError
 
@@ -26,6 +28,14 @@ class RuntimePolicy:
 
 
 @dataclass(frozen=True, slots=True)
+class FixedToolCall:
+    """A tool call that the provider of dry runs asks for."""
+
+    name: str
+    input: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """Every setting that the environment can change, checked once at the start.
 
@@ -36,6 +46,8 @@ class Settings:
     durability: Durability = "strict"
     model: str | None = None
     test_llm_response: str | None = None
+    test_llm_tool_call: tuple[FixedToolCall, ...] = ()
+    mcp_config: Path | None = None
     policy_file: Path | None = None
     policy_inline: str | None = None
     http_allow_hosts: tuple[str, ...] = ()
@@ -59,6 +71,41 @@ def _deterministic(environ: Mapping[str, str], name: str, default: str, allowed:
     return _choice(environ, name, default, allowed)
 
 
+def _fixed_tool_calls(environ: Mapping[str, str]) -> tuple[FixedToolCall, ...]:
+    text = environ.get("CHIDORI_TEST_LLM_TOOL_CALL")
+    if not text:
+        return ()
+    if environ.get("CHIDORI_TEST_LLM_RESPONSE") is None:
+        raise UsageError(
+            "CHIDORI_TEST_LLM_TOOL_CALL is set without CHIDORI_TEST_LLM_RESPONSE",
+            hint="set CHIDORI_TEST_LLM_RESPONSE too: the answer once the tools have been called",
+        )
+    try:
+        value = orjson.loads(text)
+    except orjson.JSONDecodeError as error:
+        raise _not_tool_calls(f"is not JSON ({error})") from error
+    calls = value if isinstance(value, list) else [value]
+    return tuple(_fixed_tool_call(call) for call in calls)
+
+
+def _fixed_tool_call(call: Any) -> FixedToolCall:
+    if not isinstance(call, dict) or not isinstance(call.get("name"), str):
+        raise _not_tool_calls('has a tool call without "name"')
+    if unknown := sorted(call.keys() - {"name", "input"}):
+        raise _not_tool_calls(f"has a field {unknown[0]!r} that a tool call does not have")
+    given = call.get("input", {})
+    if not isinstance(given, dict):
+        raise _not_tool_calls(f'has an "input" for {call["name"]!r} that is not an object')
+    return FixedToolCall(call["name"], given)
+
+
+def _not_tool_calls(fault: str) -> UsageError:
+    return UsageError(
+        f"CHIDORI_TEST_LLM_TOOL_CALL {fault}",
+        hint='use {"name": "web_search", "input": {"query": "…"}} or a list of such objects',
+    )
+
+
 def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
     """Read the settings from ``environ`` (the process's environment by default).
 
@@ -78,11 +125,14 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
         ),
     )
     policy_file = env.get("CHIDORI_POLICY_FILE")
+    mcp_config = env.get("CHIDORI_MCP_CONFIG")
     return Settings(
         store=Path(env.get("CHIDORI_DB_PATH") or ".chidori/store"),
         durability=cast(Durability, _choice(env, "CHIDORI_DURABILITY", "strict", ("strict", "relaxed"))),
         model=env.get("CHIDORI_MODEL") or None,
         test_llm_response=env.get("CHIDORI_TEST_LLM_RESPONSE"),
+        test_llm_tool_call=_fixed_tool_calls(env),
+        mcp_config=Path(mcp_config) if mcp_config else None,
         policy_file=Path(policy_file) if policy_file else None,
         policy_inline=env.get("CHIDORI_POLICY") or None,
         http_allow_hosts=tuple(

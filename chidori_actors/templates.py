@@ -8,17 +8,19 @@ from .languages.bundle import Bundle
 _LONGEST = 1 << 20
 
 
-def template_reader(bundle: Bundle, folder: Path) -> Callable[[str], str | None]:
+def template_reader(bundle: Bundle, folder: Path | None) -> Callable[[str], str | None]:
     """Reads a template by its path relative to the agent's ``folder``; None when there is none.
 
-    What the bundle holds was fixed when the run began. Other text files are read from disk, never from outside the
-    folder, symbolic links included.
+    What the bundle holds was fixed when the run began. Other text files are read from disk when the folder is known,
+    never from outside of it, symbolic links included.
     """
     bundled = dict(bundle.templates)
 
     def read(path: str) -> str | None:
         if path in bundled:
             return bundled[path]
+        if folder is None:
+            return None
         try:
             root = folder.resolve(strict=True)
             file = (root / path).resolve(strict=True)

@@ -4,11 +4,13 @@ import asyncio
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 import aiohttp
 import orjson
+import pytest
 
-from tests.support.openai_server import OpenAIServer
+from tests.support.openai_server import OpenAIServer, Scripted
 
 
 @asynccontextmanager
@@ -54,3 +56,75 @@ async def test_a_deterministic_server_in_another_process_counts_scripts_and_answ
         assert stats["prompts"] == {"a": 3, "b": 1}
         assert (stats["chat_requests"], stats["counted"]) == (4, 3)
         assert (stats["counted_bodies"], stats["counted_keys"]) == ({"body": 3}, {"k1": 2, "k2": 1})
+
+
+TOOLS = [{"type": "function", "function": {"name": "add", "parameters": {"type": "object"}}}]
+PROMPT = {"role": "user", "content": 'sum [call=add {"a": 1}] [call=add {"a": 2}]'}
+
+
+def asks(*ids: str) -> dict[str, Any]:
+    calls = [{"id": each, "type": "function", "function": {"name": "add", "arguments": "{}"}} for each in ids]
+    return {"role": "assistant", "tool_calls": calls}
+
+
+def answers(call_id: str, content: str = "") -> dict[str, Any]:
+    return {"role": "tool", "tool_call_id": call_id, "content": content}
+
+
+async def chat(server: OpenAIServer, *messages: dict[str, Any], tools: Any = TOOLS) -> tuple[int, Any]:
+    body = {"model": "m", "messages": list(messages), "tools": tools}
+    async with (
+        aiohttp.ClientSession() as session,
+        session.post(f"{server.url}/chat/completions", data=orjson.dumps(body)) as response,
+    ):
+        reply = await response.json()
+        return response.status, reply["choices"][0] if response.ok else reply["error"]["message"]
+
+
+async def test_scripted_tool_calls_are_a_message_when_nothing_is_streamed() -> None:
+    async with OpenAIServer() as server:
+        server.script.append(Scripted(content="so", tool_calls=[{"name": "add", "arguments": "{", "id": "x"}]))
+        status, choice = await chat(server, {"role": "user", "content": "sum"})
+        assert (status, choice["finish_reason"]) == (200, "tool_calls")
+        call = {"id": "x", "type": "function", "function": {"name": "add", "arguments": "{"}}
+        assert choice["message"] == {"role": "assistant", "content": "so", "tool_calls": [call]}
+
+
+async def test_a_prompt_asks_for_its_tool_calls_until_they_are_answered() -> None:
+    async with OpenAIServer(deterministic=True) as server:
+        for _ in range(2):
+            _, choice = await chat(server, PROMPT)
+            calls = [call["function"] for call in choice["message"]["tool_calls"]]
+            assert [orjson.loads(call["arguments"]) for call in calls] == [{"a": 1}, {"a": 2}]
+        told = [(await chat(server, PROMPT, asks("x"), answers("x", text)))[1] for text in ("1", "1", "2", "")]
+        same, again, other, empty = [choice["message"]["content"] for choice in told]
+        assert same == again
+        assert len({same, other, empty}) == 3
+
+
+@pytest.mark.parametrize(
+    ("messages", "fault"),
+    [
+        ([asks("x", "y"), answers("y")], "did not have response messages: x"),
+        ([asks("x"), {"role": "user", "content": "and?"}], "did not have response messages: x"),
+        ([asks("x"), asks("y"), answers("x"), answers("y")], "did not have response messages: x"),
+        ([answers("x")], "must be a response to a preceding message"),
+        ([asks("x"), answers("x"), answers("x")], "must be a response to a preceding message"),
+        ([asks()], "'tool_calls' must be"),
+        ([asks("")], "'tool_calls' must be"),
+        ([{"role": "assistant", "content": None}], "'content' must be"),
+    ],
+)
+async def test_a_conversation_that_openai_refuses_is_refused(messages: list[dict[str, Any]], fault: str) -> None:
+    async with OpenAIServer() as server:
+        server.script.append(Scripted(content="kept"))
+        status, error = await chat(server, PROMPT, *messages)
+        assert status == 400
+        assert fault in error
+        assert (await chat(server, PROMPT))[1]["message"]["content"] == "kept"
+
+
+@pytest.mark.parametrize("tools", [[], TOOLS * 2])
+async def test_tools_that_openai_refuses_are_refused(tools: list[Any]) -> None:
+    async with OpenAIServer() as server:
+        assert await chat(server, PROMPT, tools=tools) == (400, "Invalid 'tools'.")

@@ -13,6 +13,7 @@ from .interruption import EXIT_INTERRUPTED, Interrupted
 _MODULES = {
     "run": ".running",
     "check": ".checking",
+    "tools": ".tools",
     "resume": ".resuming",
     "replay": ".replaying",
     "verify": ".replaying",

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import click
 
+from ..agent_source import load_agent
 from ..errors import UsageError
 from ..journal.runs import get_run
-from ..languages.loading import load_bundle
 from ..policy import Policy, Profile
 from ..runtime import RunResult, Runtime
 from ..session.attendance import Attendance
@@ -23,6 +23,7 @@ from .execution import (
     placement_options,
     reporting_options,
 )
+from .tools import tools_option
 
 
 def _check_seqs(ctx: click.Context, option: click.Parameter, seqs: tuple[str, ...]) -> tuple[str, ...]:
@@ -49,6 +50,7 @@ def _decision(name: str, meaning: str) -> Callable[[Command], Command]:
 @click.option("--answer", "answers", multiple=True, metavar="[SEQ=]TEXT", help="Answer an open question.")
 @_decision("--approve", "Allow the call that waits for approval.")
 @_decision("--deny", "Refuse the call that waits for approval.")
+@tools_option
 @reporting_options
 @placement_options
 def resume(
@@ -59,6 +61,7 @@ def resume(
     answers: tuple[str, ...],
     approve: tuple[str, ...],
     deny: tuple[str, ...],
+    tools: tuple[Path, ...],
     local: bool,
     address: str | None,
     profile: Profile | None,
@@ -74,7 +77,7 @@ def resume(
         raise UsageError("--recorded-source and --allow-source-change exclude each other")
     settings = load_settings()
     policy = Policy.load(settings, profile=profile)
-    current = None if recorded_source else load_bundle(Path(file), settings.runtime_policy)
+    current = None if recorded_source else load_agent(Path(file), settings.runtime_policy, tools)
 
     async def work(runtime: Runtime, attendance: Attendance) -> RunResult:
         meta = get_run(runtime.store, run_id)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from ..languages.loading import load_bundle
+from ..agent_source import load_agent
 from ..policy import Policy, Profile
 from ..runtime import RunResult, Runtime
 from ..session.attendance import Attendance
@@ -18,6 +18,7 @@ from .execution import (
     reporting_options,
 )
 from .inputs import parse_inputs
+from .tools import tools_option
 
 
 @click.command("run")
@@ -31,12 +32,14 @@ from .inputs import parse_inputs
     help="key=value, key=@file, @file.json or a JSON object.",
 )
 @click.option("--model", metavar="M", help="The model of prompts that name none.")
+@tools_option
 @reporting_options
 @placement_options
 def run(
     file: str,
     inputs: tuple[str, ...],
     model: str | None,
+    tools: tuple[Path, ...],
     local: bool,
     address: str | None,
     profile: Profile | None,
@@ -48,7 +51,7 @@ def run(
     input_json = parse_inputs(inputs)
     policy = Policy.load(settings, profile=profile)
     entry = Path(file)
-    bundle = load_bundle(entry, settings.runtime_policy)
+    bundle = load_agent(entry, settings.runtime_policy, tools)
 
     async def work(runtime: Runtime, attendance: Attendance) -> RunResult:
         return await runtime.run(bundle, entry, input_json, model=model, attendance=attendance)

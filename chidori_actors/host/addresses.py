@@ -39,11 +39,14 @@ def is_ip_address(host: str) -> bool:
     return True
 
 
-def names_host(entries: Iterable[str], host: str, port: int) -> bool:
+def names_host(entries: Iterable[str], host: str, port: int | None) -> bool:
     """Whether an entry (``host``, ``host:port`` or ``*``) names this host.
 
-    ``host`` is the one of the URL, in lower case; an entry covers whatever it resolves to.
+    ``host`` is the one of the URL, in lower case; an entry covers whatever it resolves to. ``port`` is None for
+    a destination without one (``mcp:name``).
     """
+    if port is None:
+        return any(entry.lower() in ("*", host) for entry in entries)
     shown = f"[{host}]" if ":" in host else host
     accepted = {"*", host, shown, f"{shown}:{port}"}
     return any(entry.lower().removesuffix(".") in accepted for entry in entries)

@@ -1,6 +1,6 @@
 """What a host function is: the seam between the actor's loop and everything an agent does to the world."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
@@ -51,7 +51,11 @@ class HostResult:
 
 
 class HostError(Exception):
-    """A call that failed; the agent sees ``Error(message)`` with ``name`` and the fields of ``data``."""
+    """A call that failed; the agent sees ``Error(message)`` with ``name`` and the fields of ``data``.
+
+    ``inner`` is where it began (``location``, ``source_line``, ``stack``) when that was in an actor inside of the call;
+    ``writes`` are committed with the record.
+    """
 
     def __init__(
         self,
@@ -61,12 +65,16 @@ class HostError(Exception):
         data: Mapping[str, Any] | None = None,
         notes: Mapping[str, Any] | None = None,
         token_usage: Mapping[str, int] | None = None,
+        inner: Mapping[str, Any] | None = None,
+        writes: tuple[Write, ...] = (),
     ) -> None:
         super().__init__(message)
         self.name = name
         self.data = dict(data or {})
         self.notes = dict(notes or {})
         self.token_usage = token_usage
+        self.inner = inner
+        self.writes = writes
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +133,35 @@ class MemoryReader(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class ToolDefinition:
+    """A tool as a model is told about it; ``parameters`` is its whole JSON Schema."""
+
+    name: str
+    description: str
+    parameters: JsonObject
+
+
+class Tools(Protocol):
+    """The tools of a run: tool files, and those of MCP servers (``server__tool``)."""
+
+    async def definitions(self, names: Sequence[str]) -> Sequence[ToolDefinition]:
+        """The tools of these names, in their order; raises ``HostError`` (``Unknown tool: …``) for any other."""
+        ...
+
+    async def call(self, name: str, arguments: JsonObject) -> bytes:
+        """Call an MCP tool and give its result as JSON text; raises ``HostError`` when it fails."""
+        ...
+
+    async def validate(self, name: str, arguments: JsonObject) -> None:
+        """Raise a ``HostError`` that names the place in ``arguments`` where they break the tool's schema."""
+        ...
+
+    def is_remote(self, name: str) -> bool:
+        """Whether the tool belongs to an MCP server."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
 class HostServices:
     """What host functions may use. One per run; nothing here belongs to one call."""
 
@@ -140,6 +177,7 @@ class HostServices:
     read_template: Callable[[str], str | None]
     """Text of a template below the project root by its path relative to the agent, or None."""
     resources: Resources
+    tools: Tools
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,14 +186,18 @@ class HostFunction:
 
     ``record_args`` turns the args that the prelude sent into the record's args (defaults filled in); it gets the
     run's default model and must not look at anything else. ``unrecorded`` marks a function whose value must not
-    be in any record: the record says null, and the value is made anew at every delivery.
+    be in any record: the record says null, and the value is made anew at every delivery. ``run`` is None when actors
+    answer every call, ``by_actors`` tells which ones they answer otherwise (session/containers.py).
     """
 
     name: str
-    run: Callable[[HostCall, HostServices], Awaitable[HostResult]]
+    run: Callable[[HostCall, HostServices], Awaitable[HostResult]] | None
     record_args: Callable[[JsonObject, str | None], JsonObject] | None = None
     idempotent: Callable[[JsonObject], bool] = lambda args: True
     policy_target: Callable[[JsonObject], str | None] = lambda args: None
+    by_actors: Callable[[JsonObject, HostServices], bool] = lambda args, services: False
+    forks: Callable[[JsonObject], bool] = lambda args: False
+    """Whether the call needs the VM as it is when the call is made."""
     finishes: bool = False
     """Un-awaited calls are finished when the agent ends, instead of cancelled."""
     unrecorded: Callable[[JsonObject, HostServices], bytes] | None = None

@@ -14,7 +14,7 @@ _LONGEST_WAIT_S = 60.0
 _LONGEST_MESSAGE = 500
 _SECRET_NAME = re.compile(r"(API_KEY|TOKEN|SECRET|SECRET_ACCESS_KEY|PASSWORD|CREDENTIALS)$")
 _SHORTEST_SECRET = 6
-_WRAPPERS = re.compile(r"^(?:(?:litellm\.)?\w+(?:Error|Exception)(?:: | - ))+")
+_WRAPPERS = re.compile(r"^(?:(?:litellm\.)?(?:\w+Exception )?\w+(?:Error|Exception)(?:: | - ))+")
 _APPENDIX = re.compile(
     r"\s*(?:Original exception: |LiteLLM Retried: |Traceback \(most recent|This looks like a bug in).*$",
     re.DOTALL,

@@ -8,9 +8,12 @@ from urllib.parse import urlsplit, urlunsplit
 from .function import HostError
 from .litellm_errors import provider_error, provider_secrets
 from .litellm_library import LitellmLibrary
+from .openai_chat import StreamedReply, chat_messages, chat_tools
 from .providers import Completion, CompletionRequest
 
 _TIMEOUT_S = 600.0  # between two pieces of an answer; reasoning models are silent for minutes
+_JSON_OR_TOOLS = ("gemini", "vertex_ai")
+"""Providers that refuse a request which has tools and asks for JSON too."""
 _WAYS_OUT = (
     "set LITELLM_API_URL and LITELLM_API_KEY for an OpenAI-compatible endpoint, "
     "or CHIDORI_TEST_LLM_RESPONSE to a fixed answer for a dry run"
@@ -92,7 +95,7 @@ async def _stream(
     litellm: Any, request: CompletionRequest, target: _Target, on_delta: Callable[[str], None]
 ) -> Completion:
     stream = await litellm.acompletion(**_arguments(litellm, request, target))
-    texts: list[str] = []
+    reply = StreamedReply()
     finish_reason: str | None = None
     usage: Any = None
     try:
@@ -101,21 +104,19 @@ async def _stream(
             if not chunk.choices:
                 continue
             finish_reason = chunk.choices[0].finish_reason or finish_reason
-            if text := chunk.choices[0].delta.content:
-                texts.append(text)
+            if text := reply.add(chunk.choices[0].delta):
                 on_delta(text)
         # litellm counts tokens itself when the provider sent no usage; only the chunks as received tell.
         reported = any(getattr(chunk, "usage", None) for chunk in stream.chunks)
     finally:
         await stream.aclose()
-    return Completion("".join(texts), target.label, finish_reason, _token_usage(usage) if reported else None)
+    return Completion(reply.blocks(), target.label, finish_reason, _token_usage(usage) if reported else None)
 
 
 def _arguments(litellm: Any, request: CompletionRequest, target: _Target) -> dict[str, Any]:
-    system = [] if request.system is None else [{"role": "system", "content": request.system}]
     arguments: dict[str, Any] = {
         **target.options,
-        "messages": [*system, {"role": "user", "content": request.text}],
+        "messages": chat_messages(request),
         "stream": True,
         "stream_options": {"include_usage": True},
         "timeout": _TIMEOUT_S,
@@ -126,7 +127,9 @@ def _arguments(litellm: Any, request: CompletionRequest, target: _Target) -> dic
         arguments["max_tokens"] = request.max_tokens
     if request.temperature is not None:
         arguments["temperature"] = request.temperature
-    if request.json_object:
+    if request.tools:
+        arguments["tools"] = chat_tools(request.tools)
+    if request.json_object and not (request.tools and target.label in _JSON_OR_TOOLS):
         supported = litellm.get_supported_openai_params(target.options["model"]) or ()
         if "response_format" in supported:
             arguments["response_format"] = {"type": "json_object"}

@@ -3,30 +3,27 @@
 import asyncio
 import hashlib
 import random
-import re
 from collections.abc import Awaitable, Callable, Mapping
-from contextlib import suppress
 from functools import partial
 from typing import Any
 from uuid import uuid4
 
 import orjson
 
-from .foreign_json import recordable_json
 from .function import HostCall, HostError, HostFunction, HostResult, HostServices, JsonObject
 from .litellm_library import LitellmLibrary
 from .providers import Completion, CompletionRequest, Provider, ProviderError
+from .reply_json import json_text, shortened
 from .test_provider import FixedTextProvider
+from .tool_turns import conversation, offered_tools, turn_result
 from .unicode import without_lone_surrogates
 
 DEFAULT_MODEL = "claude-sonnet-4-5"
 _ATTEMPTS = 3
 _FIRST_WAIT_S = 0.5
 _JITTER = 0.1
-_OPTIONS = ("system", "max_tokens", "temperature", "format", "strict")
-_NOT_SENT = ("type", "strict")
-_SHOWN_REPLY = 200
-_FENCED = re.compile(r"```(?:json)?[ \t]*\n(.*?)\n?[ \t]*```", re.DOTALL | re.IGNORECASE)
+_OPTIONS = ("system", "max_tokens", "temperature", "format", "strict", "tools", "turn", "max_turns", "messages")
+_NOT_SENT = ("type", "strict", "turn", "max_turns")
 
 Sleep = Callable[[float], Awaitable[None]]
 
@@ -54,46 +51,61 @@ def record_args(args: JsonObject, default_model: str | None) -> JsonObject:
 async def run_prompt(call: HostCall, services: HostServices, *, sleep: Sleep = asyncio.sleep) -> HostResult:
     """Answer one prompt. The value is the reply's text, or with ``format: "json"`` what it says.
 
+    With ``tools`` (a turn of a tool loop) it is the wire contract's turn; what a JSON reply says is its ``value``.
     ``sleep`` waits between attempts, in seconds.
 
     Raises:
-        HostError: the provider failed for good, none is configured, or the reply is not the JSON asked for.
+        HostError: the provider failed for good, none is configured, a tool is unknown, or the reply is not the
+            JSON asked for.
     """
+    request = await _request(call.args, services)
     attempts: list[JsonObject] = []
-    completion = await _with_retries(call, services, _provider(services), attempts, sleep)
+    completion = await _with_retries(call, services, request, attempts, sleep)
+    notes = {
+        "provider": services.secrets.redact(completion.provider),
+        **_notes(completion, call.args, attempts),
+    }
+    if "tools" not in call.args:
+        return HostResult(_said(completion, call.args, notes), completion.token_usage, notes)
+    turn = turn_result(completion, call.args.get("turn", 1), request.messages)
+    if request.json_object and not completion.tool_calls:
+        turn["value"] = orjson.Fragment(_said(completion, call.args, notes))
+    return HostResult(orjson.dumps(turn), completion.token_usage, notes)
+
+
+def _said(completion: Completion, args: Mapping[str, Any], notes: Mapping[str, Any]) -> bytes:
+    """The reply's text, or the JSON that was asked for, as JSON text."""
     reply = without_lone_surrogates(completion.text)
-    provider = services.secrets.redact(completion.provider)
-    notes = {"provider": provider, **_notes(completion, reply, call.args, attempts)}
-    if call.args.get("format") != "json":
-        return HostResult(orjson.dumps(reply), completion.token_usage, notes)
+    if args.get("format") != "json":
+        return orjson.dumps(reply)
     try:
-        return HostResult(_json_text(reply), completion.token_usage, notes)
+        return json_text(reply)
     except ValueError as error:
-        if call.args.get("strict") is False:
-            return HostResult(orjson.dumps(reply), completion.token_usage, notes)
+        if args.get("strict") is False:
+            return orjson.dumps(reply)
         raise HostError(
             _not_json(reply, notes),
-            data={"model": call.args["model"]},
+            data={"model": args["model"]},
             notes=notes,
             token_usage=completion.token_usage,
         ) from error
 
 
 def _provider(services: HostServices) -> Provider:
-    fixed_text = services.settings.test_llm_response
-    if fixed_text is not None:
-        return FixedTextProvider(fixed_text)
+    settings = services.settings
+    if settings.test_llm_response is not None:
+        return FixedTextProvider(settings.test_llm_response, settings.test_llm_tool_call)
     from .litellm_provider import LitellmProvider  # its error texts need ssl and email, which other runs save
 
     library = services.resources.get(LitellmLibrary, LitellmLibrary)
-    return LitellmProvider(library, services.settings.environ)
+    return LitellmProvider(library, settings.environ)
 
 
 async def _with_retries(
-    call: HostCall, services: HostServices, provider: Provider, attempts: list[JsonObject], sleep: Sleep
+    call: HostCall, services: HostServices, request: CompletionRequest, attempts: list[JsonObject], sleep: Sleep
 ) -> Completion:
     """The first completion of at most three attempts; the failed ones are added to ``attempts``."""
-    request = _request(call.args)
+    provider = _provider(services)
     while True:
         try:
             return await _attempt(call, services, provider, request)
@@ -147,7 +159,7 @@ async def _attempt(
     return completion
 
 
-def _request(args: Mapping[str, Any]) -> CompletionRequest:
+async def _request(args: Mapping[str, Any], services: HostServices) -> CompletionRequest:
     return CompletionRequest(
         model=args["model"],
         text=args["text"],
@@ -155,10 +167,12 @@ def _request(args: Mapping[str, Any]) -> CompletionRequest:
         max_tokens=args.get("max_tokens"),
         temperature=args.get("temperature"),
         json_object=args.get("format") == "json",
+        tools=await offered_tools(args["tools"], services.tools) if "tools" in args else (),
+        messages=conversation(args.get("messages", ())),
     )
 
 
-def _notes(completion: Completion, reply: str, args: Mapping[str, Any], attempts: list[JsonObject]) -> dict[str, Any]:
+def _notes(completion: Completion, args: Mapping[str, Any], attempts: list[JsonObject]) -> dict[str, Any]:
     notes: dict[str, Any] = {}
     warnings: list[str] = []
     if attempts:
@@ -167,30 +181,16 @@ def _notes(completion: Completion, reply: str, args: Mapping[str, Any], attempts
         notes["finish_reason"] = "length"
         cap = args.get("max_tokens")
         warnings.append(f"the reply was cut at {'the token cap' if cap is None else f'max_tokens={cap}'}")
-    if not reply:
+    if not completion.text and not ("tools" in args and completion.tool_calls):
         warnings.append("the reply is empty")
     if warnings:
         notes["warnings"] = warnings
     return notes
 
 
-def _json_text(reply: str) -> bytes:
-    """The JSON value that a reply is, or that stands in its first code fence, as JSON text.
-
-    Raises:
-        ValueError: there is none.
-    """
-    fenced = _FENCED.search(reply)
-    candidates = [reply] if fenced is None else [reply, fenced.group(1)]
-    for candidate in candidates:
-        with suppress(ValueError):
-            return recordable_json(candidate)
-    raise ValueError("no JSON value")
-
-
 def _not_json(reply: str, notes: Mapping[str, Any]) -> str:
-    shown = reply[:_SHOWN_REPLY] + (" …" if len(reply) > _SHOWN_REPLY else "")
     reasons = "".join(f" ({warning})" for warning in notes.get("warnings", ()))
+    shown = shortened(reply)
     return f'prompt: the reply did not parse as JSON{reasons}; strict: false gives it as text. It was: "{shown}"'
 
 

@@ -4,10 +4,44 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
+from .function import ToolDefinition
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCall:
+    """A model's wish to call a tool. ``arguments`` is what it gave for them: JSON text, if it made no mistake."""
+
+    id: str
+    name: str
+    arguments: str
+
+
+@dataclass(frozen=True, slots=True)
+class AssistantMessage:
+    """What the model said in an earlier turn; ``content`` is its text."""
+
+    content: str
+    tool_calls: tuple[ToolCall, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ToolMessage:
+    """What a tool call of an earlier turn gave; ``is_error`` says that it failed and ``content`` why."""
+
+    tool_call_id: str
+    content: str
+    is_error: bool = False
+
+
+Message = AssistantMessage | ToolMessage
+
 
 @dataclass(frozen=True, slots=True)
 class CompletionRequest:
-    """One request to a model. ``json_object`` asks for a JSON object where the provider knows how."""
+    """One request to a model. ``json_object`` asks for a JSON object where the provider knows how.
+
+    ``tools`` are those that the model may call; ``messages`` is the conversation after ``text``.
+    """
 
     model: str
     text: str
@@ -15,6 +49,8 @@ class CompletionRequest:
     max_tokens: int | None = None
     temperature: float | None = None
     json_object: bool = False
+    tools: tuple[ToolDefinition, ...] = ()
+    messages: tuple[Message, ...] = ()
 
 
 TEST_PROVIDER = "test"
@@ -25,14 +61,24 @@ TEST_PROVIDER = "test"
 class Completion:
     """A model's whole reply. ``provider`` names who gave it, without credentials.
 
-    ``token_usage`` has the fields of a call record, or is None when the provider did not say; ``finish_reason`` is
-    OpenAI's (``stop``, ``length``, …).
+    ``blocks`` are its texts and tool calls in the order received. ``token_usage`` has the fields of a call record,
+    or is None when the provider did not say; ``finish_reason`` is OpenAI's (``stop``, ``length``, …).
     """
 
-    text: str
+    blocks: tuple[str | ToolCall, ...]
     provider: str
     finish_reason: str | None = None
     token_usage: Mapping[str, int] | None = None
+
+    @property
+    def text(self) -> str:
+        """All text of the reply, ``""`` when there is none."""
+        return "".join(block for block in self.blocks if isinstance(block, str))
+
+    @property
+    def tool_calls(self) -> tuple[ToolCall, ...]:
+        """The tools that the model wants called."""
+        return tuple(block for block in self.blocks if isinstance(block, ToolCall))
 
 
 class ProviderError(Exception):

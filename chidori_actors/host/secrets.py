@@ -72,8 +72,10 @@ class Secrets:
         """Whether ``text`` contains a placeholder that this run made."""
         return any(self._is_ours(found) for found in _PLACEHOLDER.finditer(text))
 
-    def fill(self, text: str, host: str, port: int) -> str:
+    def fill(self, text: str, host: str, port: int | None) -> str:
         """``text`` with this run's placeholders replaced by their values, to be sent to ``host`` at ``port``.
+
+        A server that is a process of this machine is the host ``mcp:name``, in lower case, without a port.
 
         Raises:
             HostError: a policy rule binds a variable to other hosts, or the variable is not set any more.
@@ -109,14 +111,15 @@ class Secrets:
     def _is_ours(self, found: re.Match[str]) -> bool:
         return hmac.compare_digest(found[0], self.placeholder(found[1]))
 
-    def _filled(self, found: re.Match[str], host: str, port: int) -> str:
+    def _filled(self, found: re.Match[str], host: str, port: int | None) -> str:
         if not self._is_ours(found):
             return found[0]
         name = found[1]
         hosts = self._allowed_hosts(name)
         if hosts is not None and not names_host(hosts, host, port):
+            destination = host if port is None else f"{host}:{port}"
             raise HostError(
-                f"policy: {name} may be sent only to {', '.join(hosts) or 'no host'}, not to {host}:{port}; "
+                f"policy: {name} may be sent only to {', '.join(hosts) or 'no host'}, not to {destination}; "
                 f"add the host to the `hosts` of the rule env:{name} to allow it"
             )
         return self.reveal(name)

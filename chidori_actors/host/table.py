@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from functools import cache
 
-from . import checkpoint, env, http, log, memory, prompt, template, timer
+from . import call_agent, checkpoint, env, http, log, memory, parallel, prompt, template, timer, tool
 from . import input as input_function
 from .function import HostFunction
 
@@ -11,5 +11,5 @@ from .function import HostFunction
 @cache
 def host_functions() -> Mapping[str, HostFunction]:
     """Every host function by the name that records use."""
-    modules = (checkpoint, env, http, input_function, log, memory, prompt, template, timer)
+    modules = (call_agent, checkpoint, env, http, input_function, log, memory, parallel, prompt, template, timer, tool)
     return {module.FUNCTION.name: module.FUNCTION for module in modules}

@@ -5,7 +5,7 @@ import hashlib
 import zstandard
 
 from ..errors import StoreError
-from .store import Store, Write
+from .store import Database, Store, Write
 
 _LEVEL = 3
 DAMAGED_HINT = "restore the store from a backup, or start the run anew; other runs are not touched by it"
@@ -15,6 +15,13 @@ def blob_write(data: bytes) -> tuple[str, Write]:
     """The SHA-256 of ``data`` (hexadecimal) and the write that stores it."""
     digest = hashlib.sha256(data)
     return digest.hexdigest(), Write("blobs", digest.digest(), zstandard.compress(data, _LEVEL))
+
+
+def _stored(store: Store, key: bytes) -> bytes | None:
+    """The stored form; ``collection`` may hold it as condemned for a while, or be putting it back right now."""
+    databases: tuple[Database, ...] = ("blobs", "condemned", "blobs")
+    found = (store.get(database, key) for database in databases)
+    return next((value for value in found if value is not None), None)
 
 
 def get_blob(store: Store, digest: str, what: str = "a value") -> bytes:
@@ -27,7 +34,7 @@ def get_blob(store: Store, digest: str, what: str = "a value") -> bytes:
         key = bytes.fromhex(digest)
     except ValueError:
         key = b""
-    stored = store.get("blobs", key) if key else None
+    stored = _stored(store, key) if key else None
     if stored is not None:
         try:
             data = zstandard.decompress(stored)

@@ -85,7 +85,7 @@ def export_checkpoint(
 ) -> bytes:
     """The checkpoint file of a run; ``entries`` is its lane as it counts (``apply_retries``)."""
     started = {entry.ordinal: entry for entry in entries if isinstance(entry, Started)}
-    settled = {entry.index: entry for entry in entries if isinstance(entry, Settled)}
+    settled = {entry.index: entry for entry in entries if isinstance(entry, Settled) and not entry.inherited}
     call_log = []
     for record in call_records(entries, origin_run_id=meta.origin_run_id):
         ended = settled[record["index"]]

@@ -155,13 +155,7 @@ class Committer:
                     hint="resume the run: nothing that was recorded is lost",
                 )
                 return
-        for write in submission.writes:
-            if write.value is None:
-                transaction.delete(write.key, db=databases[write.database])
-            else:
-                transaction.put(
-                    write.key, write.value, db=databases[write.database], overwrite=write.database != "blobs"
-                )
+        self._environment.apply(transaction, submission.writes)
         if submission.counter is not None:
             stored = transaction.get(submission.counter, db=databases["meta"])
             submission.count = int.from_bytes(stored or b"", "big") + 1

@@ -1,4 +1,4 @@
-"""Opening an LMDB environment as a store, its transactions, and its failures in words.
+"""Opening an LMDB environment as a store, and its transactions.
 
 LMDB's behaviour relied on here (lmdb.h of 0.9, and tried with py-lmdb 3.0): a map larger than the disk costs
 address space only; ``set_mapsize`` must not run while this process has a transaction open, and nothing checks
@@ -6,80 +6,30 @@ it; a file that is shorter than its own page count kills the reader with SIGBUS;
 room for only in part is reported as EIO, one it had no room for at all as ENOSPC.
 """
 
-import errno
 import os
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import lmdb
 
 from ..errors import StoreError
 from ..settings import Durability
-from .writes import DATABASES
+from .locks import DirectoryLock
+from .store_errors import store_error
+from .writes import DATABASES, Write
 
-FORMAT = 1
+FORMAT = 2
 FORMAT_KEY = b"format"
 DATA_FILE = "data.mdb"
 LEASES = "leases"
-_OWN_NAMES = frozenset({DATA_FILE, "lock.mdb", LEASES})
+_COMPACTED = "data.mdb.compacted"
+_OWN_NAMES = frozenset({DATA_FILE, _COMPACTED, "lock.mdb", LEASES})
 _GIB = 1 << 30
 _MAP_SIZES = (256 * _GIB, 64 * _GIB, 16 * _GIB, 4 * _GIB, _GIB)
 _MAX_READERS = 4096
 _SPARE_READERS = 4
-_ROOM = 1 << 20  # a disk with less than this free is called full
-_NO_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
-_REFUSED = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
-_CORRUPTED = (lmdb.CorruptedError, lmdb.InvalidError, lmdb.PageNotFoundError, lmdb.PageFullError)
-
-
-def store_error(error: Exception, path: Path) -> StoreError:
-    """What went wrong with the store at ``path`` and how to get out, from an LMDB or an OS error."""
-    code = error.errno if isinstance(error, OSError) else getattr(error, "code", None)
-    if code in _NO_SPACE or isinstance(error, lmdb.DiskError) or (code == errno.EIO and _is_full(path)):
-        return StoreError(
-            f"the disk that holds {path} is full",
-            hint="free some space and resume: nothing that was recorded is lost",
-        )
-    if isinstance(error, lmdb.MapFullError):
-        return StoreError(
-            f"the store {path} has no room left in this process's memory map",
-            hint="raise the limit on address space (ulimit -v) and resume: nothing that was recorded is lost",
-        )
-    if code in _REFUSED or isinstance(error, lmdb.ReadonlyError):
-        return StoreError(
-            f"the store {path} cannot be written: permission denied or read-only",
-            hint="give this user write access to it, or set CHIDORI_DB_PATH to another directory",
-        )
-    if isinstance(error, lmdb.VersionMismatchError):
-        return StoreError(
-            f"the store {path} was written by another version of LMDB",
-            hint="use the version that wrote it, or set CHIDORI_DB_PATH to another directory",
-        )
-    if isinstance(error, _CORRUPTED):
-        return StoreError(
-            f"the store {path} is damaged: {_reason(error)}",
-            hint="restore it from a backup, or move it away to begin a new one",
-        )
-    return StoreError(
-        f"the store {path} failed: {_reason(error)}",
-        hint="see that the disk is well and has room, then run the command again",
-    )
-
-
-def _is_full(path: Path) -> bool:
-    try:
-        room = os.statvfs(path)
-    except OSError:
-        return False
-    return room.f_bavail * room.f_frsize < _ROOM
-
-
-def _reason(error: Exception) -> str:
-    if isinstance(error, OSError):
-        return error.strerror or str(error)
-    return str(error) or type(error).__name__
 
 
 class _Gate:
@@ -110,17 +60,14 @@ class _Gate:
 class Environment:
     """An open LMDB environment with the store's databases."""
 
-    def __init__(self, path: Path, environment: lmdb.Environment) -> None:
+    def __init__(self, path: Path, environment: lmdb.Environment, lock: DirectoryLock) -> None:
         self.path = path
         self._environment = environment
+        self._lock = lock
         self._gate = _Gate()
-        try:
-            with environment.begin(write=True) as transaction:
-                self.databases = _databases(path, environment, transaction)
-            environment.reader_check()
-        except BaseException:
-            environment.close()
-            raise
+        with environment.begin(write=True) as transaction:
+            self.databases = _databases(path, environment, transaction)
+        environment.reader_check()
 
     @contextmanager
     def transaction(self, *, write: bool = False) -> Iterator["lmdb.Transaction[bytes]"]:
@@ -153,29 +100,88 @@ class Environment:
             with self._gate.alone():
                 self._environment.set_mapsize(0)
 
+    def apply(self, transaction: "lmdb.Transaction[bytes]", writes: Sequence[Write]) -> None:
+        """Make the writes within the transaction."""
+        for write in writes:
+            database = self.databases[write.database]
+            if write.value is None:
+                transaction.delete(write.key, db=database)
+            else:
+                transaction.put(write.key, write.value, db=database, overwrite=write.database != "blobs")
+
+    def replace_with_compacted(self) -> None:
+        """Put a copy without free pages in the place of the data file, and close. Only when open ``alone``.
+
+        The old file stays until the copy is on the disk; a copy that was cut off is overwritten by the next.
+
+        Raises:
+            StoreError: the copy cannot be written, or the data file is damaged; the store is as it was.
+        """
+        copy = self.path / _COMPACTED
+        try:
+            descriptor = os.open(copy, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+            try:
+                self._environment.copyfd(descriptor, compact=True)
+                os.fsync(descriptor)
+            except BaseException:
+                copy.unlink()
+                raise
+            finally:
+                os.close(descriptor)
+            self._environment.close()
+            copy.replace(self.path / DATA_FILE)
+            self._lock.sync()
+        except (lmdb.Error, OSError) as error:
+            raise store_error(error, self.path) from error
+        finally:
+            self.close()
+
     def close(self) -> None:
-        """Close it; no transaction may be open."""
+        """Close it; no transaction may be open. Idempotent."""
         with self._gate.alone():
             self._environment.close()
+        self._lock.close()
 
 
-def open_environment(path: Path, *, durability: Durability, create: bool) -> Environment:
+def open_environment(path: Path, *, durability: Durability, create: bool, alone: bool = False) -> Environment:
     """Open the store at ``path``, a directory; with ``create`` make it when there is none.
 
+    ``alone``: nobody else, in this process or another, may have it open until it is closed.
+
     Raises:
-        StoreError: there is no store, something else is there, a newer version wrote it, or it is unusable.
+        StoreError: there is no store, something else is there, another version wrote it, it is unusable or in use.
     """
     try:
         _check_place(path, create)
-        raw = _open_mapped(path, durability)
         try:
-            _fill_to_length(path, raw)
-        except BaseException:
-            raw.close()
-            raise
-        return Environment(path, raw)
+            lock = DirectoryLock(path, alone=alone)
+        except BlockingIOError:
+            raise _in_use(path, alone) from None
+        return _open_locked(path, durability, lock)
     except (lmdb.Error, OSError) as error:
         raise store_error(error, path) from error
+
+
+def _in_use(path: Path, alone: bool) -> StoreError:
+    if alone:
+        return StoreError(
+            f"the store {path} is in use",
+            hint="stop the runs and servers that use it, in other terminals too, then run the command again",
+        )
+    return StoreError(
+        f"the store {path} is being compacted", hint="run the command again when the compaction has ended"
+    )
+
+
+def _open_locked(path: Path, durability: Durability, lock: DirectoryLock) -> Environment:
+    with ExitStack() as undo:
+        undo.callback(lock.close)
+        raw = _open_mapped(path, durability)
+        undo.callback(raw.close)
+        _fill_to_length(path, raw)
+        environment = Environment(path, raw, lock)
+        undo.pop_all()
+    return environment
 
 
 def _check_place(path: Path, create: bool) -> None:
@@ -250,7 +256,7 @@ def _fill_to_length(path: Path, environment: lmdb.Environment) -> None:
 def _databases(
     path: Path, environment: lmdb.Environment, transaction: "lmdb.Transaction[bytes]"
 ) -> dict[str, "lmdb._Database"]:
-    """The handles of our databases, made in a new store; refuses a store that is not ours or too new."""
+    """The handles of our databases, made in a new store; refuses a store that is not ours or of another format."""
     try:
         meta = environment.open_db(b"meta", txn=transaction, create=False)
         written = transaction.get(FORMAT_KEY, db=meta)
@@ -276,6 +282,12 @@ def _check_format(path: Path, written: bytes) -> None:
         raise StoreError(
             f"the store {path} is damaged: its format number is {written[:20]!r}",
             hint="restore it from a backup, or move it away to begin a new one",
+        )
+    if int(written) < FORMAT:
+        raise StoreError(
+            f"the store {path} was written by a development version of chidori-actors "
+            f"(format {int(written)}, this version knows {FORMAT})",
+            hint="move it away to begin a new one, or set CHIDORI_DB_PATH to another directory",
         )
     if int(written) > FORMAT:
         raise StoreError(

@@ -6,8 +6,11 @@ none. Texts are never parsed here, so numbers and escapes come back byte for byt
 """
 
 import json
+import re
 import zlib
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import fields
+from typing import TYPE_CHECKING, Any
 
 import orjson
 
@@ -15,8 +18,12 @@ from ..errors import StoreError
 from .blobs import DAMAGED_HINT, blob_write, get_blob
 from .store import Store, Write
 
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
 INLINE_LIMIT = 4096
 _RAW = "raw"
+_DIGEST = re.compile(rb'"([0-9a-f]{64})"')
 _CRC_BYTES = 4
 
 JsonObject = dict[str, Any]
@@ -47,6 +54,30 @@ def unframe(store: Store, value: bytes, what: str) -> tuple[JsonObject, list[byt
     Raises:
         StoreError: the value is damaged, or a blob of it is.
     """
+    header, places, rest = _split(store, value, what)
+    texts: list[bytes | None] = []
+    for place in places:
+        if isinstance(place, str):
+            texts.append(get_blob(store, place, what))
+        elif place is None:
+            texts.append(None)
+        else:
+            texts.append(rest[:place])
+            rest = rest[place:]
+    return header, texts
+
+
+def read_header(store: Store, value: bytes, what: str) -> JsonObject:
+    """The header alone, without a look at the texts.
+
+    Raises:
+        StoreError: the value is damaged.
+    """
+    return _split(store, value, what)[0]
+
+
+def _split(store: Store, value: bytes, what: str) -> tuple[JsonObject, list[Any], bytes]:
+    """Header, places of the texts, and the texts that follow."""
     body = value[_CRC_BYTES:]
     if len(value) < _CRC_BYTES or zlib.crc32(body).to_bytes(_CRC_BYTES, "big") != value[:_CRC_BYTES]:
         raise damaged(store, what)
@@ -58,16 +89,33 @@ def unframe(store: Store, value: bytes, what: str) -> tuple[JsonObject, list[byt
     places = header.pop(_RAW, None) if isinstance(header, dict) else None
     if not isinstance(places, list):
         raise damaged(store, what)
-    texts: list[bytes | None] = []
-    for place in places:
-        if isinstance(place, str):
-            texts.append(get_blob(store, place, what))
-        elif place is None:
-            texts.append(None)
-        else:
-            texts.append(rest[:place])
-            rest = rest[place:]
-    return header, texts
+    return header, places, rest
+
+
+def frame_fields(instance: "DataclassInstance", texts: Sequence[str]) -> tuple[bytes, list[Write]]:
+    """A dataclass as a framed value: the fields named by ``texts`` are its texts, the others its header."""
+    header = {field.name: getattr(instance, field.name) for field in fields(instance) if field.name not in texts}
+    return frame(header, tuple(getattr(instance, name) for name in texts))
+
+
+def unframe_fields(
+    store: Store, value: bytes, what: str, kind: "type[DataclassInstance]", texts: Sequence[str]
+) -> dict[str, Any]:
+    """The fields of a ``kind`` from what ``frame_fields`` made; those that it did not have then are left out.
+
+    Raises:
+        StoreError: the value is damaged, or a blob of it is.
+    """
+    header, found = unframe(store, value, what)
+    if len(found) != len(texts):
+        raise damaged(store, what)
+    known = {field.name: header[field.name] for field in fields(kind) if field.name in header}
+    return {**known, **dict(zip(texts, found, strict=True))}
+
+
+def blob_references(value: bytes) -> list[bytes]:
+    """The keys of all blobs that a framed value, damaged or not, may refer to, and perhaps of some that it does not."""
+    return [bytes.fromhex(digest.decode()) for digest in _DIGEST.findall(value)]
 
 
 def damaged(store: Store, what: str) -> StoreError:

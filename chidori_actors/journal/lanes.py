@@ -1,82 +1,68 @@
 """An actor's lane: what it called and what came back, in the order it happened."""
 
 import struct
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Iterable, Iterator
 
 from ..errors import StoreError
+from .bases import LanePart, lane_base, lane_parts
 from .blobs import DAMAGED_HINT
-from .framing import JsonObject, damaged, frame, unframe
+from .entries import (
+    CANCELLED,
+    OUTCOME_UNKNOWN,
+    SETTLED,
+    STARTED,
+    Entry,
+    Retried,
+    Settled,
+    Started,
+    frame_entry,
+    unframe_entry,
+)
+from .framing import JsonObject, read_header
 from .store import Store, Write
 
-CANCELLED = "cancelled"
-OUTCOME_UNKNOWN = "outcome unknown"
+__all__ = [
+    "CANCELLED",
+    "OUTCOME_UNKNOWN",
+    "RUN_LANES",
+    "Entry",
+    "Retried",
+    "Settled",
+    "Started",
+    "apply_retries",
+    "encode_entry",
+    "lane_length",
+    "last_counters",
+    "last_seq",
+    "new_lane",
+    "read_lane",
+]
+
+RUN_LANES = 1 << 32
+"""A run's lanes are its root lane, which is a multiple of this, and those up to the next multiple."""
 
 _KEY = struct.Struct(">QQ")
 _LANE = struct.Struct(">Q")
 _COUNTER = b"lanes"
 
 
-@dataclass(frozen=True, slots=True)
-class Started:
-    """A call left the VM.
-
-    ``ordinal`` counts the actor's calls from 1, ``seq`` those of the run. ``after`` is the number of
-    settlements that the VM had been given when it made the call, or -1 when that is unknown (a checkpoint
-    of another implementation). ``attempt`` is one more than the number of ``Retried`` entries before it: two
-    different calls can have one ordinal in different attempts. ``args`` is JSON text; ``site`` is the stack frame
-    that made the call, in the transformed source.
-    """
-
-    ordinal: int
-    seq: int
-    after: int
-    function: str
-    args: bytes
-    at_ms: int
-    site: str | None = None
-    parent_seq: int | None = None
-    attempt: int = 1
-
-
-@dataclass(frozen=True, slots=True)
-class Settled:
-    """A call ended: with ``value`` (JSON text), with ``error`` (``{message, name, data}``), or ``cancelled``.
-
-    ``index`` is its place in the run-wide order of settlements. ``notes`` are extra fields of the record.
-    """
-
-    ordinal: int
-    index: int
-    at_ms: int
-    duration_ms: float
-    value: bytes | None = None
-    error: Mapping[str, Any] | None = None
-    cancelled: str | None = None
-    token_usage: Mapping[str, int] | None = None
-    notes: Mapping[str, Any] = field(default_factory=dict)
-
-    @property
-    def delivered(self) -> bool:
-        """Whether the VM was given it; a cancelled call stays pending there."""
-        return self.cancelled is None
-
-
-@dataclass(frozen=True, slots=True)
-class Retried:
-    """The settlement of that call is taken back: the call is made again."""
-
-    ordinal: int
-    at_ms: int
-
-
-Entry = Started | Settled | Retried
-
-
 async def new_lane(store: Store) -> int:
-    """A lane id that no other actor of the store has; the first is 1."""
-    return await store.increment(_COUNTER)
+    """The root lane of a new run, which no other run of the store has; the first is ``RUN_LANES``.
+
+    Its other actors' lanes are this one + 1, + 2, …; whoever drives the run gives them out.
+    """
+    return await store.increment(_COUNTER) * RUN_LANES
+
+
+def run_lanes_prefix(root_lane: int) -> bytes:
+    """What the keys that begin with a lane of the run have in common.
+
+    Raises:
+        ValueError: it is not a root lane.
+    """
+    if root_lane <= 0 or root_lane % RUN_LANES:
+        raise ValueError(f"{root_lane} is not the root lane of a run")
+    return (root_lane // RUN_LANES).to_bytes(4, "big")
 
 
 def encode_entry(lane: int, number: int, entry: Entry) -> list[Write]:
@@ -84,119 +70,99 @@ def encode_entry(lane: int, number: int, entry: Entry) -> list[Write]:
 
     The entry itself is the last of them; args and value of more than 4 KB go to ``blobs``.
     """
-    if isinstance(entry, Settled):
-        value, writes = frame(_settled_header(entry), (entry.value,))
-    elif isinstance(entry, Started):
-        value, writes = frame(_started_header(entry), (entry.args,))
-    else:
-        value, writes = frame({"t": "retried", "o": entry.ordinal, "at": entry.at_ms}, ())
+    value, writes = frame_entry(entry)
     writes.append(Write("lanes", _KEY.pack(lane, number), value))
     return writes
-
-
-def _started_header(entry: Started) -> JsonObject:
-    header: JsonObject = {
-        "t": "started",
-        "o": entry.ordinal,
-        "seq": entry.seq,
-        "after": entry.after,
-        "f": entry.function,
-        "at": entry.at_ms,
-    }
-    if entry.site is not None:
-        header["site"] = entry.site
-    if entry.parent_seq is not None:
-        header["parent"] = entry.parent_seq
-    if entry.attempt != 1:
-        header["attempt"] = entry.attempt
-    return header
-
-
-def _settled_header(entry: Settled) -> JsonObject:
-    header: JsonObject = {
-        "t": "settled",
-        "o": entry.ordinal,
-        "i": entry.index,
-        "at": entry.at_ms,
-        "ms": entry.duration_ms,
-    }
-    if entry.error is not None:
-        header["error"] = dict(entry.error)
-    if entry.cancelled is not None:
-        header["cancelled"] = entry.cancelled
-    if entry.token_usage is not None:
-        header["usage"] = dict(entry.token_usage)
-    if entry.notes:
-        header["notes"] = dict(entry.notes)
-    return header
 
 
 def read_lane(store: Store, lane: int, *, start: int = 0, limit: int | None = None) -> Iterator[Entry]:
     """The entries from place ``start`` on (at most ``limit``), as they were written, ``Retried`` included.
 
+    Those that the lane shares with its base (``bases``) come first.
+
     Raises:
         StoreError: an entry is missing or damaged; the message names it.
     """
     number = start
-    for key, value in store.scan("lanes", _LANE.pack(lane), start=_KEY.pack(lane, start), limit=limit):
-        found = _KEY.unpack(key)[1] if len(key) == _KEY.size else None
-        if found != number:
-            raise StoreError(
-                f"entry {number} of lane {lane} in the store {store.path} is missing",
-                hint=DAMAGED_HINT,
-            )
-        yield _decode(store, value, f"entry {number} of lane {lane}")
-        number += 1
+    end = None if limit is None else start + limit
+    for part in lane_parts(store, lane, start):
+        stops = [stop for stop in (part.stop, end) if stop is not None]
+        left = min(stops) - number if stops else None
+        prefix, first = _LANE.pack(part.lane), _KEY.pack(part.lane, number)
+        for key, value in store.scan("lanes", prefix, start=first, limit=left):
+            found = _KEY.unpack(key)[1] if len(key) == _KEY.size else None
+            if found != number:
+                raise _missing(store, part.lane, number)
+            yield unframe_entry(store, value, f"entry {number} of lane {part.lane}")
+            number += 1
+        if part.stop is not None and number < min(stops):
+            raise _missing(store, part.lane, number)
+
+
+def _missing(store: Store, lane: int, number: int) -> StoreError:
+    return StoreError(f"entry {number} of lane {lane} in the store {store.path} is missing", hint=DAMAGED_HINT)
 
 
 def lane_length(store: Store, lane: int) -> int:
-    """How many entries the lane has, which is the next one's number."""
-    for key, _ in store.scan("lanes", _LANE.pack(lane), reverse=True, limit=1):
+    """How many entries the lane has, those shared with its base included, which is the next one's number."""
+    for key in store.keys("lanes", _LANE.pack(lane), reverse=True, limit=1):
         return int.from_bytes(key[_LANE.size :], "big") + 1
+    base = lane_base(store, lane)
+    return 0 if base is None else base.length
+
+
+def last_counters(store: Store, lane: int) -> tuple[int, int]:
+    """The highest ``seq`` of a call and the highest ``index`` of a settlement in the lane, 0 when there is none.
+
+    Both ascend along a lane, so its end is enough. After a retry they begin anew above those of the entries that
+    count; what it took back is passed over. In a lane from a checkpoint of another implementation they need not
+    ascend: all of it is read.
+
+    Raises:
+        StoreError: an entry is damaged.
+    """
+    seq = index = 0
+    call_seen = settlement_seen = False
+    for header in _headers_from_the_end(store, lane_parts(store, lane)):
+        if header["t"] == STARTED:
+            if header["after"] == -1:
+                return _highest_counters(store, lane)
+            seq = max(seq, header["seq"])
+            call_seen = True
+        elif header["t"] == SETTLED:
+            # An inherited one may have been given to the parent earlier than to this actor.
+            index = max(index, header["i"])
+            settlement_seen = settlement_seen or header["o"] > 0
+        if call_seen and settlement_seen:
+            break
+    return seq, index
+
+
+def _highest_counters(store: Store, lane: int) -> tuple[int, int]:
+    seq = index = 0
+    for header in _headers_from_the_end(store, lane_parts(store, lane)):
+        if header["t"] == STARTED:
+            seq = max(seq, header["seq"])
+        elif header["t"] == SETTLED:
+            index = max(index, header["i"])
+    return seq, index
+
+
+def last_seq(store: Store, part: LanePart) -> int:
+    """The ``seq`` of the last call in that part of a lane or before it, 0 when there is none."""
+    parts = [*lane_parts(store, part.lane)[:-1], part]
+    for header in _headers_from_the_end(store, parts):
+        if header["t"] == STARTED:
+            return int(header["seq"])
     return 0
 
 
-def _decode(store: Store, value: bytes, what: str) -> Entry:
-    header, texts = unframe(store, value, what)
-    try:
-        kind = header["t"]
-        if kind == "started":
-            return _started(header, texts[0] or b"")
-        if kind == "settled":
-            return _settled(header, texts[0])
-        if kind == "retried":
-            return Retried(header["o"], header["at"])
-    except (KeyError, IndexError) as error:
-        raise damaged(store, what) from error
-    raise damaged(store, what)
-
-
-def _started(header: JsonObject, args: bytes) -> Started:
-    return Started(
-        ordinal=header["o"],
-        seq=header["seq"],
-        after=header["after"],
-        function=header["f"],
-        args=args,
-        at_ms=header["at"],
-        site=header.get("site"),
-        parent_seq=header.get("parent"),
-        attempt=header.get("attempt", 1),
-    )
-
-
-def _settled(header: JsonObject, value: bytes | None) -> Settled:
-    return Settled(
-        ordinal=header["o"],
-        index=header["i"],
-        at_ms=header["at"],
-        duration_ms=header["ms"],
-        value=value,
-        error=header.get("error"),
-        cancelled=header.get("cancelled"),
-        token_usage=header.get("usage"),
-        notes=header.get("notes", {}),
-    )
+def _headers_from_the_end(store: Store, parts: Iterable[LanePart]) -> Iterator[JsonObject]:
+    for part in reversed(list(parts)):
+        start = None if part.stop is None else _KEY.pack(part.lane, part.stop - 1)
+        for key, value in store.scan("lanes", _LANE.pack(part.lane), start=start, reverse=True):
+            number = int.from_bytes(key[_LANE.size :], "big")
+            yield read_header(store, value, f"entry {number} of lane {part.lane}")
 
 
 def apply_retries(entries: Iterable[Entry], *, delivered_before: int = 0) -> list[Entry]:

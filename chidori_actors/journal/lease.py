@@ -7,9 +7,9 @@ from datetime import UTC, datetime
 import orjson
 
 from ..errors import RunOwned
-from .environment import store_error
 from .locks import LockFile
 from .store import Store
+from .store_errors import store_error
 from .writes import Fence, Write, epoch_key, owner_key
 
 _ATTEMPTS = 3

@@ -1,4 +1,4 @@
-"""Locks of this process on the runs of a store."""
+"""Locks of this process on a store and on its runs."""
 
 import fcntl
 import hashlib
@@ -39,6 +39,34 @@ class LockFile:
         """Give every run free."""
         self._held.clear()
         os.close(self._descriptor)
+
+
+class DirectoryLock:
+    """A store's directory: shared by all who have the store open, or held alone by one who replaces its file.
+
+    A lock of the open descriptor (flock), so what else this process opens and closes there does not end it; the kernel
+    drops it when the process ends, however it ends.
+    """
+
+    def __init__(self, path: Path, *, alone: bool) -> None:
+        """Raises ``BlockingIOError`` when others hold it so that they exclude this; does not wait."""
+        self._descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        self._closed = False
+        try:
+            fcntl.flock(self._descriptor, (fcntl.LOCK_EX if alone else fcntl.LOCK_SH) | fcntl.LOCK_NB)
+        except BaseException:
+            self.close()
+            raise
+
+    def sync(self) -> None:
+        """Make the names in the directory durable."""
+        os.fsync(self._descriptor)
+
+    def close(self) -> None:
+        """Give it free. Idempotent."""
+        if not self._closed:
+            self._closed = True
+            os.close(self._descriptor)
 
 
 def _offset(run_id: str) -> int:

@@ -58,7 +58,7 @@ def build_manifest(
             {"operation": operation, "state": _state(settlements.get(ordinal))}
             for ordinal, operation in operations.items()
         ],
-        "branch": None,
+        "branch": _branch(meta),
         "call_log_len": len(settlements),
         "snapshot_file": snapshot_file,
         "created_at": rfc3339(meta.updated_at_ms),
@@ -70,6 +70,17 @@ def build_manifest(
             "prelude_version": engine.prelude_version,
         }
     return manifest
+
+
+def _branch(meta: RunMeta) -> JsonObject | None:
+    if meta.branch is None:
+        return None
+    return {
+        "parent_run_id": meta.branch["parent_run_id"],
+        "parallel_op_id": None,
+        "branch_index": None,
+        "at_seq": meta.branch["at_seq"],
+    }
 
 
 def _calls(meta: RunMeta, entries: Sequence[Entry]) -> tuple[dict[int, JsonObject], dict[int, Settled]]:
@@ -87,7 +98,7 @@ def _calls(meta: RunMeta, entries: Sequence[Entry]) -> tuple[dict[int, JsonObjec
                 "args": parse_json(entry.args),
                 "created_at": rfc3339(entry.at_ms),
             }
-        elif isinstance(entry, Settled):
+        elif isinstance(entry, Settled) and not entry.inherited:
             settlements[entry.ordinal] = entry
     return operations, settlements
 

@@ -1,6 +1,6 @@
 """Call records: a lane as clients and people see it (wire contract, section 4)."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from ..errors import StoreError
@@ -11,33 +11,65 @@ Record = dict[str, Any]
 
 
 def call_records(entries: Iterable[Entry], *, actor: str = "", origin_run_id: str | None = None) -> list[Record]:
-    """The records of the calls that have ended, in the order in which they ended.
+    """The records of one actor's calls that have ended, in the order in which they ended.
 
     ``entries`` is the lane as it counts (``apply_retries``); ``actor`` is the actor's path, empty for the
-    root. A failed call also has ``error_name`` and, when there is any, ``error_data``; a cancelled one has
-    neither, and ``error`` is ``cancelled`` or ``cancelled: outcome unknown``. Notes of a call are further
-    fields of its record.
+    root. What a branch inherited from its parent is a record of the parent's. A failed call also has ``error_name``
+    and, when there is any, ``error_data``; a cancelled one has neither, and ``error`` is ``cancelled`` or
+    ``cancelled: outcome unknown``. Notes of a call are further fields of its record.
 
     Raises:
         StoreError: a call ended that never began.
     """
+    ended = sorted(_ended(entries, actor), key=lambda pair: pair[1].index)
+    return [_record(call, settled, actor, origin_run_id) for call, settled in ended]
+
+
+def tree_records(
+    lanes: Iterable[tuple[str, Sequence[Entry]]],
+    origin_run_id: str | None = None,
+    *,
+    shared: Sequence[tuple[int, str]] = (),
+) -> list[Record]:
+    """The records of all actors of a run, in the order in which their calls ended.
+
+    ``lanes`` has each actor's path and its lane as it counts. ``shared`` is what a branch from history shares with
+    which run: pairs (index, run id), ascending; what settled before that index, and not before an earlier pair's, is
+    of that run. The rest is of ``origin_run_id``.
+
+    Raises:
+        StoreError: a call ended that never began.
+    """
+    ended = [(settled, call, actor) for actor, entries in lanes for call, settled in _ended(entries, actor)]
+    ended.sort(key=lambda found: found[0].index)
+    records: list[Record] = []
+    for settled, call, actor in ended:
+        origin = next((run_id for index, run_id in shared if settled.index < index), origin_run_id)
+        records.append(_record(call, settled, actor, origin))
+    return records
+
+
+def call_path(actor: str, ordinal: int) -> str:
+    """The identity of a call: the path of its actor, empty for the root, and its ordinal there."""
+    return f"{actor}/{ordinal}" if actor else str(ordinal)
+
+
+def _ended(entries: Iterable[Entry], actor: str) -> list[tuple[Started, Settled]]:
     started: dict[int, Started] = {}
     ended: list[Settled] = []
     for entry in entries:
         if isinstance(entry, Started):
             started[entry.ordinal] = entry
-        elif isinstance(entry, Settled):
+        elif isinstance(entry, Settled) and not entry.inherited:
             ended.append(entry)
-    records: list[Record] = []
-    for settled in sorted(ended, key=lambda settled: settled.index):
-        call = started.get(settled.ordinal)
-        if call is None:
+    for settled in ended:
+        if settled.ordinal not in started:
             raise StoreError(
-                f"call {settled.ordinal} has a result and was never made: the run's journal is damaged",
+                f"call {call_path(actor, settled.ordinal)} has a result and was never made: "
+                "the run's journal is damaged",
                 hint="restore the store from a backup, or start the run anew",
             )
-        records.append(_record(call, settled, actor, origin_run_id))
-    return records
+    return [(started[settled.ordinal], settled) for settled in ended]
 
 
 def error_text(settled: Settled) -> str | None:
@@ -57,7 +89,7 @@ def _record(call: Started, settled: Settled, actor: str, origin_run_id: str | No
         "result": None if settled.value is None else parse_json(settled.value),
         "duration_ms": round(settled.duration_ms),
         "timestamp": rfc3339(call.at_ms),
-        "path": f"{actor}/{call.ordinal}" if actor else str(call.ordinal),
+        "path": call_path(actor, call.ordinal),
         "actor": actor,
         "index": settled.index,
         "origin_run_id": origin_run_id,

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from ..errors import RunNotFound, StoreError
-from .framing import JsonObject, damaged, frame, unframe
+from .framing import damaged, frame_fields, unframe_fields
 from .store import Store, Write
 
 ABI: Mapping[str, Any] = {"typescript_runtime": 1, "quickjs_snapshot": 1, "engine_fork": "chidori-quickjs"}
@@ -18,16 +18,18 @@ _RUN_ID = re.compile(r"[\w.:-]{1,128}", re.ASCII)
 _SHORTEST_PREFIX = 4
 _TIME_BYTES = 8
 _NAMED = 5
+_TEXTS = ("input", "output")
 
 
 @dataclass(frozen=True, slots=True)
 class RunMeta:
     """One run. ``input`` and ``output`` are JSON text; times are milliseconds since 1970, UTC.
 
-    ``agent`` is the entry's path. ``seed`` is hexadecimal; ``epoch_ms`` is the start time given to the VM;
-    ``policy`` has the fields of ``settings.RuntimePolicy``; ``bundle`` is the hash of the source bundle in
-    ``blobs``; ``error`` is ``{message, stack?, location?}``; ``pending`` are the open questions (wire
-    contract, section 1); ``failed_ordinal`` is the call whose error ended the run.
+    ``agent`` is the entry's path; ``lane`` is the root actor's. ``seed`` is hexadecimal; ``epoch_ms`` is the start
+    time given to the VM; ``policy`` has the fields of ``settings.RuntimePolicy``; ``bundle`` is the hash of the source
+    bundle in ``blobs``; ``error`` is ``{message, stack?, location?}``; ``pending`` are the open questions (wire
+    contract, section 1); ``failed_ordinal`` is the call whose error ended the run. ``branch`` is where a branch from
+    history left its parent: ``{parent_run_id, at_seq, at_index}``.
     """
 
     id: str
@@ -50,6 +52,7 @@ class RunMeta:
     failed_ordinal: int | None = None
     origin_run_id: str | None = None
     warnings: tuple[str, ...] = ()
+    branch: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,28 +80,28 @@ def run_writes(meta: RunMeta, *, new: bool) -> list[Write]:
     """
     if not is_run_id(meta.id):
         raise ValueError(f"not a run id: {meta.id!r}")
-    header = {name: getattr(meta, name) for name in _HEADER_FIELDS}
-    value, writes = frame(header, (meta.input, meta.output))
+    value, writes = frame_fields(meta, _TEXTS)
     writes.append(Write("runs", meta.id.encode(), value))
     if new:
-        writes.append(Write("by_time", _time_key(meta), b""))
+        writes.append(Write("by_time", time_key(meta), b""))
     return writes
 
 
-_HEADER_FIELDS = tuple(name for name in RunMeta.__dataclass_fields__ if name not in ("input", "output"))
-
-
-def _time_key(meta: RunMeta) -> bytes:
+def time_key(meta: RunMeta) -> bytes:
+    """Where ``by_time`` lists the run."""
     return meta.created_at_ms.to_bytes(_TIME_BYTES, "big") + meta.id.encode()
 
 
-def _decode(store: Store, run_id: str, value: bytes) -> RunMeta:
+def decode_run(store: Store, run_id: str, value: bytes) -> RunMeta:
+    """The run of that id from its stored value.
+
+    Raises:
+        StoreError: it is damaged.
+    """
     what = f"the description of run {run_id}"
-    header, texts = unframe(store, value, what)
-    known: JsonObject = {name: header[name] for name in _HEADER_FIELDS if name in header}
+    fields = unframe_fields(store, value, what, RunMeta, _TEXTS)
     try:
-        given, output = texts
-        meta = RunMeta(input=given or b"null", output=output, **known)
+        meta = RunMeta(**{**fields, "input": fields["input"] or b"null"})
         return replace(meta, pending=tuple(meta.pending), warnings=tuple(meta.warnings))
     except (TypeError, ValueError) as error:
         raise damaged(store, what) from error
@@ -115,12 +118,12 @@ def get_run(store: Store, run_id: str) -> RunMeta:
         raise RunNotFound(f"{run_id!r} is not a run id", hint="`chidori runs` lists the stored runs")
     value = store.get("runs", run_id.encode())
     if value is not None:
-        return _decode(store, run_id, value)
+        return decode_run(store, run_id, value)
     found: list[tuple[bytes, bytes]] = []
     if len(run_id) >= _SHORTEST_PREFIX:
         found = list(store.scan("runs", run_id.encode(), limit=_NAMED + 1))
     if len(found) == 1:
-        return _decode(store, found[0][0].decode(), found[0][1])
+        return decode_run(store, found[0][0].decode(), found[0][1])
     if found:
         names = ", ".join(key.decode() for key, _ in found[:_NAMED]) + (" …" if len(found) > _NAMED else "")
         raise RunNotFound(f"several runs begin with {run_id}: {names}", hint="give more of the id")
@@ -148,7 +151,7 @@ def list_runs(store: Store, *, status: Status | None = None, limit: int = 50, cu
         value = store.get("runs", run_id.encode())
         if value is not None:
             try:
-                meta = _decode(store, run_id, value)
+                meta = decode_run(store, run_id, value)
             except StoreError:
                 damaged_ids.append(run_id)
             else:

@@ -159,6 +159,29 @@ class Store:
         self._use().committer.submit(Submission(writes, fence, counter, loop, done))
         return await future
 
+    def decide(
+        self,
+        database: Database,
+        prefix: bytes,
+        choose: Callable[[list[tuple[bytes, bytes]]], Sequence[Write]],
+    ) -> None:
+        """Commit what ``choose`` makes of the pairs whose keys begin with ``prefix``; nobody writes in between.
+
+        Every writer of the store waits meanwhile, and this thread for them.
+
+        Raises:
+            StoreError: the transaction failed; nothing of it was written.
+        """
+        environment = self._use().environment
+        with environment.transaction(write=True) as transaction:
+            with transaction.cursor(environment.databases[database]) as cursor:
+                pairs: list[tuple[bytes, bytes]] = []
+                found = cursor.set_range(prefix)
+                while found and cursor.key().startswith(prefix):
+                    pairs.append(cursor.item())
+                    found = cursor.next()
+            environment.apply(transaction, choose(pairs))
+
     def get(self, database: Database, key: bytes) -> bytes | None:
         """The value at ``key``, or None."""
         environment = self._use().environment
@@ -179,12 +202,35 @@ class Store:
         ``start`` is the key to begin at, itself included. At most ``limit`` pairs. What is written while the
         iteration goes on may or may not be seen: it reads in chunks, and no transaction is open in between.
         """
+        return self._pairs(database, prefix, start, reverse, limit, True)
+
+    def keys(
+        self,
+        database: Database,
+        prefix: bytes = b"",
+        *,
+        start: bytes | None = None,
+        reverse: bool = False,
+        limit: int | None = None,
+    ) -> Iterator[bytes]:
+        """The keys alone, as ``scan`` gives them; the values are not read."""
+        return (key for key, _ in self._pairs(database, prefix, start, reverse, limit, False))
+
+    def _pairs(
+        self,
+        database: Database,
+        prefix: bytes,
+        start: bytes | None,
+        reverse: bool,
+        limit: int | None,
+        values: bool,
+    ) -> Iterator[tuple[bytes, bytes]]:
         position = _first_position(prefix, start, reverse)
         seen: bytes | None = None
         left = limit
         while left is None or left > 0:
             items = _CHUNK_ITEMS if left is None else min(left, _CHUNK_ITEMS)
-            chunk, more = self._chunk(database, prefix, position, seen, reverse, items)
+            chunk, more = self._chunk(database, prefix, position, seen, reverse, items, values)
             yield from chunk
             if not more:
                 return
@@ -200,6 +246,7 @@ class Store:
         seen: bytes | None,
         reverse: bool,
         items: int,
+        values: bool,
     ) -> tuple[list[tuple[bytes, bytes]], bool]:
         """Some pairs from ``position`` on, without the key ``seen``; and whether there may be more."""
         environment = self._use().environment
@@ -213,7 +260,7 @@ class Store:
             if found and cursor.key() == seen:
                 found = cursor.prev() if reverse else cursor.next()
             while found and cursor.key().startswith(prefix):
-                chunk.append(cursor.item())
+                chunk.append(cursor.item() if values else (cursor.key(), b""))
                 size += len(chunk[-1][1])
                 if len(chunk) == items or size > _CHUNK_BYTES:
                     return chunk, True

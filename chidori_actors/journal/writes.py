@@ -3,7 +3,19 @@
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-Database = Literal["runs", "by_time", "lanes", "images", "blobs", "memory", "approvals", "meta"]
+Database = Literal[
+    "runs",
+    "by_time",
+    "lanes",
+    "actors",
+    "images",
+    "forks",
+    "blobs",
+    "condemned",
+    "memory",
+    "approvals",
+    "meta",
+]
 DATABASES: tuple[Database, ...] = get_args(Database)
 
 

@@ -39,14 +39,17 @@ class Module:
 
 @dataclass(frozen=True)
 class Bundle:
-    """An agent's source. ``modules`` are in dependency order, so the entry comes last.
+    """The source of an agent, or of one of its tools. ``modules`` are in dependency order, so the entry comes last.
 
-    ``templates`` are pairs of path (relative to the entry's directory) and text.
+    ``templates`` are pairs of path (relative to the entry's directory) and text. ``tools`` are sorted by name; each
+    has a bundle of its own, because its project may be another one than the agent's.
     """
 
     entry: str
     modules: tuple[Module, ...]
     templates: tuple[tuple[str, str], ...]
+    tools: tuple["Tool", ...] = ()
+    broken_tools: tuple["BrokenTool", ...] = ()
     _positions: dict[str, "Positions"] = field(default_factory=dict, repr=False, compare=False)
 
     def module(self, path: str) -> Module:
@@ -95,27 +98,74 @@ class Bundle:
 
     def to_json(self) -> bytes:
         """Canonical JSON (sorted keys), what ``from_json`` reads."""
-        return orjson.dumps(
-            {
-                "entry": self.entry,
-                "modules": [_module_to_json(module) for module in self.modules],
-                "templates": self.templates,
-            },
-            option=orjson.OPT_SORT_KEYS,
-        )
+        return orjson.dumps(_bundle_to_json(self), option=orjson.OPT_SORT_KEYS)
 
     @classmethod
     def from_json(cls, data: bytes) -> "Bundle":
         """A bundle from ``to_json()``. Raises ``ValueError`` when ``data`` is anything else."""
         try:
-            value = orjson.loads(data)
-            modules = tuple(_module_from_json(module) for module in value["modules"])
-            templates = tuple((_text(path), _text(text)) for path, text in value["templates"])
-            bundle = cls(_text(value["entry"]), modules, templates)
-            bundle.module(bundle.entry)
+            return _bundle_from_json(orjson.loads(data))
         except (KeyError, TypeError, ValueError) as error:
             raise ValueError(f"not a source bundle: {error!r}") from None
-        return bundle
+
+
+@dataclass(frozen=True, slots=True)
+class Tool:
+    """A tool that was found on disk.
+
+    ``definition`` is JSON text, ``{name, description, parameters}``: what its code gave when the bundle was made.
+    ``bundle`` holds the tool's modules, its entry exporting ``run``, and the templates beside it.
+    """
+
+    name: str
+    definition: str
+    bundle: Bundle
+
+
+@dataclass(frozen=True, slots=True)
+class BrokenTool:
+    """A tool file that cannot be used: ``name`` is the file's stem, ``reason`` one line with the place of the fault."""
+
+    name: str
+    path: str
+    reason: str
+
+
+def _bundle_to_json(bundle: Bundle) -> dict[str, Any]:
+    value: dict[str, Any] = {
+        "entry": bundle.entry,
+        "modules": [_module_to_json(module) for module in bundle.modules],
+        "templates": bundle.templates,
+    }
+    # Left out when there are none: the hash of a source without tools is the same as before there were any.
+    if bundle.tools:
+        value["tools"] = [
+            {"name": tool.name, "definition": tool.definition, "bundle": _bundle_to_json(tool.bundle)}
+            for tool in bundle.tools
+        ]
+    if bundle.broken_tools:
+        value["broken_tools"] = [
+            {"name": broken.name, "path": broken.path, "reason": broken.reason} for broken in bundle.broken_tools
+        ]
+    return value
+
+
+def _bundle_from_json(value: Any) -> Bundle:
+    bundle = Bundle(
+        _text(value["entry"]),
+        tuple(_module_from_json(module) for module in value["modules"]),
+        tuple((_text(path), _text(text)) for path, text in value["templates"]),
+        tuple(
+            Tool(_text(tool["name"]), _text(tool["definition"]), _bundle_from_json(tool["bundle"]))
+            for tool in value.get("tools", ())
+        ),
+        tuple(
+            BrokenTool(_text(broken["name"]), _text(broken["path"]), _text(broken["reason"]))
+            for broken in value.get("broken_tools", ())
+        ),
+    )
+    bundle.module(bundle.entry)
+    return bundle
 
 
 def _module_to_json(module: Module) -> dict[str, Any]:
@@ -144,31 +194,43 @@ def _text(value: Any) -> str:
     return value
 
 
+_Key = tuple[str, str]
+"""A module of a bundle with tools: the tool's name, empty for the agent's own modules, and the path."""
+
+
 def compare(recorded: Bundle, current: Bundle) -> None:
-    """Check that the source on disk is the recorded one.
+    """Check that the source on disk is the recorded one. Broken tools do not count: nothing could call them.
 
     Raises:
-        ManifestMismatch: the entry, a module or the module graph differs, looked at in this order.
+        ManifestMismatch: the entry, a module (the tools' among them) or the module graph differs, looked at in this
+            order.
     """
-    hint = "pass --recorded-source to go on with what was recorded, or --allow-source-change"
     old, new = recorded.module(recorded.entry), current.module(current.entry)
     if (old.path, old.hash) != (new.path, new.hash):
-        raise ManifestMismatch(_mismatch("source", f"{old.path} {old.hash}", f"{new.path} {new.hash}"), hint=hint)
-    before = {m.path: m.hash for m in recorded.modules if m.path != recorded.entry}
-    now = {m.path: m.hash for m in current.modules if m.path != current.entry}
-    for path in sorted(before.keys() | now.keys()):
-        if before.get(path) != now.get(path):
-            text = _mismatch("module", f"{path} {before.get(path, 'none')}", f"{path} {now.get(path, 'none')}")
-            raise ManifestMismatch(text, hint=hint)
-    for path in sorted(before.keys() | {recorded.entry}):
-        imports, imports_now = recorded.module(path).imports, current.module(path).imports
+        raise _mismatch(("", old.path), "source", old.hash, f"{new.path} {new.hash}")
+    before, now = _all_modules(recorded), _all_modules(current)
+    for key in sorted(before.keys() | now.keys()):
+        hash_before, hash_now = (modules[key].hash if key in modules else "none" for modules in (before, now))
+        if hash_before != hash_now:
+            raise _mismatch(key, "module", hash_before, f"{key[1]} {hash_now}")
+    for key, module in sorted(before.items()):
+        imports, imports_now = module.imports, now[key].imports
         if imports != imports_now:
-            text = _mismatch("module graph", f"{path} {_graph(imports)}", f"{path} {_graph(imports_now)}")
-            raise ManifestMismatch(text, hint=hint)
+            raise _mismatch(key, "module graph", _graph(imports), f"{key[1]} {_graph(imports_now)}")
 
 
-def _mismatch(what: str, recorded: str, current: str) -> str:
-    return f"runtime snapshot {what} mismatch: snapshot has {recorded}, runtime has {current}"
+def _all_modules(bundle: Bundle) -> dict[_Key, Module]:
+    own: dict[_Key, Module] = {("", module.path): module for module in bundle.modules}
+    return own | {(tool.name, module.path): module for tool in bundle.tools for module in tool.bundle.modules}
+
+
+def _mismatch(key: _Key, what: str, recorded: str, current: str) -> ManifestMismatch:
+    tool, path = key
+    hint = "pass --recorded-source to go on with what was recorded, or --allow-source-change"
+    if tool:
+        hint = f"it belongs to the tool `{tool}`: give the same --tools as at the start, {hint}"
+    text = f"runtime snapshot {what} mismatch: snapshot has {path} {recorded}, runtime has {current}"
+    return ManifestMismatch(text, hint=hint)
 
 
 def _graph(imports: tuple[tuple[str, str], ...]) -> str:

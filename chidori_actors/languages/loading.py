@@ -12,6 +12,11 @@ from .modules import CHIDORI_MODULE, Unresolved, project_root, resolve
 from .templates import collect_templates
 from .typescript import transform
 
+_TOOL_EXPORTS = frozenset(("tool", "run"))
+_TOOL_HINTS = {
+    "run": "write: export async function run(args, chidori) { … }",
+    "tool": 'write: export const tool = { name, description, parameters: { type: "object", properties: { … } } }',
+}
 _LANGUAGES: dict[str, Language] = {".ts": "typescript", ".js": "javascript", ".json": "json"}
 
 
@@ -29,8 +34,69 @@ def load_bundle(entry: Path, policy: RuntimePolicy) -> Bundle:
     path = real.relative_to(root).as_posix()
     loader = _Loader(root, policy.typescript_imports)
     modules = loader.load(path)
-    loader.check_agent(path)
+    if "agent" not in loader.exports(path):
+        raise SourceError(
+            "the file exports no function agent",
+            path=path,
+            hint="write: export async function agent(input, chidori) { … }",
+        )
     return Bundle(path, modules, collect_templates(real.parent))
+
+
+def load_tool_bundle(file: Path, policy: RuntimePolicy) -> Bundle | None:
+    """Read, transform and check a tool with all it imports, without templates; None for a file that is no tool.
+
+    A tool exports ``tool`` and ``run``. What exports neither is a helper of other files, and its faults are theirs;
+    an agent may have an export of one of these names.
+
+    Raises:
+        UsageError: there is no such file.
+        SourceError: a fault in the source, an import that cannot be had, or only one of the two exports.
+    """
+    _check_entry(file)
+    path = tool_path(file)
+    loader = _Loader(_tool_root(file), policy.typescript_imports)
+    try:
+        modules = loader.load(path)
+    except SourceError:
+        if own_exports(file) & {*_TOOL_EXPORTS, "*"}:
+            raise
+        return None
+    exports = loader.exports(path)
+    missing = _TOOL_EXPORTS - exports
+    if missing == _TOOL_EXPORTS or (missing and "agent" in exports):
+        return None
+    for name in missing:
+        (other,) = _TOOL_EXPORTS - missing
+        raise SourceError(f"the file exports `{other}` but no `{name}`", path=path, hint=_TOOL_HINTS[name])
+    return Bundle(path, modules, ())
+
+
+def own_exports(file: Path) -> frozenset[str]:
+    """The names that a file exports itself, whatever faults it has; ``*`` stands for those of other modules.
+
+    Raises:
+        UsageError: there is no such file.
+        SourceError: it cannot be read.
+    """
+    _check_entry(file)
+    path = tool_path(file)
+    source = _decode(_read_bytes(file, path), path)
+    try:
+        syntax = read_module_syntax(transform(path, source))
+    except SourceError:
+        syntax = read_module_syntax(source)  # most of it can be recognised
+    return syntax.exports | ({"*"} if syntax.stars else set())
+
+
+def tool_path(file: Path) -> str:
+    """A tool file as positions in it are told: its path relative to its project's root."""
+    return file.resolve().relative_to(_tool_root(file)).as_posix()
+
+
+def _tool_root(file: Path) -> Path:
+    # Without a mark it is the folder that an agent beside the tools directory has as its root.
+    return project_root(file, unmarked=1)
 
 
 def _check_entry(entry: Path) -> None:
@@ -95,24 +161,20 @@ class _Loader:
                 raise _fault(str(error), path, source, code, (item.line, item.column), error.hint) from None
         return Module(path, language, source, code, digest, tuple(imports.items()))
 
-    def check_agent(self, entry: str) -> None:
-        """Check that the entry exports ``agent``, itself or through ``export * from``."""
+    def exports(self, entry: str) -> frozenset[str]:
+        """The names that a loaded module exports, itself or through ``export * from``."""
+        names = set[str]()
         todo, seen = [entry], set[str]()
         while todo:
             path = todo.pop()
             syntax = self._syntax.get(path)
             if syntax is None or path in seen:
                 continue
-            if "agent" in syntax.exports:
-                return
+            names |= syntax.exports
             seen.add(path)
             targets = dict(self._modules[path].imports)
             todo += [targets[specifier] for specifier in syntax.stars]
-        raise SourceError(
-            "the file exports no function agent",
-            path=entry,
-            hint="write: export async function agent(input, chidori) { … }",
-        )
+        return frozenset(names)
 
 
 def _read_bytes(file: Path, path: str) -> bytes:

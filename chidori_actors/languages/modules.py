@@ -38,16 +38,16 @@ class Unresolved(Exception):
         self.hint = hint
 
 
-def project_root(entry: Path) -> Path:
+def project_root(entry: Path, *, unmarked: int = 0) -> Path:
     """The directory that imports must not leave: the nearest one above ``entry`` that has a ``.git``,
-    ``package.json``, ``pyproject.toml``, ``chidori.json`` or ``.chidori``; otherwise the entry's own.
-    Symlinks are resolved.
+    ``package.json``, ``pyproject.toml``, ``chidori.json`` or ``.chidori``; otherwise the entry's own, or the one
+    ``unmarked`` levels above it. Symlinks are resolved.
     """
     folder = entry.resolve().parent
     for candidate in (folder, *folder.parents):
         if any((candidate / mark).exists() for mark in _PROJECT_MARKS):
             return candidate
-    return folder
+    return (folder, *folder.parents)[min(unmarked, len(folder.parents))]
 
 
 def resolve(specifier: str, importer: str, root: Path, policy: ImportPolicy) -> str:

@@ -4,20 +4,22 @@ import asyncio
 import os
 from concurrent.futures import ThreadPoolExecutor
 
-from ..session.actor import Actor, ActorSpec
-from ..session.context import RunContext
+from ..journal.lanes import Settled
+from ..session.actor import Actor
+from ..session.actor_spec import ActorSpec
+from ..session.context import Closing, RunContext, Watcher
 from ..session.lane_writer import LaneWriter
 from ..session.outcome import Rest
 from ..session.vm_host import VmResources
 from ..vm.engine import Engine
 from ..vm.machine import Bounds
-from .system import Closing
 
 
 class LocalRef:
     """An actor of this process."""
 
-    def __init__(self, task: asyncio.Task[Rest]) -> None:
+    def __init__(self, actor: Actor, task: asyncio.Task[Rest]) -> None:
+        self._actor = actor
         self._task = task
 
     async def wait(self) -> Rest:
@@ -29,6 +31,12 @@ class LocalRef:
             await asyncio.wait([self._task])
             raise
 
+    def cancel(self) -> None:
+        self._actor.cancel()
+
+    def inherit(self, key: int, settled: Settled | None) -> None:
+        self._actor.inherit(key, settled)
+
 
 class LocalSystem:
     """Thousands of actors in one process: one event loop, a step pool for JavaScript that runs long."""
@@ -38,13 +46,14 @@ class LocalSystem:
         self._shared = VmResources(engine, bounds, self._pool)
         self._tasks: set[asyncio.Task[Rest]] = set()
 
-    def spawn(self, spec: ActorSpec, run: RunContext, lane: LaneWriter, closing: Closing) -> LocalRef:
-        task = asyncio.create_task(
-            Actor(spec, run, lane, self._shared).run(closing), name=f"actor {run.run_id}/{spec.path}"
-        )
+    def spawn(
+        self, spec: ActorSpec, run: RunContext, lane: LaneWriter, closing: Closing, watcher: Watcher | None = None
+    ) -> LocalRef:
+        actor = Actor(spec, run, lane, self._shared, watcher)
+        task = asyncio.create_task(actor.run(closing), name=f"actor {run.run_id}/{spec.path}")
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-        return LocalRef(task)
+        return LocalRef(actor, task)
 
     async def close(self) -> None:
         for task in self._tasks:

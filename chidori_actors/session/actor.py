@@ -5,69 +5,62 @@ settlement that is durable goes into the VM.
 """
 
 import asyncio
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import replace
 
 import orjson
 
-from ..host.function import HostFunction
+from ..host.function import HostFunction, Question
 from ..journal.lanes import Settled, Started
 from ..journal.store import Write
-from ..languages.bundle import Bundle
 from ..vm.image import ImageRejected
 from ..vm.machine import Aborted, Call, Printed, Returned, Said, VmFailed
-from .actor_images import IMAGE_EVERY, ActorImages
-from .call_runner import CallRunner
-from .context import RunContext
+from .actor_images import ActorImages
+from .actor_spec import ActorSpec
+from .call_runner import CallRunner, Ready
+from .containers import Containers
+from .context import Closing, RunContext, Watcher
 from .divergence import check_same_call, missing_call, unrecorded_call
 from .failure import describe_failure, place_of
+from .forks import Forks
 from .host_calls import HostCalls, LiveCall
+from .inheritance import Inheritance
 from .lane_writer import LaneWriter
-from .outcome import Completed, Failed, Paused, RecordEnded, Rest
-from .past import Past, load_past
-from .vm_host import History, Program, VmHost, VmResources
-
-
-@dataclass(frozen=True, slots=True)
-class ActorSpec:
-    """What an actor is started from.
-
-    ``live`` False: it replays its record and makes no call. ``record_complete``: the record is of an actor that
-    ended, so the agent must make exactly its calls. ``waiting``: ordinals of calls that waited for a person.
-    """
-
-    path: str
-    program: Program
-    bundle: Bundle
-    default_model: str | None
-    past: Past
-    live: bool = True
-    record_complete: bool = False
-    waiting: frozenset[int] = frozenset()
-    image_every: int = IMAGE_EVERY
+from .outcome import Cancelled, Completed, Failed, Paused, RecordEnded, Rest
+from .past import load_past
+from .vm_host import History, Message, VmHost, VmResources
 
 
 class Actor:
-    """Runs one agent until it ends or nothing of it can go on."""
+    """Runs one agent, branch or tool until it ends or nothing of it can go on. ``watcher`` is who started it."""
 
-    def __init__(self, spec: ActorSpec, run: RunContext, lane: LaneWriter, shared: VmResources) -> None:
+    def __init__(
+        self, spec: ActorSpec, run: RunContext, lane: LaneWriter, shared: VmResources, watcher: Watcher | None
+    ) -> None:
         self._spec = spec
         self._run = run
         self._lane = lane
-        self._calls = HostCalls(run)
+        self._watcher = watcher
+        self._vm = VmHost(shared, spec.origin, self._history)
+        self._forks = Forks(run, lane, shared.engine, self._vm)
+        self._containers = Containers(run, spec, lane.lane, shared.engine.golden, self._forks, self._container_changed)
+        services = replace(run.services, read_template=spec.read_template)
+        self._calls = HostCalls(run, services, self._containers.perform)
         self._runner = CallRunner(run, lane, self._calls)
-        self._vm = VmHost(shared, spec.program, self._history)
-        self._images = ActorImages(run, lane, shared.engine, self._vm, spec.image_every)
+        self._images = ActorImages(run, lane, shared.engine, self._vm, run.image_every)
+        self._inheritance = Inheritance(spec.inherited, spec.past, run)
         self._past = spec.past
-        self._attempt = spec.past.attempt
         # The host-promise table: what the VM waits for.
         self._table: dict[int, LiveCall] = {}
         # The ordinal of the last call that the VM made.
         self._made_last = 0
+        self._forking: list[LiveCall] = []
         self._aborted: set[int] = set()
+        self._left: list[tuple[LiveCall, Settled]] = []
+        self._cancelled = False
+        self._told_rest = False
         self._rest: Rest | None = None
 
-    async def run(self, closing: Callable[[Rest], Iterable[Write]]) -> Rest:
+    async def run(self, closing: Closing) -> Rest:
         """The actor's life. ``closing`` gives the writes that belong to its end; they are committed with it.
 
         Cancelling stops its calls and leaves the record as it is: the run can be resumed.
@@ -84,19 +77,39 @@ class Actor:
                     await self._live()
             except VmFailed as failure:
                 self._rest = Failed({"message": str(failure), "name": "BoundExceeded"})
+                if self._spec.live:
+                    await self._live()
             if self._rest is None and self._spec.record_complete:
                 self._rest = self._at_rest()
             rest = self._rest or RecordEnded()
             if self._spec.live:
-                await self._close(rest, closing(rest))
+                images = self._image() if isinstance(rest, Paused) else []
+                await self._lane.commit([*images, *closing(rest)])
+            for call, settled in self._left:
+                self._run.observer.call_ended(call.path, call.started, settled, False)
             return rest
         except asyncio.CancelledError:
             # What is under way then is shown by `trace` and compared at a resume.
             if self._spec.live:
-                self._lane.submit(lambda error: None)
+                self._lane.submit(lambda error: None, self._image() if self._told_rest else ())
             raise
         finally:
             self._vm.close()
+
+    def cancel(self) -> None:
+        """End the actor and everything inside of it, recorded as cancelled."""
+        self._cancelled = True
+        for call in self._table.values():
+            self._runner.stop(call)
+        self._runner.wake.set()
+
+    def inherit(self, key: int, settled: Settled | None) -> None:
+        """A call of the parent, ``key`` in here, was settled; None: it never will be."""
+        taken = self._inheritance.take(key, settled)
+        if taken is not None:
+            self._runner.inherit(*taken)
+        self._go_on()
+        self._runner.wake.set()
 
     # -- from the record --------------------------------------------------------------------------------------------
 
@@ -120,14 +133,10 @@ class Actor:
         for settled in self._past.deliveries:
             if self._rest is not None:
                 break
-            call = self._table.pop(settled.ordinal, None)
-            if call is None:
-                if settled.ordinal in self._aborted:
-                    call = self._recorded_call(self._past.started[settled.ordinal])
-                else:
-                    raise missing_call(self._past.started[settled.ordinal])
-            said = await self._vm.deliver([self._calls.delivery(call.started, settled)])
-            self._run.observer.call_ended(call.path, call.started, settled, True)
+            started = self._inheritance.started(settled.ordinal) or self._recorded(settled.ordinal)
+            said = await self._vm.deliver([self._calls.delivery(started, settled)])
+            if settled.ordinal > 0:
+                self._run.observer.call_ended(self._path(settled.ordinal), started, settled, True)
             self._hear(said)
         if self._rest is not None:
             # The agent ended before it was given these; they are settled all the same.
@@ -138,10 +147,20 @@ class Actor:
             if ordinal > self._made_last:
                 raise missing_call(started)
 
+    def _recorded(self, ordinal: int) -> Started:
+        """The call whose recorded settlement is due; it waits for it no more."""
+        call = self._table.pop(ordinal, None)
+        if call is None and ordinal not in self._aborted:
+            raise missing_call(self._past.started[ordinal])
+        return self._past.started[ordinal]
+
     def _history(self, delivered: int) -> History:
         past = load_past(self._run.store, self._lane.lane, self._images.golden, at_most=delivered)
         missing = past.deliveries[: delivered - past.delivered]
-        messages = [self._calls.delivery(past.started[settled.ordinal], settled) for settled in missing]
+        messages = [
+            self._calls.delivery(self._inheritance.started(settled.ordinal) or past.started[settled.ordinal], settled)
+            for settled in missing
+        ]
         return History(past.image, messages)
 
     # -- live -------------------------------------------------------------------------------------------------------
@@ -155,53 +174,89 @@ class Actor:
             for ordinal in self._aborted & self._table.keys():
                 self._give_up(ordinal)
             self._past.release()
-            await self._settle_and_step()
+            try:
+                await self._settle_and_step()
+            except VmFailed as failure:
+                self._rest = Failed({"message": str(failure), "name": "BoundExceeded"})
+            if self._runner.fault is None and not isinstance(self._rest, Paused):
+                # The actor ended: what was still under way is recorded with its end.
+                self._left = await self._runner.cancel(self._table.values())
 
     async def _settle_and_step(self) -> None:
         runner = self._runner
         while runner.fault is None:
+            if self._cancelled and self._rest is None:
+                self._rest = Cancelled()
             if self._rest is not None:
-                if not any(call.function.finishes and call.question is None for call in self._table.values()):
+                if self._cancelled or not self._is_finishing():
                     return
             elif runner.has_ready:
+                self._go_on()
                 await self._step()
                 continue
-            elif all(call.question is not None for call in self._table.values()):
-                self._rest = self._at_rest()
+            elif all(call.resting for call in self._table.values()) and not runner.is_committing and self._rests():
                 return
             await runner.wake.wait()
             runner.wake.clear()
             if self._rest is not None:
                 self._take_ready()
 
+    def _is_finishing(self) -> bool:
+        return any(call.function.finishes and call.question is None for call in self._table.values())
+
     async def _step(self) -> None:
-        ready = self._take_ready()
-        said = await self._vm.deliver([self._calls.delivery(call.started, settled) for call, settled in ready])
-        self._hear(said)
+        messages = self._deliveries(self._take_ready())
+        self._hear(await self._vm.deliver(messages))
         if self._rest is None and self._images.is_due:
             self._lane.submit(self._runner.committed, self._image())
 
-    def _take_ready(self) -> list[tuple[LiveCall, Settled]]:
+    def _deliveries(self, ready: list[Ready]) -> list[Message]:
+        return [self._calls.delivery(started, settled) for started, settled in ready]
+
+    def _take_ready(self) -> list[Ready]:
         ready = self._runner.take_ready()
-        for call, _ in ready:
-            self._table.pop(call.started.ordinal, None)
+        for _, settled in ready:
+            self._table.pop(settled.ordinal, None)
+            self._containers.inherit(settled.ordinal, settled)
         return ready
 
     def _image(self) -> list[Write]:
         """Writes for an image of the VM now. Every call that it waits for is in the lane, or goes there with it."""
         pending = [call.number for call in self._table.values()]
-        return self._images.take(self._runner, pending, self._made_last, self._attempt)
+        inherited = [key for key, _ in self._inheritance.pending()]
+        return self._images.take(self._runner, pending, self._made_last, inherited)
+
+    # -- at rest ----------------------------------------------------------------------------------------------------
+
+    def _rests(self) -> bool:
+        """Nothing can go on by itself. Whether that is the end of the actor; if not, who started it is told."""
+        stuck = not self._table and not self._inheritance.is_open
+        if self._watcher is None or stuck:
+            self._rest = self._at_rest()
+            return True
+        self._told_rest = True
+        self._watcher.rests(self._questions())
+        return False
+
+    def _go_on(self) -> None:
+        if self._told_rest and self._watcher is not None:
+            self._told_rest = False
+            self._watcher.goes_on()
+
+    def _container_changed(self) -> None:
+        if not all(call.resting for call in self._table.values()):
+            self._go_on()
+        self._runner.wake.set()
+
+    def _questions(self) -> tuple[Question, ...]:
+        questions = [question for call in self._table.values() for question in call.questions]
+        return tuple(sorted(questions, key=lambda question: question.seq))
 
     def _at_rest(self) -> Rest:
-        questions = [call.question for call in self._table.values() if call.question is not None]
+        questions = self._questions()
         if questions:
-            return Paused(tuple(sorted(questions, key=lambda question: question.seq)))
-        return Failed(
-            {
-                "message": "the agent waits for a promise that nothing can settle: no call is under way",
-                "name": "Error",
-            }
-        )
+            return Paused(questions)
+        return Failed({"message": self._inheritance.explain_stuck(), "name": "Error"})
 
     # -- what the VM says -------------------------------------------------------------------------------------------
 
@@ -217,6 +272,15 @@ class Actor:
                 self._run.observer.printed(item.level, item.text)
             else:
                 self._rest = describe_failure(item, self._spec.bundle)
+        if self._forking:
+            self._fork()
+
+    def _fork(self) -> None:
+        """The VM is where its branches begin: before it is given anything else, its memory is kept for them."""
+        forking, self._forking = self._forking, []
+        if self._rest is None:
+            pending = [(ordinal, call.started) for ordinal, call in self._table.items()]
+            self._forks.take(forking, [*pending, *self._inheritance.pending()], self._runner.tail)
 
     def _made(self, made: Call) -> None:
         self._made_last = made.ordinal
@@ -227,7 +291,7 @@ class Actor:
             return
         args = orjson.loads(made.args)
         if function.record_args is not None:
-            args = function.record_args(args, self._spec.default_model)
+            args = function.record_args(args, self._run.services.default_model)
         if recorded is not None:
             check_same_call(recorded, made.function, dict(args), place_of(made.site, self._spec.bundle))
             self._adopt(recorded)
@@ -246,10 +310,13 @@ class Actor:
             args=made.args if function.record_args is None else orjson.dumps(args),
             at_ms=self._run.now_ms(),
             site=made.site or None,
-            attempt=self._attempt,
+            parent_seq=self._spec.parent_seq,
+            attempt=self._run.attempt,
         )
         call = LiveCall(started, function, args, self._path(made.ordinal), self._lane.append(started))
         self._table[made.ordinal] = call
+        if function.forks(call.args):
+            self._forking.append(call)
         self._run.observer.call_started(call.path, started)
         if self._runner.is_open:
             self._issue(call, again=False)
@@ -258,18 +325,25 @@ class Actor:
         """The VM waits for a call that the record knows."""
         cancelled = self._past.settled.get(started.ordinal)
         if cancelled is None or cancelled.delivered:
-            self._table[started.ordinal] = self._recorded_call(started)
+            call = self._table[started.ordinal] = self._recorded_call(started)
+            if self._is_unforked(call):
+                self._forking.append(call)
+
+    def _is_unforked(self, call: LiveCall) -> bool:
+        """Whether branches will begin here that nobody knows the beginning of: an imported run comes without images."""
+        settled = call.started.ordinal in self._past.settled
+        return self._spec.live and not settled and call.function.forks(call.args) and not self._forks.is_known(call)
 
     def _recorded_call(self, started: Started) -> LiveCall:
-        function = self._run.functions[started.function]
+        path = self._path(started.ordinal)
         return LiveCall(
             started,
-            function,
+            self._run.functions[started.function],
             orjson.loads(started.args),
-            self._path(started.ordinal),
+            path,
             self._past.numbers[started.ordinal],
             # The process that made it may have got as far as doing it.
-            in_effect=started.ordinal not in self._spec.waiting,
+            in_effect=path not in self._run.waiting,
         )
 
     def _path(self, ordinal: int) -> str:
@@ -282,9 +356,8 @@ class Actor:
             self._aborted.add(ordinal)
 
     def _issue(self, call: LiveCall, *, again: bool) -> None:
-        ordinal = call.started.ordinal
-        if ordinal not in self._aborted:
-            call.interrupted = again and ordinal not in self._spec.waiting
+        if call.started.ordinal not in self._aborted:
+            call.interrupted = again and call.path not in self._run.waiting
             self._runner.issue(call)
 
     def _give_up(self, ordinal: int) -> None:
@@ -292,20 +365,4 @@ class Actor:
         call = self._table.get(ordinal)
         if call is not None and not call.settling:
             del self._table[ordinal]
-            self._runner.give_up(call)
-
-    # -- the end ----------------------------------------------------------------------------------------------------
-
-    async def _close(self, rest: Rest, writes: Iterable[Write]) -> None:
-        """Record what was still under way, keep or drop images, and commit it all with ``writes``."""
-        ended: list[tuple[LiveCall, Settled]] = []
-        images: list[Write] = []
-        if isinstance(rest, Paused):
-            images = self._image()
-        else:
-            ended = [(call, self._runner.cancel(call)) for call in self._table.values() if not call.settling]
-            if isinstance(rest, Completed):
-                images = self._images.drop()
-        await self._lane.commit([*images, *writes])
-        for call, settled in ended:
-            self._run.observer.call_ended(call.path, call.started, settled, False)
+            self._runner.give_up(call, lambda settled: self._containers.inherit(ordinal, settled))

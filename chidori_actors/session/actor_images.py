@@ -3,7 +3,7 @@
 import time
 from collections.abc import Iterable
 
-from ..journal.images import drop_image, drop_images, image_write
+from ..journal.images import image_write, thin_images
 from ..journal.store import Write
 from ..vm.engine import Engine
 from .call_runner import CallRunner
@@ -42,35 +42,34 @@ class ActorImages:
         settlements = self._vm.delivered - self._taken_at
         return settlements >= self._every and self._vm.seconds >= _IMAGE_WORTH * self._cost
 
-    def take(self, calls: CallRunner, pending: Iterable[int], made_last: int, attempt: int) -> list[Write]:
-        """Writes for an image of the VM now in place of the older ones.
+    def take(self, calls: CallRunner, pending: Iterable[int], made_last: int, inherited: Iterable[int]) -> list[Write]:
+        """Writes for an image of the VM now, in place of most of the older ones.
 
         ``pending`` are the places in the lane of the calls that it waits for, ``made_last`` is the ordinal of the last
-        call that it made.
+        call that it made, ``inherited`` are the keys of the calls of its parent that may still settle.
         """
         began = time.perf_counter()
         image = self._vm.image()
+        self._vm.seconds = 0.0
         header = {
             "golden": image.golden,
             "engine_build": self._engine.build,
             "memory_bytes": image.memory_bytes,
+            "length": self._lane.length,
             "tail": calls.tail,
             "pending": list(pending),
             "made_last": made_last,
             "seq": self._run.seq,
             "index": self._run.index,
             "last_ms": self._run.last_ms,
-            "attempt": attempt,
+            "attempt": self._run.attempt,
+            "inherited": list(inherited),
             "revealed": sorted(self._run.services.secrets.revealed),
         }
-        writes = self.drop()
         self._taken_at = self._vm.delivered
         self.golden = image.golden
+        # Of the older ones a few stay, for branches from the run's history.
+        writes = thin_images(self._run.store, self._lane.lane, self._taken_at, self._every)
         writes.append(image_write(self._lane.lane, self._taken_at, header, image.encode()))
         self._cost = time.perf_counter() - began
         return writes
-
-    def drop(self) -> list[Write]:
-        """Writes that remove every image of the actor, the one that may still be on its way into the store included."""
-        lane = self._lane.lane
-        return [*drop_images(self._run.store, lane, keep=()), drop_image(lane, self._taken_at)]

@@ -2,14 +2,20 @@
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
+from functools import partial
 
 from ..host.function import Unanswered
-from ..journal.lanes import Settled
+from ..journal.lanes import Settled, Started
+from ..journal.store import Write
+from .children import ContainerCancelled
 from .context import RunContext
 from .host_calls import Done, HostCalls, LiveCall
 from .lane_writer import LaneWriter
+
+Ready = tuple[Started, Settled]
+"""A settlement that is durable and whose call it is."""
 
 
 class CallRunner:
@@ -21,7 +27,7 @@ class CallRunner:
         self._calls = calls
         self._group: asyncio.TaskGroup | None = None
         self._tasks: dict[int, asyncio.Task[None]] = {}
-        self._ready: list[tuple[LiveCall, Settled]] = []
+        self._ready: list[Ready] = []
         self._undelivered: deque[int] = deque()
         self.wake = asyncio.Event()
         self.fault: BaseException | None = None
@@ -55,31 +61,73 @@ class CallRunner:
         assert self._group is not None
         self._tasks[call.started.ordinal] = self._group.create_task(self._perform(call))
 
-    def give_up(self, call: LiveCall) -> None:
-        """The agent does not want the call any more: stop it, record that, and commit it."""
-        settled = self.cancel(call)
-        self._lane.submit(lambda error: self._cancelled(call, settled, error))
+    def give_up(self, call: LiveCall, then: Callable[[Settled], None]) -> None:
+        """The agent does not want the call any more: stop it, record that, and commit it; ``then`` hears of it."""
+        assert self._group is not None
+        task = self.stop(call)
+        if task is None:
+            self._record_cancelled(call, then)
+        else:
+            self._group.create_task(self._give_up_container(call, task, then))
 
-    def cancel(self, call: LiveCall) -> Settled:
-        """Stop a call and put that into the lane, to be committed with what comes next."""
+    def stop(self, call: LiveCall) -> asyncio.Task[None] | None:
+        """Stop what a call is doing. The task when it takes its time: what is inside of the call is being recorded."""
+        task = self._tasks.get(call.started.ordinal)
+        if task is None:
+            return None
+        if call.container is not None:
+            call.container.cancel()
+            return task
         # One that is cancelled before its first step never gets to take itself out.
-        task = self._tasks.pop(call.started.ordinal, None)
-        if task is not None:
-            task.cancel()
+        del self._tasks[call.started.ordinal]
+        task.cancel()
+        return None
+
+    async def cancel(self, calls: Iterable[LiveCall]) -> list[tuple[LiveCall, Settled]]:
+        """Stop calls and put that into the lane, to be committed with what comes next."""
+        chosen = list(calls)
+        # First all are stopped, and what is inside of them is recorded before they are.
+        containers = [task for call in chosen if (task := self.stop(call)) is not None]
+        if containers:
+            await asyncio.wait(containers)
+        return [(call, self._append_cancelled(call)) for call in chosen if not call.settling]
+
+    async def _give_up_container(
+        self, call: LiveCall, task: asyncio.Task[None], then: Callable[[Settled], None]
+    ) -> None:
+        await asyncio.wait([task])
+        if not call.settling:
+            self._record_cancelled(call, then)
+
+    def _record_cancelled(self, call: LiveCall, then: Callable[[Settled], None]) -> None:
+        settled = self._append_cancelled(call)
+        self._lane.submit(lambda error: self._cancelled(call, settled, error))
+        then(settled)
+
+    def _append_cancelled(self, call: LiveCall) -> Settled:
         settled = self._calls.cancelled(call)
         self._lane.append(settled)
         return settled
+
+    def inherit(self, started: Started, settled: Settled) -> None:
+        """A call of the actor's parent was settled: it is given to this VM too, from this actor's own lane."""
+        self._append_settled(started, settled, (), lambda: None)
 
     @property
     def has_ready(self) -> bool:
         return bool(self._ready)
 
-    def take_ready(self) -> list[tuple[LiveCall, Settled]]:
+    def take_ready(self) -> list[Ready]:
         """The settlements that are durable and that nobody has taken yet, in the order of the lane."""
         ready, self._ready = self._ready, []
         for _ in ready:
             self._undelivered.popleft()
         return ready
+
+    @property
+    def is_committing(self) -> bool:
+        """Whether a settlement is on its way into the lane."""
+        return bool(self._undelivered)
 
     @property
     def tail(self) -> int:
@@ -93,33 +141,44 @@ class CallRunner:
         self.wake.set()
 
     async def _perform(self, call: LiveCall) -> None:
+        outside = not self._calls.is_container(call)
+        self._run.in_flight += outside
         try:
             done = await self._calls.perform(call, self._lane.commit)
         except Unanswered as unanswered:
             call.question = unanswered.question
             self._run.observer.call_waits(unanswered.question)
             self.wake.set()
+        except ContainerCancelled:
+            return  # whoever cancelled it records that
         except Exception as error:
             self.committed(error)
         else:
             self._settle(call, done)
         finally:
+            self._run.in_flight -= outside
             self._tasks.pop(call.started.ordinal, None)
 
     def _settle(self, call: LiveCall, done: Done) -> None:
-        settled = done.settled
         call.settling = True
+        started, settled = call.started, done.settled
+        told = partial(self._run.observer.call_ended, call.path, started, settled, False)
+        self._append_settled(started, settled, done.writes, told)
+
+    def _append_settled(
+        self, started: Started, settled: Settled, writes: Iterable[Write], told: Callable[[], None]
+    ) -> None:
         self._undelivered.append(self._lane.append(settled))
 
         def committed(error: BaseException | None) -> None:
             if error is None:
-                self._ready.append((call, settled))
+                self._ready.append((started, settled))
             self.committed(error)
             if error is None:
-                self._run.observer.call_ended(call.path, call.started, settled, False)
+                told()
 
-        alone = len(self._tasks) == 1 and len(self._undelivered) == 1
-        self._lane.submit(committed, done.writes, alone=alone)
+        alone = self._run.in_flight == 1 and len(self._undelivered) == 1
+        self._lane.submit(committed, writes, alone=alone)
 
     def _cancelled(self, call: LiveCall, settled: Settled, error: BaseException | None) -> None:
         self.committed(error)

@@ -1,29 +1,99 @@
 """What the actors of one run share."""
 
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
 
 from ..host.function import HostFunction, HostServices
-from ..journal.store import Fence, Store
+from ..journal.lanes import Settled
+from ..journal.store import Fence, Store, Write
+from ..languages.bundle import Tool
 from ..policy import Policy
 from .observer import Observer
+from .outcome import Rest
+from .run_actors import RunActors
+
+if TYPE_CHECKING:
+    from ..host.function import Question
+    from .actor_spec import ActorSpec
+    from .lane_writer import LaneWriter
+
+Closing = Callable[[Rest], Iterable[Write]]
+"""The writes that belong to an actor's end and are committed with it."""
+
+
+class ActorRef(Protocol):
+    """Somebody else's actor."""
+
+    async def wait(self) -> Rest:
+        """How the actor came to rest. Cancelling the wait stops the actor; its record stays as it is.
+
+        Raises:
+            ReplayDivergence: it made other calls than its record has.
+            StoreError: its journal cannot be written.
+        """
+        ...
+
+    def cancel(self) -> None:
+        """End the actor and everything inside of it, recorded as cancelled; ``wait`` tells when that is done."""
+        ...
+
+    def inherit(self, key: int, settled: Settled | None) -> None:
+        """A call of the parent, ``key`` in the branch, was settled; None: it never will be."""
+        ...
+
+
+class Watcher(Protocol):
+    """Who started an actor: told, at once, whether anything of the actor can still go on by itself."""
+
+    def rests(self, questions: "tuple[Question, ...]") -> None:
+        """Everything in the actor waits: for answers to ``questions``, or for what its parent waits for too."""
+        ...
+
+    def goes_on(self) -> None: ...
+
+
+class Spawn(Protocol):
+    """Starts an actor; it runs by itself from there on."""
+
+    def __call__(
+        self, spec: "ActorSpec", run: "RunContext", lane: "LaneWriter", closing: Closing, watcher: Watcher | None = None
+    ) -> ActorRef: ...
 
 
 @dataclass(slots=True)
 class RunContext:
-    """The run's counters and seams. ``seq`` and ``index`` are the last ones given out."""
+    """The run's constants, counters and seams.
+
+    ``root`` is the root of the agent's project and ``folder`` the agent's own, as far as they are known here.
+    ``attempt`` is one more than the number of times that the failed run was resumed; ``waiting`` are the paths of the
+    calls that did nothing but wait for a person when the run last came to rest. ``seq`` and ``index`` are the last ones
+    given out; ``in_flight`` is the number of calls that do something outside of the process.
+    """
 
     run_id: str
     store: Store
-    fence: Fence | None
+    fence: Fence
     policy: Policy
     functions: Mapping[str, HostFunction]
     services: HostServices
     observer: Observer
+    spawn: Spawn
+    actors: RunActors
+    tools: Mapping[str, Tool]
+    root: Path
+    folder: Path
+    seed: str
+    runtime_policy: Mapping[str, str]
+    image_every: int
+    attempt: int = 1
+    waiting: frozenset[str] = field(default_factory=frozenset)
     seq: int = 0
     index: int = 0
     last_ms: int = 0
+    in_flight: int = 0
 
     def next_seq(self) -> int:
         self.seq += 1

@@ -15,7 +15,10 @@ _FRAME = re.compile(r"^\s*at (?:(?P<name>.*) \()?(?P<path>[^()]+?):(?P<line>\d+)
 
 # What makes host calls, as agents write it.
 _CALLERS = frozenset(
-    ("prompt", "input", "http", "template", "memory", "checkpoint", "log", "env", "setTimeout", "setInterval")
+    (
+        *("prompt", "input", "http", "template", "memory", "checkpoint", "log", "env", "tool", "callAgent", "parallel"),
+        *("setTimeout", "setInterval"),
+    )
 )
 _OF_NOTHING = re.compile(r"cannot (?:read|set) property '(?P<name>[^']+)' of (?:undefined|null)")
 _UNKNOWN = re.compile(r"'?(?P<name>[\w$]+)'? is not (?:defined|initialized)|(?P<absent>process)\..* is not there .*")
@@ -38,7 +41,7 @@ class Place:
 def describe_failure(threw: Threw, bundle: Bundle) -> Failed:
     """The run's error from what the VM said; a bound that JavaScript noticed itself is named."""
     places: list[Place] = []
-    frames: list[str] = []
+    frames: list[str] = _inner_frames(threw)
     for line in threw.stack.splitlines():
         # Only the first frame of a host call's error is that call.
         place = _place(line, bundle, "" if places else threw.message, a_call=threw.call is not None and not places)
@@ -48,11 +51,27 @@ def describe_failure(threw: Threw, bundle: Bundle) -> Failed:
             places.append(place)
     error: dict[str, Any] = {"message": _explained(threw), "name": threw.name}
     first = places[0] if places else _missing_export(threw, bundle)
-    if first is not None:
+    if threw.inner:
+        # It was thrown inside of the call, where the place says more than the call's own.
+        error |= {name: threw.inner[name] for name in ("location", "source_line") if name in threw.inner}
+    elif first is not None:
         error |= {"location": str(first), "source_line": first.source_line.strip()}
+    if threw.data:
+        error["data"] = threw.data
     if frames:
         error["stack"] = f"{threw.name}: {threw.message}\n" + "\n".join(frames)
     return Failed(error, threw.call)
+
+
+def _inner_frames(threw: Threw) -> list[str]:
+    stack = (threw.inner or {}).get("stack", "")
+    return [line for line in stack.splitlines() if _FRAME.match(line)]
+
+
+def module_of(site: str | None, bundle: Bundle) -> str | None:
+    """The module that a call's ``site`` is in, or None when that is not known."""
+    place = _place(site or "", bundle, "", a_call=False)
+    return None if place is None else place.path
 
 
 def place_of(site: str | None, bundle: Bundle) -> str:

@@ -11,12 +11,13 @@ from typing import Any
 import orjson
 
 from ..errors import ChidoriError
-from ..host.function import HostCall, HostError, HostFunction, HostResult, Question
+from ..host.function import HostCall, HostError, HostFunction, HostResult, HostServices, Question
 from ..journal.approvals import approval_write, get_approval
 from ..journal.lanes import CANCELLED, OUTCOME_UNKNOWN, Settled, Started
 from ..journal.store import Write
 from ..policy import Decision, denied_text
 from .canonical import canonical
+from .children import ChildGroup
 from .context import RunContext
 
 Flush = Callable[[], Awaitable[None]]
@@ -30,6 +31,7 @@ _AGAIN, _FAIL = "again", "fail"
 class LiveCall:
     """A call on its way. ``number`` is the place of its ``started`` entry in the lane. ``in_effect`` says that its side
     effect may have happened; ``question`` that it waits; ``settling`` that its settlement is on its way into the lane.
+    ``container`` are the actors inside of it.
     """
 
     started: Started
@@ -41,7 +43,20 @@ class LiveCall:
     settling: bool = False
     in_effect: bool = False
     question: Question | None = None
+    container: ChildGroup | None = None
     began: float = field(default_factory=time.perf_counter)
+
+    @property
+    def resting(self) -> bool:
+        """Whether nothing of it can go on by itself."""
+        return self.question is not None or (self.container is not None and self.container.resting)
+
+    @property
+    def questions(self) -> tuple[Question, ...]:
+        """What it waits for."""
+        if self.question is not None:
+            return (self.question,)
+        return () if self.container is None else self.container.questions
 
     @property
     def repeatable(self) -> bool:
@@ -61,17 +76,24 @@ class Done:
     writes: tuple[Write, ...] = ()
 
 
-class HostCalls:
-    """Performs the calls of one run."""
+Contain = Callable[[LiveCall, Flush], Awaitable[HostResult]]
+"""Lets actors answer a call."""
 
-    def __init__(self, run: RunContext) -> None:
+
+class HostCalls:
+    """Performs the calls of one actor; ``contain`` those that other actors answer."""
+
+    def __init__(self, run: RunContext, services: HostServices, contain: Contain) -> None:
         self._run = run
+        self._services = services
+        self._contain = contain
 
     async def perform(self, call: LiveCall, make_durable: Flush) -> Done:
         """Decide, do and describe one call.
 
         Raises:
             Unanswered: it needs a person and nobody is there.
+            ContainerCancelled: it was cancelled, and the actors inside of it have ended.
         """
         try:
             result = await self._decide_and_do(call, make_durable)
@@ -83,9 +105,11 @@ class HostCalls:
             message = f"{call.started.function}: the call was cancelled from within"
             return Done(self._settled(call, error={"message": message, "name": "Error"}, notes=self._notes(call, {})))
         except HostError as error:
-            failure = {"message": str(error), "name": error.name, "data": error.data}
+            failure: dict[str, Any] = {"message": str(error), "name": error.name, "data": error.data}
+            if error.inner:
+                failure["inner"] = error.inner
             notes = self._notes(call, error.notes)
-            return Done(self._settled(call, error=failure, notes=notes, token_usage=error.token_usage))
+            return Done(self._settled(call, error=failure, notes=notes, token_usage=error.token_usage), error.writes)
         settled = self._settled(
             call, value=result.value, token_usage=result.token_usage, notes=self._notes(call, result.notes)
         )
@@ -96,7 +120,7 @@ class HostCalls:
         return self._settled(call, cancelled=call.cancellation)
 
     def delivery(self, started: Started, settled: Settled) -> tuple[int, bytes]:
-        """The message that gives a settlement to the VM."""
+        """The message that gives a settlement to the VM. ``started`` may be a call of the actor's parent."""
         if settled.error is not None:
             text = canonical(dict(settled.error))
             return settled.at_ms, b"[%d,0,%b]" % (settled.ordinal, text)
@@ -104,7 +128,7 @@ class HostCalls:
         unrecorded = self._run.functions[started.function].unrecorded
         if unrecorded is not None:
             try:
-                value = unrecorded(orjson.loads(started.args), self._run.services)
+                value = unrecorded(orjson.loads(started.args), self._services)
             except HostError as error:
                 # An agent that saw an error where it saw a value before could go another way.
                 raise ChidoriError(
@@ -117,7 +141,7 @@ class HostCalls:
         """An image's VM holds these values, so error texts and answers must be cleared of them from now on."""
         for name in names:
             with contextlib.suppress(HostError):  # not set any more: there is nothing that could leak
-                self._run.services.secrets.reveal(name)
+                self._services.secrets.reveal(name)
 
     async def _decide_and_do(self, call: LiveCall, make_durable: Flush) -> HostResult:
         target = call.function.policy_target(call.args)
@@ -127,11 +151,19 @@ class HostCalls:
             await self._permit(call, target, decision)
         if call.interrupted and not call.repeatable and decision is not None and decision.in_doubt == "ask":
             await self._settle_doubt(call, target or call.started.function)
-        if not call.repeatable:
+        if not call.repeatable and not self.is_container(call):
             await make_durable()
         call.in_effect = True
         call.began = time.perf_counter()
-        return await call.function.run(self._host_call(call), self._run.services)
+        if self.is_container(call):
+            return await self._contain(call, make_durable)
+        assert call.function.run is not None
+        return await call.function.run(self._host_call(call), self._services)
+
+    def is_container(self, call: LiveCall) -> bool:
+        """Whether actors answer the call."""
+        function = call.function
+        return function.run is None or function.by_actors(call.args, self._services)
 
     async def _permit(self, call: LiveCall, target: str, decision: Decision) -> None:
         if decision.decision == "allow":
@@ -165,7 +197,7 @@ class HostCalls:
             target=target,
             args=call.args,
         )
-        return await self._run.services.questions.ask(question)
+        return await self._services.questions.ask(question)
 
     def _host_call(self, call: LiveCall) -> HostCall:
         started = call.started

@@ -29,6 +29,10 @@ class LaneWriter:
         self._unsent += encode_entry(self.lane, number, entry)
         return number
 
+    def attach(self, writes: Iterable[Write]) -> None:
+        """Write these too, together with what was appended before."""
+        self._unsent += writes
+
     def submit(self, done: Done, writes: Iterable[Write] = (), *, alone: bool = False) -> None:
         """Commit what was appended and ``writes`` in one transaction; ``done`` hears how it went (``Store.submit``)."""
         self._store.submit(self._take(writes), self._fence, done, alone=alone)

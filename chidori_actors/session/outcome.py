@@ -42,4 +42,9 @@ class RecordEnded:
     """A replay came to the end of the record before the agent ended."""
 
 
-Rest = Completed | Failed | Paused | RecordEnded
+@dataclass(frozen=True, slots=True)
+class Cancelled:
+    """Whoever started the actor ended it."""
+
+
+Rest = Completed | Failed | Paused | Cancelled | RecordEnded

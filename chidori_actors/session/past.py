@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..journal.images import StoredImage, newest_image
-from ..journal.lanes import Entry, Retried, Settled, Started, apply_retries, read_lane
+from ..journal.lanes import Entry, Settled, Started, apply_retries, read_lane
 from ..journal.store import Store
 
 
@@ -61,7 +61,15 @@ def load_past(store: Store, lane: int, golden: str | None, *, at_most: int | Non
         tail = _apply_header(store, lane, past, image.header)
     entries = [(tail + place, entry) for place, entry in enumerate(read_lane(store, lane, start=tail))]
     past.length = tail + len(entries)
-    past.attempt += sum(isinstance(entry, Retried) for _, entry in entries)
+    for _, entry in entries:
+        # The numbers of what was taken back are not given out again.
+        if isinstance(entry, Started):
+            past.seq = max(past.seq, entry.seq)
+        elif isinstance(entry, Settled):
+            past.index = max(past.index, entry.index)
+        else:
+            past.attempt += 1
+        past.last_ms = max(past.last_ms, entry.at_ms)
     places = {id(entry): number for number, entry in entries}
     for entry in apply_retries([entry for _, entry in entries], delivered_before=past.delivered):
         _add(past, entry, places[id(entry)])
@@ -83,10 +91,7 @@ def _add(past: Past, entry: Entry, number: int) -> None:
     if isinstance(entry, Started):
         past.started[entry.ordinal] = entry
         past.numbers[entry.ordinal] = number
-        past.seq = max(past.seq, entry.seq)
     elif isinstance(entry, Settled):
         past.settled[entry.ordinal] = entry
-        past.index = max(past.index, entry.index)
         if entry.delivered:
             past.deliveries.append(entry)
-    past.last_ms = max(past.last_ms, entry.at_ms)

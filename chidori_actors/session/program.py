@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..languages.bundle import Bundle
-from .vm_host import Program
+from .origins import Program
 
 _SDK_MODULE = "chidori"
 _SDK_CODE = "const it = globalThis.chidori; export { it as chidori, it as default };"
@@ -31,19 +31,32 @@ class BundleSources:
 
 
 def make_program(
-    bundle: Bundle, policy: Mapping[str, str], *, seed: str, path: str, input_json: bytes, epoch_ms: int
+    bundle: Bundle,
+    policy: Mapping[str, str],
+    *,
+    seed: str,
+    path: str,
+    input_json: bytes,
+    epoch_ms: int,
+    exported: str = "agent",
 ) -> Program:
-    """What the actor at ``path`` of a run with that seed runs."""
+    """What the actor at ``path`` of a run with that seed runs: the function ``exported`` of the bundle's entry."""
     config: dict[str, Any] = {
         "entry": bundle.entry,
-        "random": random_state(seed, path) if policy["random"] == "seeded" else None,
+        "exported": exported,
+        "random": random_state(policy, seed, path),
         "date": policy["date"],
         "maps_sets": policy["maps_sets"],
     }
     return Program(BundleSources(bundle), config, input_json, epoch_ms)
 
 
-def random_state(seed: str, path: str) -> list[int]:
-    """128 bits for an actor's ``Math.random``: the same in every execution, different for each actor of a run."""
+def random_state(policy: Mapping[str, str], seed: str, path: str) -> list[int] | None:
+    """128 bits for an actor's ``Math.random``: the same in every execution, different for each actor of a run.
+
+    None when the run's policy switches randomness off.
+    """
+    if policy["random"] != "seeded":
+        return None
     digest = hashlib.sha256(f"random:{seed}:{path}".encode()).digest()
     return list(struct.unpack_from("<4I", digest))

@@ -7,7 +7,7 @@ from typing import Any
 from ..host.function import Question
 from ..journal.runs import RunMeta
 from .context import RunContext
-from .outcome import Completed, Failed, Paused, Rest
+from .outcome import Cancelled, Completed, Failed, Paused, Rest
 
 
 def at_rest(meta: RunMeta, rest: Rest, context: RunContext) -> RunMeta:
@@ -17,6 +17,8 @@ def at_rest(meta: RunMeta, rest: Rest, context: RunContext) -> RunMeta:
         return replace(meta, status="completed", output=rest.output, **common)
     if isinstance(rest, Failed):
         return replace(meta, status="failed", error=rest.error, failed_ordinal=rest.call, **common)
+    if isinstance(rest, Cancelled):
+        return replace(meta, status="cancelled", **common)
     if isinstance(rest, Paused):
         common["pending"] = tuple(_question(question) for question in rest.questions)
         return replace(meta, status=rest.status, **common)

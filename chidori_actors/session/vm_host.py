@@ -6,29 +6,21 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
-from typing import Any
+from typing import TypeVar
 
 from ..journal.images import StoredImage
 from ..vm.engine import Engine
 from ..vm.image import Image
-from ..vm.imports import Sources
 from ..vm.machine import Bounds, Machine, Said, StepOverran, VmFailed
+from .origins import Origin
 
 LOOP_SECONDS = 0.02
 """How long a step may hold the event loop; a longer one is repeated in the step pool."""
 
+T = TypeVar("T")
+
 Message = tuple[int, bytes]
 """Time in ms and JSON text, as the VM's step takes them."""
-
-
-@dataclass(frozen=True, slots=True)
-class Program:
-    """What an actor runs. ``config`` is for the prelude (prelude/realm.js), ``input`` JSON text."""
-
-    sources: Sources
-    config: dict[str, Any]
-    input: bytes
-    epoch_ms: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,9 +43,9 @@ class VmResources:
 class VmHost:
     """One actor's VM. ``seconds`` is the JavaScript time since the last image or start."""
 
-    def __init__(self, shared: VmResources, program: Program, history: Callable[[int], History]) -> None:
+    def __init__(self, shared: VmResources, origin: Origin, history: Callable[[int], History]) -> None:
         self._shared = shared
-        self._program = program
+        self._origin = origin
         self._history = history
         self._machine: Machine | None = None
         self._slow = False
@@ -74,8 +66,7 @@ class VmHost:
         Raises:
             ImageRejected: it cannot be used.
         """
-        decoded = Image.decode(image.header["golden"], image.payload)
-        self._machine = Machine.restore(self._shared.engine, decoded, self._shared.bounds)
+        self._machine = self._restored(image)
         self.delivered = image.delivered
 
     async def deliver(self, messages: Sequence[Message]) -> list[Said]:
@@ -93,8 +84,23 @@ class VmHost:
     def image(self) -> Image:
         """The VM at this safepoint."""
         assert self._machine is not None
-        self.seconds = 0.0
         return self._machine.image()
+
+    async def image_at(self, delivered: int) -> Image:
+        """The VM as it was after ``delivered`` settlements; made from the history beside the VM itself.
+
+        Raises:
+            VmFailed: a bound was exceeded.
+        """
+
+        def rebuilt() -> Image:
+            machine = self._rebuilt(delivered)
+            try:
+                return machine.image()
+            finally:
+                machine.close()
+
+        return await self._in_pool(rebuilt)
 
     def close(self) -> None:
         """Free the VM."""
@@ -122,7 +128,7 @@ class VmHost:
         finally:
             self.seconds += time.perf_counter() - started
 
-    async def _in_pool(self, work: Callable[[], list[Said]]) -> list[Said]:
+    async def _in_pool(self, work: Callable[[], T]) -> T:
         future = asyncio.get_running_loop().run_in_executor(self._shared.pool, work)
         try:
             return await asyncio.shield(future)
@@ -136,22 +142,27 @@ class VmHost:
             raise
 
     def _begin(self, seconds: float) -> list[Said]:
-        program = self._program
         self.close()
-        machine = self._machine = Machine(self._shared.engine, self._shared.bounds)
-        return machine.begin(program.config, program.input, program.sources, program.epoch_ms, seconds)
+        self._machine, said = self._origin.begin(self._shared.engine, self._shared.bounds, seconds)
+        return said
 
     def _repeat(self, messages: Sequence[Message]) -> list[Said]:
         """The VM is gone: build it anew up to here and give it ``messages`` with all the time it may have."""
-        history = self._history(self.delivered)
+        self.close()
+        self._machine = self._rebuilt(self.delivered)
+        return self._machine.step(messages, self._shared.bounds.step_seconds)
+
+    def _rebuilt(self, delivered: int) -> Machine:
+        history = self._history(delivered)
         limit = self._shared.bounds.step_seconds
         if history.image is None:
-            self._begin(limit)
+            machine, _ = self._origin.begin(self._shared.engine, self._shared.bounds, limit)
         else:
-            delivered = self.delivered
-            self.restore(history.image)
-            self.delivered = delivered
-        assert self._machine is not None
+            machine = self._restored(history.image)
         for message in history.messages:
-            self._machine.step([message], limit)
-        return self._machine.step(messages, limit)
+            machine.step([message], limit)
+        return machine
+
+    def _restored(self, image: StoredImage) -> Machine:
+        decoded = Image.decode(image.header["golden"], image.payload)
+        return Machine.restore(self._shared.engine, decoded, self._shared.bounds)

@@ -10,7 +10,7 @@ from importlib.resources import files
 import wasmtime
 
 from ..wasm import engine_file, load_module, new_engine, read_cached, write_cached
-from .golden import GoldenBuild, freeze
+from .golden import GoldenBuild, check_fork, freeze
 from .imports import import_linker
 from .instance import Addresses, Instance, Linkage
 
@@ -39,6 +39,7 @@ class Engine:
         linker = import_linker(self.wasmtime)
         key = _golden_key(self.build, prelude)
         cached = read_cached(f"golden-{key}.wasm")
+        built = cached is None
         if cached is None:
             guest = load_module(self.wasmtime, wasm, "guest")
             addresses, memory = GoldenBuild(self.wasmtime, guest, linker).run(prelude)
@@ -48,6 +49,8 @@ class Engine:
         self.golden = hashlib.sha256(cached).hexdigest()
         self.addresses = Addresses(**json.loads(header))
         self._linkage = Linkage(self.wasmtime, load_module(self.wasmtime, golden, "golden"), self.addresses, linker)
+        if built:
+            self._check()
 
     def instantiate(self, memory_limit: int) -> Instance:
         """A VM whose memory cannot grow beyond ``memory_limit`` bytes."""
@@ -56,6 +59,11 @@ class Engine:
         # Counts from now; a step sets its own. Making the instance runs a little code too.
         store.set_epoch_deadline(1 << 40)
         return Instance(self._linkage, store)
+
+    def _check(self) -> None:
+        instance = self.instantiate(_RESERVED_BYTES)
+        check_fork(instance)
+        instance.close()
 
     @cached_property
     def golden_memory(self) -> bytes:
@@ -76,7 +84,7 @@ def _configure(config: wasmtime.Config) -> None:
 
 def _golden_key(build: str, prelude: dict[str, str]) -> str:
     # What builds the image belongs to it as much as what it is built from.
-    builders = [(files(__package__) / name).read_text() for name in ("golden.py", "shim.wat", "glue.wat")]
+    builders = [(files(__package__) / name).read_text() for name in ("golden.py", "heap.py", "shim.wat", "glue.wat")]
     parts = [build, *builders, *(f"{name}\0{source}" for name, source in prelude.items())]
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:32]
 

@@ -27,6 +27,32 @@
     (i32.const 0))
   (elem (i32.const 0) $random_get $environ_sizes_get $clock_time_get)
 
+  ;; Take the reactions off every pending promise (see heap.py): nothing that waited will ever run.
+  (func (export "forget_reactions")
+    (local $link i32)
+    (local $data i32)
+    (local.set $link (i32.load offset=4 (i32.const {objects})))
+    (block $all
+      (loop $next
+        (br_if $all (i32.eq (local.get $link) (i32.const {objects})))
+        ;; The link lies at offset 8 of an object; kind at 4 (low bits), class at 6, data of a promise at 32.
+        (if (i32.and
+              (i32.eqz (i32.and (i32.load8_u (i32.sub (local.get $link) (i32.const 4))) (i32.const 15)))
+              (i32.eq (i32.load16_u (i32.sub (local.get $link) (i32.const 2))) (i32.const {promise_class})))
+          (then
+            (local.set $data (i32.load offset=24 (local.get $link)))
+            ;; State at 0 (0: pending), then the lists for fulfilment and for rejection.
+            (if (i32.eqz (i32.load (local.get $data)))
+              (then
+                (call $empty_list (i32.add (local.get $data) (i32.const 4)))
+                (call $empty_list (i32.add (local.get $data) (i32.const 12)))))))
+        (local.set $link (i32.load offset=4 (local.get $link)))
+        (br $next))))
+
+  (func $empty_list (param $head i32)
+    (i32.store (local.get $head) (local.get $head))
+    (i32.store offset=4 (local.get $head) (local.get $head)))
+
   (func $drain
     (loop $more
       (br_if $more (call $execute_pending_jobs))))

@@ -7,9 +7,11 @@ https://webassembly.github.io/spec/core/binary/modules.html
 
 import struct
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
 import wasmtime
 
+from .heap import PROMISE_CLASS, find_object_list
 from .instance import Addresses, Instance, Linkage
 
 PAGE = 4096
@@ -43,26 +45,28 @@ class GoldenBuild:
             out=self._out,
             argv=self._out + 16,
             exchange=self._call("qjs_alloc", EXCHANGE_BYTES),
+            promise_class=PROMISE_CLASS,
         )
         self._evaluate("end", "delete globalThis.__prelude; 0")
         self._call("run_gc")
-        memory = self._instance.read(0, self._instance.memory_size())
+        memory = self._memory()
+        self._evaluate("objects", "globalThis.objects = Array.from({ length: 8 }, () => new Promise(() => {})); 0")
+        objects = find_object_list(memory, self._memory(), STACK_TOP)
         self._instance.close()
         # What is left of the C stack is the only part that could differ between two builds.
-        return addresses, bytes(STACK_TOP) + memory[STACK_TOP:]
+        return replace(addresses, objects=objects), bytes(STACK_TOP) + memory[STACK_TOP:]
 
     def _call(self, name: str, *args: int) -> int:
         return self._instance.call(name, *args)
 
+    def _memory(self) -> bytes:
+        return self._instance.read(0, self._instance.memory_size())
+
     def _evaluate(self, name: str, source: str) -> int:
-        text = source.encode()
-        at = self._call("qjs_alloc", len(text))
-        self._instance.write(at, text)
-        status = self._call("eval_code", at, len(text), self._out)
-        self._call("qjs_free", at, len(text))
-        if status:
+        handle = _evaluate(self._instance, source, self._out)
+        if handle is None:
             raise RuntimeError(f"prelude file {name} failed: {self._exception()}")
-        return int(struct.unpack("<i", self._instance.read(self._out, 4))[0])
+        return handle
 
     def _exception(self) -> str:
         self._call("last_exception", self._out)
@@ -76,6 +80,49 @@ class GoldenBuild:
             self._call("get_string", value)
             texts.append(self._instance.read(self._call("qjs_last_ptr"), self._call("qjs_last_len")).decode())
         return "\n".join(texts)
+
+
+def _evaluate(instance: Instance, source: str, out: int) -> int | None:
+    """The handle of what ``source`` evaluates to, or None when it throws; ``out`` is where the engine may leave it."""
+    text = source.encode()
+    at = instance.call("qjs_alloc", len(text))
+    instance.write(at, text)
+    status = instance.call("eval_code", at, len(text), out)
+    instance.call("qjs_free", at, len(text))
+    return None if status else int(struct.unpack("<i", instance.read(out, 4))[0])
+
+
+_WAITING = """
+globalThis.heard = "";
+globalThis.waiting = [0, 1, 2].map(() => Promise.withResolvers());
+waiting[0].promise.then(() => { heard += "parent "; });
+waiting[1].promise.finally(() => { heard += "parent "; });
+(async () => { await waiting[2].promise; heard += "parent "; })();
+0
+"""
+_GOING_ON = """
+for (const { promise, resolve } of waiting) { promise.then(() => { heard += "branch "; }); resolve(); }
+0
+"""
+
+
+def check_fork(instance: Instance) -> None:
+    """See whether ``forget_reactions`` works in a VM of a golden image that was just built.
+
+    Raises:
+        RuntimeError: the engine's heap is not laid out as heap.py says.
+    """
+    out = instance.call("qjs_alloc", 64)
+    _evaluate(instance, _WAITING, out)
+    instance.forget_reactions()
+    _evaluate(instance, _GOING_ON, out)
+    while instance.call("execute_pending_jobs"):
+        pass
+    text = _evaluate(instance, "heard", out)
+    instance.call("get_string", text or 0)
+    heard = instance.read(instance.call("qjs_last_ptr"), instance.call("qjs_last_len")).decode()
+    if heard != "branch branch branch ":
+        raise RuntimeError(f"a fork of this build of the engine does not work: {heard!r}")
 
 
 def freeze(wasm: bytes, memory: bytes) -> bytes:

@@ -27,6 +27,8 @@ class Addresses:
     out: int = 0
     argv: int = 0
     exchange: int = 0
+    objects: int = 0
+    promise_class: int = 0
 
 
 class Linkage:
@@ -76,6 +78,7 @@ class _Import:
 
 _MEMORY = _Name.of("memory")
 _STEP = _Name.of("step")
+_FORGET = _Name.of("forget_reactions")
 
 
 def _assemble(name: str, addresses: Addresses | None) -> bytes:
@@ -93,7 +96,7 @@ class Instance:
     trapped is unusable from then on.
     """
 
-    __slots__ = ("_args", "_base", "_context", "_guest", "_memory", "_result", "_step", "store")
+    __slots__ = ("_args", "_base", "_context", "_glue", "_guest", "_memory", "_result", "_step", "store")
 
     def __init__(self, linkage: Linkage, store: wasmtime.Store) -> None:
         self.store = store
@@ -101,7 +104,7 @@ class Instance:
         shim = self._instantiate(linkage.shim, linkage.linker, [], {})
         self._guest = self._instantiate(linkage.guest, linkage.linker, linkage.guest_imports, {"shim": shim})
         providers = {"shim": shim, "engine": self._guest}
-        glue = self._instantiate(linkage.glue, linkage.linker, linkage.glue_imports, providers)
+        glue = self._glue = self._instantiate(linkage.glue, linkage.linker, linkage.glue_imports, providers)
         self._memory = self._export(self._guest, _MEMORY).of.memory
         self._step = self._export(glue, _STEP).of.func
         # All zeros: their kind is 0, which is WASMTIME_I32; `step` sets the values.
@@ -132,6 +135,10 @@ class Instance:
         result = cast(int, function(self.store, *args))
         self._find_base()
         return result
+
+    def forget_reactions(self) -> None:
+        """Take the reactions off every pending promise, see heap.py."""
+        wasmtime.Func._from_raw(self._export(self._glue, _FORGET).of.func)(self.store)
 
     def memory_size(self) -> int:
         return ffi.wasmtime_memory_data_size(self._context, ctypes.byref(self._memory))

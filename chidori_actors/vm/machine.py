@@ -62,12 +62,25 @@ class Returned:
 
 @dataclass(frozen=True, slots=True)
 class Threw:
-    """The agent threw: ``name``, ``message``, ``stack`` and the ordinal of the call whose error it was, if any."""
+    """The agent threw: ``name``, ``message``, ``stack`` and the ordinal of the call whose error it was, if any.
+
+    ``data`` are that error's own fields, and ``inner`` says where it began when that was inside of another actor.
+    """
 
     name: str
     message: str
     stack: str
     call: int | None
+    data: dict[str, Any] | None = None
+    inner: dict[str, Any] | None = None
+
+
+_LEVEL = 1 << 40
+
+
+def inherited_key(key: int) -> int:
+    """The key in a branch of a call that has ``key`` in its parent: negative, so that it cannot be one of its own."""
+    return -key if key > 0 else key - _LEVEL
 
 
 Said = Call | Aborted | Printed | Returned | Threw
@@ -116,6 +129,15 @@ class Machine:
         message = b'[0,{"input":%b,%b]' % (input_json, orjson.dumps(config)[1:])
         with ImportsFrom(self._instance, sources):
             return self.step([(now_ms, message)], seconds)
+
+    def fork(self, config: dict[str, Any], now_ms: int, seconds: float) -> list[Said]:
+        """Turn this VM, restored from the image of a parent, into a branch. ``config``: see prelude/realm.js.
+
+        What the parent was waiting to do will not happen here; calls that it had made can be settled under the key
+        ``inherited_key``.
+        """
+        self._instance.forget_reactions()
+        return self.step([(now_ms, b"[0,%b]" % orjson.dumps(config))], seconds)
 
     def step(self, messages: Sequence[tuple[int, bytes]] = _NO_MESSAGES, seconds: float | None = None) -> list[Said]:
         """Give the VM each message (time in ms, JSON text) in turn, drain its jobs after each; what it said.
@@ -212,4 +234,4 @@ def _parse(line: bytes) -> Said:
     if kind == b"done":
         return Returned(rest)
     failure = orjson.loads(rest)
-    return Threw(failure["name"], failure["message"], failure["stack"], failure["call"])
+    return Threw(**failure)

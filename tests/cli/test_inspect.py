@@ -312,7 +312,7 @@ def test_what_is_broken_is_said_in_one_line(chidori: Chidori, command: str) -> N
     assert_one_line(chidori(command, "no-such-run"), "no run no-such-run in the store")
     assert_one_line(chidori(command, "a b"), "'a b' is not a run id")
     damage_lane(run_id)
-    assert_one_line(chidori(command, run_id), "entry 0 of lane 1 in the store")
+    assert_one_line(chidori(command, run_id), "entry 0 of lane 4294967296 in the store")
 
 
 def test_lists_of_a_broken_store_say_what_is_broken(chidori: Chidori) -> None:

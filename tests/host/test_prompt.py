@@ -2,20 +2,21 @@
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
 import pytest
 
-from chidori_actors.host.function import HostCall, HostError, HostResult, HostServices
+from chidori_actors.host.function import HostCall, HostError, HostResult, HostServices, ToolDefinition
 from chidori_actors.host.prompt import FUNCTION, record_args, run_prompt
 from chidori_actors.host.resources import Resources
 from chidori_actors.host.secrets import Secrets
 from chidori_actors.settings import load_settings
 from tests.support.openai_server import OpenAIServer, Scripted
 from tests.support.process import run_python
+from tests.support.services import FakeTools
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::DeprecationWarning"),
@@ -76,7 +77,9 @@ def call_of(text: str, **options: Any) -> HostCall:
     return HostCall(run_id="run", path="4", seq=9, function="prompt", args=args, at_ms=0)
 
 
-def services_with(environ: dict[str, str], events: RecordedEvents, resources: Resources) -> HostServices:
+def services_with(
+    environ: dict[str, str], events: RecordedEvents, resources: Resources, tools: Sequence[ToolDefinition] = ()
+) -> HostServices:
     absent: Any = Absent()
     return HostServices(
         settings=load_settings(environ),
@@ -89,6 +92,7 @@ def services_with(environ: dict[str, str], events: RecordedEvents, resources: Re
         refusal=lambda target, args: None,
         read_template=lambda path: None,
         resources=resources,
+        tools=FakeTools(tools),
     )
 
 

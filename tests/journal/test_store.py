@@ -6,7 +6,7 @@ import re
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,8 @@ from chidori_actors.errors import LeaseLost, StoreError
 from chidori_actors.journal.lease import Lease
 from chidori_actors.journal.store import Fence, Store, Write
 
+from .conftest import mount
+
 LIMIT_S = 60.0
 
 
@@ -24,10 +26,6 @@ def _python(code: str, *args: object) -> subprocess.CompletedProcess[bytes]:
     """Run ``code`` in another process."""
     command = [sys.executable, "-c", code, *map(str, args)]
     return subprocess.run(command, capture_output=True, timeout=LIMIT_S, check=False)
-
-
-def _mount(*args: str) -> bool:
-    return subprocess.run(["mount", *args], capture_output=True, timeout=LIMIT_S, check=False).returncode == 0
 
 
 def _lane(number: int, value: bytes = b"v") -> Write:
@@ -212,16 +210,6 @@ async def test_a_full_map_is_an_error_and_loses_nothing(tmp_path: Path, monkeypa
     store.close()
 
 
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    place = tmp_path / "disk"
-    place.mkdir()
-    if not _mount("-t", "tmpfs", "-o", "size=1m", "tmpfs", str(place)):
-        pytest.skip("mounting a small file system is not permitted here")
-    yield place
-    subprocess.run(["umount", str(place)], check=True, timeout=LIMIT_S)
-
-
 async def _refusal(store: Store, write: Write) -> StoreError | None:
     try:
         await store.commit([write])
@@ -247,7 +235,7 @@ async def test_a_full_disk_is_named_and_loses_nothing(small_disk: Path) -> None:
 
 async def test_a_read_only_disk_is_named(small_disk: Path) -> None:
     Store.open(small_disk / "s").close()
-    assert _mount("-o", "remount,ro", str(small_disk))
+    assert mount("-o", "remount,ro", str(small_disk))
     with pytest.raises(StoreError, match="read-only"):
         Store.open(small_disk / "s")
     with pytest.raises(StoreError, match="read-only"):
@@ -283,12 +271,21 @@ def test_files_of_others_are_refused_and_left_alone(tmp_path: Path) -> None:
 
 async def test_a_store_of_a_newer_version_is_refused(tmp_path: Path) -> None:
     store = Store.open(tmp_path / "s")
-    await store.commit([Write("meta", b"format", b"2")])
+    await store.commit([Write("meta", b"format", b"3")])
     store.close()
-    with pytest.raises(StoreError, match=r"newer version of chidori-actors \(format 2, this version knows 1\)"):
+    with pytest.raises(StoreError, match=r"newer version of chidori-actors \(format 3, this version knows 2\)"):
         Store.open(tmp_path / "s")
     with pytest.raises(StoreError, match="newer version"):
         Store.open(tmp_path / "s")
+
+
+async def test_a_store_of_an_older_format_is_refused(tmp_path: Path) -> None:
+    store = Store.open(tmp_path / "s")
+    await store.commit([Write("meta", b"format", b"1")])
+    store.close()
+    with pytest.raises(StoreError, match=r"development version .* \(format 1, this version knows 2\)") as caught:
+        Store.open(tmp_path / "s")
+    assert caught.value.hint
 
 
 async def test_a_damaged_file_is_named_and_never_kills_the_process(tmp_path: Path) -> None:

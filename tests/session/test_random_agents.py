@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from chidori_actors import runtime as runtime_module
+from chidori_actors import assembly
 from chidori_actors.host.function import HostFunction
 from chidori_actors.journal.lanes import Settled, apply_retries, read_lane
 from chidori_actors.journal.runs import get_run
@@ -56,7 +56,7 @@ class Execution:
 def patched(functions: dict[str, HostFunction], image_worth: int = 0) -> Iterator[pytest.MonkeyPatch]:
     """Runs use ``functions``, and take an image after every step however little it is worth."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(runtime_module, "host_functions", lambda: functions)
+        patch.setattr(assembly, "host_functions", lambda: functions)
         patch.setattr(actor_images, "_IMAGE_WORTH", image_worth)
         yield patch
 

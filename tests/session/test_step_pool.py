@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from chidori_actors import runtime as runtime_module
+from chidori_actors import assembly
 from chidori_actors.session import actor_images, vm_host
 from chidori_actors.vm.machine import Bounds
 from tests.support.agents import (
@@ -115,7 +115,7 @@ async def test_cancelling_a_run_in_the_pool_leaves_it_resumable(
 ) -> None:
     path = write_agent(tmp_path, SLOW)
     value = {"loops": LOOPS, "turns": 3, "quick": 0}
-    monkeypatch.setattr(runtime_module, "host_functions", functions_with)
+    monkeypatch.setattr(assembly, "host_functions", functions_with)
     async with runtime_in(tmp_path) as runtime:
         running = asyncio.create_task(start(runtime, path, value))
         await asyncio.sleep(0.15)

@@ -21,7 +21,7 @@ export async function agent(source) {{
   return (0, eval)({json.dumps(COMPLETION)});
 }}
 """
-_CONFIG = {"entry": _ENTRY, "random": [1, 2, 3, 4], "date": "fixed", "maps_sets": "serialize"}
+_CONFIG = {"entry": _ENTRY, "exported": "agent", "random": [1, 2, 3, 4], "date": "fixed", "maps_sets": "serialize"}
 
 
 class JavaScriptError(Exception):

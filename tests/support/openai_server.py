@@ -3,6 +3,9 @@
 In a test: ``async with OpenAIServer() as server: … server.url``. As a process of its own:
 ``python -m tests.support.openai_server --port 0`` prints its URL; ``GET /stats`` gives the counters, ``POST
 /script`` takes a JSON list of ``Scripted`` fields. ``POST /count`` stands in for the target of a webhook.
+
+It refuses what OpenAI refuses of a conversation with tools. A prompt that holds ``[call=NAME {…}]`` (JSON without
+a ``]``), once or more, gets these tool calls first if it offers tools, however often a killed run asks again.
 """
 
 import argparse
@@ -13,19 +16,21 @@ import re
 import sys
 import time
 from collections import Counter, deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, Self
+from typing import Self
 
 import orjson
 from aiohttp import web
 
-JsonObject = dict[str, Any]
+from tests.support.openai_tools import JsonObject, conversation_fault, pieces, tool_call_deltas, tool_calls
+
 LOGGED_REQUESTS = 1000
 DELTA_CHARACTERS = 8
 _DELAY_IN_PROMPT = re.compile(r"\[delay=(\d+)\]")
+_CALL_IN_PROMPT = re.compile(r"\[call=([\w-]+) ({[^\]]*})\]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +40,10 @@ class Scripted:
     ``reset_after`` resets the connection after that many deltas; ``hold_after`` sends nothing more after that
     many, until the client goes away. ``content`` is the answer instead of the one made from the prompt;
     ``empty`` sends no content at all.
+
+    ``tool_calls`` are ``{name, arguments, id?}``, the arguments an object or the raw text: streamed in pieces, those
+    of several calls interleaved, with no content unless ``content`` is given. ``whole_tool_calls`` streams each in
+    one piece without an index, as some servers do.
     """
 
     status: int = 200
@@ -43,7 +52,9 @@ class Scripted:
     retry_after: str | None = None
     content: str | None = None
     empty: bool = False
-    finish_reason: str = "stop"
+    tool_calls: Sequence[JsonObject] = ()
+    whole_tool_calls: bool = False
+    finish_reason: str | None = None
     usage: bool = True
     cached_tokens: int = 0
     delay_ms: int = 0
@@ -53,7 +64,7 @@ class Scripted:
 
 
 class OpenAIServer:
-    """The server. With ``deterministic`` an answer depends on the prompt's text alone; otherwise every
+    """The server. With ``deterministic`` an answer depends on the conversation alone; otherwise every
     request gets an answer of its own: ``answer(<first 40 characters>)#<how often this prompt was seen>``."""
 
     def __init__(self, *, port: int = 0, deterministic: bool = False, delay_ms: int = 0) -> None:
@@ -144,19 +155,37 @@ class OpenAIServer:
         self.requests.append(
             {"path": request.path, "body": body, "authorization": request.headers.get("Authorization")}
         )
-        step = self.script.popleft() if self.script else Scripted()
-        answer = self._answer(prompt) if step.content is None else step.content
+        if fault := conversation_fault(body):
+            return _error(Scripted(status=400, message=fault))
+        step = self._step(body, prompt)
+        answer = _content(step, self._answer(prompt, _tool_messages(body)))
         with self._watching():
             await _sleep_ms(step.delay_ms + self._delay_of(request, prompt))
             if step.status != 200:
                 return _error(step)
             if body.get("stream"):
-                return await self._stream(request, body, step, "" if step.empty else answer)
+                return await self._stream(request, body, step, answer)
             return _json(_completion(body, prompt, step, answer))
 
-    def _answer(self, prompt: str) -> str:
+    def _step(self, body: JsonObject, prompt: str) -> Scripted:
+        """How to answer: what is scripted, else well, with finish reason and the ids of tool calls filled in."""
+        step = self.script.popleft() if self.script else Scripted()
+        if not step.tool_calls and "tools" in body and not _tool_messages(body):
+            asked = [
+                {"name": found.group(1), "arguments": orjson.loads(found.group(2))}
+                for found in _CALL_IN_PROMPT.finditer(prompt)
+            ]
+            step = replace(step, tool_calls=asked)
+        calls = [
+            {"id": f"call-{self.chat_requests}-{number}", **call}
+            for number, call in enumerate(step.tool_calls, start=1)
+        ]
+        return replace(step, tool_calls=calls, finish_reason=step.finish_reason or ("tool_calls" if calls else "stop"))
+
+    def _answer(self, prompt: str, results: list[JsonObject]) -> str:
         if self._deterministic:
-            return f"answer({prompt[:40]})#{hashlib.sha256(prompt.encode()).hexdigest()[:8]}"
+            known = "\n".join([prompt, *(message["content"] for message in results)])
+            return f"answer({prompt[:40]})#{hashlib.sha256(known.encode()).hexdigest()[:8]}"
         return f"answer({prompt[:40]})#{self.prompts[prompt]}"
 
     def _delay_of(self, request: web.Request, text: str) -> int:
@@ -181,23 +210,35 @@ class OpenAIServer:
         response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
         await response.prepare(request)
         chunk = partial(_chunk, body["model"])
-        parts = [answer[i : i + DELTA_CHARACTERS] for i in range(0, len(answer), DELTA_CHARACTERS)]
-        await response.write(chunk({"role": "assistant", "content": None if step.empty else ""}))
-        for number, part in enumerate([*parts, None]):
+        deltas = [{"content": part} for part in pieces(answer, DELTA_CHARACTERS)] + tool_call_deltas(
+            step.tool_calls, whole=step.whole_tool_calls
+        )
+        await response.write(chunk({"role": "assistant", "content": None if step.empty or step.tool_calls else ""}))
+        for number, delta in enumerate([*deltas, None]):
             if step.reset_after == number and request.transport is not None:
                 request.transport.abort()
                 return response
             if step.hold_after == number:
                 self.holding.set()
                 await asyncio.Event().wait()
-            if part is not None:
+            if delta is not None:
                 await _sleep_ms(step.delta_ms)
-                await response.write(chunk({"content": part}))
+                await response.write(chunk(delta))
         await response.write(chunk({}, step.finish_reason))
         if step.usage and body.get("stream_options", {}).get("include_usage"):
             await response.write(chunk(None, usage=_usage(body, step, answer)))
         await response.write(b"data: [DONE]\n\n")
         return response
+
+
+def _tool_messages(body: JsonObject) -> list[JsonObject]:
+    return [message for message in body["messages"] if message["role"] == "tool"]
+
+
+def _content(step: Scripted, answer: str) -> str:
+    if step.empty or (step.tool_calls and step.content is None):
+        return ""
+    return answer if step.content is None else step.content
 
 
 def _chunk(
@@ -218,7 +259,9 @@ def _chunk(
 
 
 def _completion(body: JsonObject, prompt: str, step: Scripted, answer: str) -> JsonObject:
-    message = {"role": "assistant", "content": None if step.empty else answer}
+    message: JsonObject = {"role": "assistant", "content": answer or None}
+    if step.tool_calls:
+        message["tool_calls"] = tool_calls(step.tool_calls)
     return {
         "id": "chatcmpl-test",
         "object": "chat.completion",
@@ -230,8 +273,8 @@ def _completion(body: JsonObject, prompt: str, step: Scripted, answer: str) -> J
 
 
 def _usage(body: JsonObject, step: Scripted, answer: str) -> JsonObject:
-    sent = sum(len(str(message["content"]).split()) for message in body["messages"])
-    received = len(answer.split())
+    sent = sum(len((message.get("content") or "").split()) for message in body["messages"])
+    received = len(answer.split()) + len(step.tool_calls)
     return {
         "prompt_tokens": sent,
         "completion_tokens": received,

@@ -8,7 +8,16 @@ from typing import Any
 
 import orjson
 
-from chidori_actors.host.function import HostCall, HostFunction, HostServices, Question, Unanswered
+from chidori_actors.host.function import (
+    HostCall,
+    HostError,
+    HostFunction,
+    HostServices,
+    JsonObject,
+    Question,
+    ToolDefinition,
+    Unanswered,
+)
 from chidori_actors.host.resources import Resources
 from chidori_actors.host.secrets import Secrets
 from chidori_actors.journal.store import Write
@@ -74,6 +83,31 @@ class DictMemory:
                 self.entries[namespace, key] = write.value
 
 
+@dataclass
+class FakeTools:
+    """Local tools that take any arguments; those in ``results`` are remote and answer with that JSON text."""
+
+    known: Sequence[ToolDefinition] = ()
+    results: Mapping[str, bytes] = field(default_factory=dict)
+    called: list[tuple[str, JsonObject]] = field(default_factory=list)
+
+    async def definitions(self, names: Sequence[str]) -> Sequence[ToolDefinition]:
+        by_name = {tool.name: tool for tool in self.known}
+        if unknown := [name for name in names if name not in by_name]:
+            raise HostError(f"Unknown tool: {unknown[0]} (available: {', '.join(by_name)})")
+        return [by_name[name] for name in names]
+
+    async def call(self, name: str, arguments: JsonObject) -> bytes:
+        self.called.append((name, arguments))
+        return self.results[name]
+
+    async def validate(self, name: str, arguments: JsonObject) -> None:
+        await self.definitions([name])
+
+    def is_remote(self, name: str) -> bool:
+        return name in self.results
+
+
 def make_services(
     project: Path,
     *,
@@ -82,6 +116,7 @@ def make_services(
     default_model: str | None = None,
     resources: Resources | None = None,
     seed: str = "seed",
+    tools: Sequence[ToolDefinition] = (),
 ) -> HostServices:
     """Services of one run whose templates lie in ``project`` and whose settings come from ``environ``."""
     variables = dict(environ or {})
@@ -102,6 +137,7 @@ def make_services(
         refusal=Policy.load(settings).refusal,
         read_template=read_template,
         resources=resources or Resources(),
+        tools=FakeTools(tools),
     )
 
 
@@ -113,6 +149,7 @@ def make_call(function: str, args: dict[str, Any], *, path: str = "4/2", seq: in
 async def run_function(function: HostFunction, args: dict[str, Any], services: HostServices) -> Any:
     """Run a host function on the args that the prelude sends, apply its writes, and give its value parsed."""
     recorded = function.record_args(args, services.default_model) if function.record_args else args
+    assert function.run is not None, f"{function.name} is not run by the host"
     result = await function.run(make_call(function.name, recorded), services)
     if isinstance(services.memory, DictMemory):
         services.memory.apply(result.writes)

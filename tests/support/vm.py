@@ -11,6 +11,7 @@ from chidori_actors.vm.machine import Bounds, Call, Machine, Returned, Said, Thr
 
 CONFIG: dict[str, Any] = {
     "entry": "agent.js",
+    "exported": "agent",
     "random": [1, 2, 3, 4],
     "date": "fixed",
     "maps_sets": "serialize",

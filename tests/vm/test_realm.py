@@ -79,7 +79,7 @@ def test_what_is_not_there_names_what_to_use(use: str, instead: str) -> None:
 
 
 def test_methods_that_come_later_say_so() -> None:
-    for method in ("tool", "callAgent", "parallel", "execJs", "execPython", "execWasm"):
+    for method in ("execJs", "execPython", "execWasm"):
         assert f"chidori.{method} is not available yet" in begin(f"await chidori.{method}();").threw.message
 
 

@@ -1,12 +1,16 @@
 // The object `chidori`: a few primitive host calls; what can be JavaScript on top of them is JavaScript.
-((TypeError, Error, AbortSignal) => {
+((TypeError, Error, AbortSignal, Promise) => {
   "use strict";
-  const { call, toJson } = __prelude;
+  const { call, toJson, agentStack, inspect } = __prelude;
   const { keys, freeze } = Object;
   const { isArray } = Array;
   const { trunc } = Math;
+  const { apply } = Reflect;
   const uncurry = Function.prototype.bind.bind(Function.prototype.call);
   const join = uncurry(Array.prototype.join);
+  const isPromise = (value) => value instanceof Promise;
+  const rejected = Promise.reject.bind(Promise);
+  const allOf = Promise.all.bind(Promise);
 
   const wrong = (message) => { throw new TypeError(message); };
   const isObject = (value) => value !== null && typeof value === "object" && !isArray(value);
@@ -18,6 +22,7 @@
   const kinds = {
     string: (value) => typeof value === "string",
     number: (value) => typeof value === "number" && value - value === 0,
+    count: (value) => typeof value === "number" && value >= 1 && value % 1 === 0,
     boolean: (value) => typeof value === "boolean",
     object: isObject,
     strings: (value) => {
@@ -27,6 +32,8 @@
     },
     any: () => true,
   };
+
+  const kindTexts = { __proto__: null, strings: "an array of strings", count: "a whole number of at least 1" };
 
   // Checks `options` against `known` (option -> [kind, name in the record]) and copies what is set into `args`.
   const takeOptions = (method, options, known, args) => {
@@ -45,7 +52,7 @@
       }
       const option = known[name];
       if (option === undefined) wrong(`chidori.${method}: unknown option "${name}" (known: ${join(keys(known), ", ")}, signal)`);
-      if (!kinds[option[0]](value)) wrong(`chidori.${method}: option "${name}" must be ${option[0] === "strings" ? "an array of strings" : `of type ${option[0]}`}`);
+      if (!kinds[option[0]](value)) wrong(`chidori.${method}: option "${name}" must be ${kindTexts[option[0]] ?? `of type ${option[0]}`}`);
       args[option[1]] = value;
     }
     return signal;
@@ -55,7 +62,8 @@
   const promptOptions = options({
     type: ["string", "type"], model: ["string", "model"], system: ["string", "system"],
     maxTokens: ["number", "max_tokens"], max_tokens: ["number", "max_tokens"], temperature: ["number", "temperature"],
-    format: ["string", "format"], strict: ["boolean", "strict"],
+    format: ["string", "format"], strict: ["boolean", "strict"], tools: ["strings", "tools"], maxTurns: ["count", "max_turns"],
+    max_turns: ["count", "max_turns"],
   });
   const inputOptions = options({ type: ["string", "type"], choices: ["strings", "choices"], default: ["string", "default"] });
   const httpOptions = options({
@@ -64,6 +72,8 @@
   });
   const memoryOptions = options({ namespace: ["string", "namespace"], prefix: ["string", "prefix"], values: ["boolean", "values"] });
   const envOptions = options({ reveal: ["boolean", "reveal"] });
+  const noOptions = options({});
+  const parallelOptions = options({ concurrency: ["count", "concurrency"], settle: ["boolean", "settle"], isolate: ["boolean", "isolate"] });
   const retryOptions = options({ attempts: ["number", "attempts"], delayMs: ["number", "delayMs"], backoff: ["string", "backoff"] });
   const memoryActions = options({ set: 1, get: 1, delete: 1, list: 0, clear: 0 });
 
@@ -71,32 +81,112 @@
 
   const sleep = (ms) => call("timer", { ms }, sleep);
 
+  // A method gives the promise of its call as it is, so that a branch can wait for a call of its parent. Misuse rejects.
+  const rejecting = (methods) => {
+    const names = keys(methods);
+    for (let i = 0; i < names.length; i++) {
+      const method = methods[names[i]];
+      methods[names[i]] = {
+        [names[i]](...args) {
+          try {
+            return apply(method, undefined, args);
+          } catch (error) {
+            return rejected(error);
+          }
+        },
+      }[names[i]];
+    }
+    return methods;
+  };
+
+  // `parallel` without forks: everything in this VM, at most `concurrency` at once.
+  const together = async (thunks, { concurrency, settle }) => {
+    const results = [];
+    let next = 0;
+    const work = async () => {
+      while (next < thunks.length) {
+        const i = next++;
+        const thunk = thunks[i];
+        if (!settle) {
+          results[i] = await thunk();
+          continue;
+        }
+        try {
+          results[i] = { status: "fulfilled", value: await thunk() };
+        } catch (reason) {
+          results[i] = { status: "rejected", reason };
+        }
+      }
+    };
+    const workers = [];
+    for (let i = 0; i < thunks.length && (concurrency === null || i < concurrency); i++) workers[i] = work();
+    await allOf(workers);
+    return results;
+  };
+
+  // The tool-use loop: a turn is a prompt, its tool calls run side by side, and what goes wrong in one of them is for
+  // the model to deal with.
+  const useTools = async (args, signal, more) => {
+    const messages = [];
+    const { tools, max_turns: turns } = args;
+    for (let turn = 1; turn <= turns; turn++) {
+      const asked = { ...args, turn };
+      if (turn > 1) asked.messages = messages;
+      const reply = await call("prompt", asked, undefined, signal, more);
+      const calls = reply.tool_calls;
+      if (calls.length === 0) return "value" in reply ? reply.value : reply.content;
+      messages[messages.length] = { role: "assistant", content: reply.content, tool_calls: calls, blocks: reply.blocks };
+      const answers = [];
+      for (let i = 0; i < calls.length; i++) answers[i] = useTool(calls[i], tools, signal, more);
+      for (let i = 0; i < answers.length; i++) messages[messages.length] = await answers[i];
+      if (signal?.aborted) throw signal.reason;
+    }
+    throw new Error(`chidori.prompt: the model still asked for tools after ${turns} turn${turns === 1 ? "" : "s"}; maxTurns allows more`);
+  };
+
+  const useTool = async ({ id, name, input, invalid }, tools, signal, more) => {
+    const answer = { role: "tool", id, name };
+    try {
+      if (invalid !== undefined) throw new Error(invalid);
+      let offered = false;
+      for (let i = 0; i < tools.length; i++) offered ||= tools[i] === name;
+      if (!offered) throw new Error(`Unknown tool: ${name} (available: ${join(tools, ", ")})`);
+      const result = await call("tool", { name, kwargs: input }, undefined, signal, more);
+      answer.content = typeof result === "string" ? result : toJson(result, "result");
+    } catch (error) {
+      answer.content = `Error: ${error.message}`;
+      answer.is_error = true;
+    }
+    return answer;
+  };
+
   const methods = {
-    async prompt(text, opts) {
+    prompt(text, opts) {
       const args = { text: requireString(text, "chidori.prompt: the prompt") };
-      if (isObject(opts) && opts.tools !== undefined) wrong("chidori.prompt: tools are not available yet: tool actors come with forks");
       const signal = takeOptions("prompt", opts, promptOptions, args);
       if (args.format !== undefined && args.format !== "json" && args.format !== "text") wrong(`chidori.prompt: format must be "json" or "text", not "${args.format}"`);
-      return await call("prompt", args, methods.prompt, signal);
+      const { tools, max_turns: turns = 10, ...asked } = args;
+      if (tools === undefined || tools.length === 0) return call("prompt", asked, methods.prompt, signal);
+      return useTools({ ...asked, tools, max_turns: turns }, signal, { stack: agentStack(methods.prompt) });
     },
 
-    async input(prompt, opts) {
+    input(prompt, opts) {
       const args = { prompt: requireString(prompt, "chidori.input: the question"), type: null, choices: null, default: null };
-      return await call("input", args, methods.input, takeOptions("input", opts, inputOptions, args));
+      return call("input", args, methods.input, takeOptions("input", opts, inputOptions, args));
     },
 
-    async http(url, opts) {
+    http(url, opts) {
       const args = { url: `${url}`, method: "GET", headers: {}, body: null, params: {} };
-      return await call("http", args, methods.http, takeOptions("http", opts, httpOptions, args));
+      return call("http", args, methods.http, takeOptions("http", opts, httpOptions, args));
     },
 
-    async template(template, vars = {}) {
+    template(template, vars = {}) {
       requireString(template, "chidori.template: the template");
       if (!isObject(vars)) wrong("chidori.template: the variables must be an object");
-      return await call("template", { template, vars }, methods.template);
+      return call("template", { template, vars }, methods.template);
     },
 
-    async memory(action, ...rest) {
+    memory(action, ...rest) {
       const takesKey = memoryActions[action];
       if (takesKey === undefined) wrong(`chidori.memory: unknown action ${toJson(`${action}`, "action")} (known: ${join(keys(memoryActions), ", ")})`);
       const args = { action, key: null, namespace: "default", prefix: null, value: null };
@@ -108,22 +198,22 @@
       }
       const opts = rest[at++];
       if (rest.length > at) wrong(`chidori.memory("${action}"): too many arguments`);
-      return await call("memory", args, methods.memory, takeOptions("memory", opts, memoryOptions, args));
+      return call("memory", args, methods.memory, takeOptions("memory", opts, memoryOptions, args));
     },
 
-    async checkpoint(label, data = null) {
-      return await call("checkpoint", { label: requireString(label, "chidori.checkpoint: the label"), data }, methods.checkpoint);
+    checkpoint(label, data = null) {
+      return call("checkpoint", { label: requireString(label, "chidori.checkpoint: the label"), data }, methods.checkpoint);
     },
 
-    async log(message, fields) {
+    log(message, fields) {
       const args = { message: typeof message === "string" ? message : toJson(message, "message") };
       if (fields !== undefined) args.fields = fields;
-      return await call("log", args, methods.log);
+      return call("log", args, methods.log);
     },
 
-    async env(name, opts) {
+    env(name, opts) {
       const args = { name: requireString(name, "chidori.env: the name") };
-      return await call("env", args, methods.env, takeOptions("env", opts, envOptions, args));
+      return call("env", args, methods.env, takeOptions("env", opts, envOptions, args));
     },
 
     async retry(fn, opts) {
@@ -155,14 +245,45 @@
       }
     },
 
-    tool: later("tool", "tools become actors of their own with forks"),
-    callAgent: later("callAgent", "sub-agents become actors of their own with forks"),
-    parallel: later("parallel", "durable branches come with forks; Promise.all overlaps calls today"),
+    tool(name, args = {}, opts) {
+      requireString(name, "chidori.tool: the name");
+      if (!isObject(args)) wrong("chidori.tool: the arguments must be an object");
+      return call("tool", { name, kwargs: args }, methods.tool, takeOptions("tool", opts, noOptions, {}));
+    },
+
+    callAgent(path, input = {}, opts) {
+      requireString(path, "chidori.callAgent: the path");
+      return call("call_agent", { path, input }, methods.callAgent, takeOptions("callAgent", opts, noOptions, {}));
+    },
+
+    parallel(thunks, opts) {
+      if (!isArray(thunks)) wrong("chidori.parallel: the first argument must be an array of functions");
+      for (let i = 0; i < thunks.length; i++) {
+        if (typeof thunks[i] === "function") continue;
+        wrong(isPromise(thunks[i])
+          ? `chidori.parallel: item ${i} is a promise, which runs already; write () => … around it`
+          : `chidori.parallel: item ${i} is not a function but ${inspect(thunks[i])}`);
+      }
+      const given = { concurrency: null, settle: false, isolate: true };
+      const signal = takeOptions("parallel", opts, parallelOptions, given);
+      if (!given.isolate) return together(thunks, given);
+      const args = { count: thunks.length, concurrency: given.concurrency };
+      if (!given.settle) return call("parallel", args, methods.parallel, signal, { thunks });
+      args.settle = true;
+      const convert = (outcomes, toError) => {
+        for (let i = 0; i < outcomes.length; i++) {
+          if (outcomes[i].status === "rejected") outcomes[i].reason = toError(outcomes[i].reason);
+        }
+        return outcomes;
+      };
+      return call("parallel", args, methods.parallel, signal, { thunks, convert });
+    },
+
     execJs: later("execJs", "sandboxed execution comes later"),
     execPython: later("execPython", "sandboxed execution comes later"),
     execWasm: later("execWasm", "sandboxed execution comes later"),
   };
 
-  __prelude.chidori = freeze(methods);
+  __prelude.chidori = freeze(rejecting(methods));
   Object.defineProperty(globalThis, "chidori", { value: methods, writable: false, configurable: false, enumerable: true });
-})(TypeError, Error, AbortSignal);
+})(TypeError, Error, AbortSignal, Promise);

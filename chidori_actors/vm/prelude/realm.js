@@ -1,7 +1,7 @@
 // Last of the prelude: what an agent finds in its realm, and the two functions that the host calls.
 ((TypeError) => {
   "use strict";
-  const { settle, take, fail, finish, chidori } = __prelude;
+  const { settle, fork, take, fail, finish, chidori } = __prelude;
   const define = (name, value) =>
     Object.defineProperty(globalThis, name, { value, writable: true, configurable: true, enumerable: false });
 
@@ -40,30 +40,43 @@
   };
 
   let realRandom;
-  const begin = (config) => {
-    realRandom = config.random === null
+  const seed = ({ random }) => {
+    realRandom = random === null
       ? () => { throw new TypeError("Math.random is switched off for this run (CHIDORI_TS_RANDOM=disabled)"); }
-      : seededRandom(config.random);
+      : seededRandom(random);
+  };
+
+  // The thunk is called where its parent stood: the same memory, and nothing else of the parent runs.
+  const branch = (config) => {
+    seed(config);
+    const thunk = fork(config.call, config.index);
+    (async () => await thunk())().then(finish, fail);
+  };
+
+  const begin = (config) => {
+    seed(config);
     if (config.date === "disabled") define("Date", hidden("Date", "CHIDORI_TS_DATE=disabled"));
     if (config.maps_sets === "reject") {
       for (const name of ["Map", "Set", "WeakMap", "WeakSet"]) define(name, hidden(name, "CHIDORI_SNAPSHOT_MAPS_SETS=reject"));
     }
-    run(config.entry, config.input).then(finish, fail);
+    run(config).then(finish, fail);
   };
   Object.defineProperty(Math, "random", {
     value: function random() { return realRandom(); }, writable: true, configurable: true, enumerable: false,
   });
 
   // The host answers imports while a VM is begun and at no other time.
-  const run = async (entry, input) => {
+  const run = async ({ entry, exported, input }) => {
     const namespace = await import(entry);
-    if (typeof namespace.agent !== "function") throw new TypeError("the agent's export `agent` is not a function");
-    return await namespace.agent(input, chidori);
+    const main = namespace[exported];
+    if (typeof main !== "function") throw new TypeError(`the export \`${exported}\` of ${entry} is not a function`);
+    return await main(input, chidori);
   };
 
-  // A message is [ordinal, 1, value], [ordinal, 0, failure] or, before any other, [0, config].
+  // A message is [key, 1, value], [key, 0, failure] or, before any other, [0, config] of an agent or a branch.
   const receive = (message) => {
-    if (message[0] > 0) settle(message[0], message[1], message[2]);
+    if (message[0] !== 0) settle(message[0], message[1], message[2]);
+    else if (message[1].call !== undefined) branch(message[1]);
     else begin(message[1]);
   };
 

@@ -10,10 +10,15 @@
   const slice = uncurry(String.prototype.slice);
   const toWellFormed = uncurry(String.prototype.toWellFormed);
   const HostPromise = Promise;
-  const bound = (map) => ({ get: map.get.bind(map), set: map.set.bind(map), delete: map.delete.bind(map) });
+  const bound = (map, ...names) => {
+    const methods = { __proto__: null };
+    for (let i = 0; i < names.length; i++) methods[names[i]] = map[names[i]].bind(map);
+    return methods;
+  };
 
-  const waiting = bound(new Map()); // ordinal -> {resolve, reject, stack, function}
-  const origin = bound(new WeakMap()); // an error that a call failed with -> that call's ordinal
+  // A call's key is its ordinal; in a branch, a call of its parent has a negative key (`inherited`).
+  const waiting = bound(new Map(), "get", "set", "delete", "clear", "forEach"); // key -> {resolve, reject, stack, …}
+  const origin = bound(new WeakMap(), "get", "set"); // an error that a call failed with -> {call, failure}
   let said = "";
   let ordinal = 0;
   let delivered = 0;
@@ -51,44 +56,48 @@
       }
     }
     defineProperty(error, "stack", { value: entry.stack, writable: true, configurable: true });
-    origin.set(error, number);
+    origin.set(error, { call: number, failure });
     return error;
   };
 
   const never = new HostPromise(() => {});
 
-  // Starts a host call that the agent made through the function `api`; `onSettle`, when given, is told `(ok, value)`
-  // instead of a promise being made.
-  const issue = (name, argsJson, api, signal, onSettle) => {
+  // Starts a host call that the agent made through the function `api`. `onSettle`, when given, is told `(ok, value)`
+  // instead of a promise being made. `more`: `stack`, when the agent's frames are gone; `convert`, what the agent gets
+  // for a value; `thunks` of a fork.
+  const issue = (name, argsJson, api, signal, onSettle, more) => {
     if (finished) return { number: 0, promise: never };
     const number = ++ordinal;
-    const stack = agentStack(api);
-    const entry = { resolve: undefined, reject: undefined, stack, onSettle, signal, onAbort: undefined };
+    const stack = more?.stack ?? agentStack(api);
+    const entry = { resolve: undefined, reject: undefined, stack, onSettle, signal, onAbort: undefined, more };
     const promise = onSettle ? undefined : new HostPromise((resolve, reject) => {
       entry.resolve = resolve;
       entry.reject = reject;
     });
     waiting.set(number, entry);
     say(`call\t${number}\t${delivered}\t${name}\t${argsJson}\t${siteOf(stack)}`);
-    if (signal) {
-      entry.onAbort = () => withdraw(number, signal.reason);
-      addAbortAlgorithm(signal, entry.onAbort);
-    }
+    if (signal) watch(entry, number);
     return { number, promise };
   };
 
-  // The agent gives up on a call: the host cancels it, a later settlement is ignored.
-  const withdraw = (number, reason) => {
-    const entry = waiting.get(number);
+  const watch = (entry, key) => {
+    entry.onAbort = () => withdraw(key, entry.signal.reason);
+    addAbortAlgorithm(entry.signal, entry.onAbort);
+  };
+
+  // The agent gives up on a call: the host cancels it, a later settlement is ignored. A branch can only stop to wait for
+  // a call of its parent.
+  const withdraw = (key, reason) => {
+    const entry = waiting.get(key);
     if (entry === undefined) return;
-    waiting.delete(number);
-    if (!finished) say(`abort\t${number}`);
+    waiting.delete(key);
+    if (!finished && key > 0) say(`abort\t${key}`);
     if (entry.reject) entry.reject(reason);
   };
 
-  const call = (name, args, api, signal) => {
+  const call = (name, args, api, signal, more) => {
     if (signal?.aborted) throw signal.reason;
-    return issue(name, toJson(args, name), api, signal).promise;
+    return issue(name, toJson(args, name), api, signal, undefined, more).promise;
   };
 
   const settle = (number, ok, value) => {
@@ -99,28 +108,57 @@
     // One signal can be that of thousands of calls.
     if (entry.signal) removeAbortAlgorithm(entry.signal, entry.onAbort);
     if (entry.onSettle) entry.onSettle(ok, value);
-    else if (ok) entry.resolve(value);
+    else if (ok) entry.resolve(entry.more?.convert ? entry.more.convert(value, (failure) => hostError(entry, number, failure)) : value);
     else entry.reject(hostError(entry, number, value));
+  };
+
+  // Turns this VM, restored from its parent's memory, into branch `index` of the parent's call `number`. What the parent
+  // waits for can settle here too, under a key that is out of the way of the branch's own calls.
+  const LEVEL = 2 ** 40;
+  const forked = []; // told when this VM becomes a branch
+  const fork = (number, index) => {
+    const thunk = waiting.get(number).more.thunks[index];
+    const inherited = [];
+    waiting.forEach((entry, key) => {
+      if (key !== number && entry.resolve) inherited[inherited.length] = { key: key > 0 ? -key : key - LEVEL, entry };
+    });
+    waiting.clear();
+    for (let i = 0; i < inherited.length; i++) {
+      const { key, entry } = inherited[i];
+      if (entry.signal) {
+        removeAbortAlgorithm(entry.signal, entry.onAbort);
+        watch(entry, key);
+      }
+      waiting.set(key, entry);
+    }
+    ordinal = 0;
+    delivered = 0;
+    said = "";
+    for (let i = 0; i < forked.length; i++) forked[i]();
+    return thunk;
   };
 
   const originOf = (error) => {
     for (let depth = 0; depth < 16 && error !== null && typeof error === "object"; depth++) {
-      const number = origin.get(error);
-      if (number !== undefined) return number;
+      const found = origin.get(error);
+      if (found !== undefined) return found;
       error = error.cause ?? error.errors?.[0];
     }
-    return null;
+    return undefined;
   };
 
   const text = (value) => (typeof value === "string" ? value : `${value}`);
 
   const describe = (error) => {
     if (error instanceof Error) {
+      const found = originOf(error);
       return {
         name: text(error.name),
         message: text(error.message),
         stack: typeof error.stack === "string" ? error.stack : "",
-        call: originOf(error),
+        call: found === undefined ? null : found.call,
+        data: found === undefined ? null : found.failure.data ?? null,
+        inner: found === undefined ? null : found.failure.inner ?? null,
       };
     }
     return { name: "Error", message: `the agent threw ${inspect(error)}, not an Error`, stack: "", call: null };
@@ -159,5 +197,5 @@
 
   __prelude.setConsoleSink((level, message) => say(`log\t${level}\t${toJson(message, "message")}`));
   __prelude.reportException = fail;
-  Object.assign(__prelude, { issue, withdraw, call, settle, fail, finish, take });
+  Object.assign(__prelude, { issue, withdraw, call, agentStack, settle, fork, forked, fail, finish, take });
 })(Error);

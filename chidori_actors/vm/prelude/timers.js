@@ -2,7 +2,7 @@
 ((TypeError, Error, Number) => {
   "use strict";
   const { min, trunc } = Math;
-  const { issue, withdraw, fail } = __prelude;
+  const { issue, withdraw, fail, forked } = __prelude;
   const { apply } = Reflect;
   const define = (name, value) =>
     Object.defineProperty(globalThis, name, { value, writable: true, configurable: true, enumerable: false });
@@ -10,7 +10,9 @@
   const get = live.get.bind(live);
   const set = live.set.bind(live);
   const remove = live.delete.bind(live);
+  const clear = live.clear.bind(live);
   let last = 0;
+  forked[forked.length] = clear; // a timer of the parent fires in the parent alone
 
   const milliseconds = (value) => {
     const ms = Number(value);
@@ -38,7 +40,7 @@
     return id;
   };
 
-  const clear = (id) => {
+  const cancel = (id) => {
     const number = get(id);
     if (number === undefined) return;
     remove(id);
@@ -51,8 +53,8 @@
   define("setInterval", function setInterval(callback, ms = 0, ...args) {
     return schedule(setInterval, callback, ms, args, true);
   });
-  define("clearTimeout", function clearTimeout(id) { clear(id); });
-  define("clearInterval", function clearInterval(id) { clear(id); });
+  define("clearTimeout", function clearTimeout(id) { cancel(id); });
+  define("clearInterval", function clearInterval(id) { cancel(id); });
 
   const resolved = Promise.resolve();
   const then = resolved.then.bind(resolved);

@@ -1,0 +1,153 @@
+"""What a run is put together from: its context, its root actor, and the tools that belong to it."""
+
+from collections.abc import AsyncIterator, Iterable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from .host.function import HostServices
+from .host.mcp_config import load_mcp_config
+from .host.resources import Resources
+from .host.secrets import Secrets
+from .host.table import host_functions
+from .host.toolbox import Toolbox
+from .journal.actors import ActorMeta, run_actors
+from .journal.lanes import last_counters
+from .journal.memory import StoredMemory
+from .journal.runs import RunMeta
+from .journal.store import Fence, Store
+from .languages.bundle import Bundle
+from .languages.modules import project_root
+from .policy import Policy
+from .session.actor_spec import ActorSpec
+from .session.attendance import Attendance
+from .session.context import RunContext, Spawn
+from .session.past import Past
+from .session.program import make_program
+from .session.run_actors import RunActors
+from .settings import Settings
+from .templates import template_reader
+
+if TYPE_CHECKING:
+    from .host.mcp_servers import McpServers
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What the runs of a runtime share."""
+
+    settings: Settings
+    store: Store
+    policy: Policy
+    resources: Resources
+    spawn: Spawn
+    image_every: int
+
+
+def root_spec(meta: RunMeta, bundle: Bundle, past: Past) -> ActorSpec:
+    """The run's root actor."""
+    entry = Path(meta.agent)
+    program = make_program(bundle, meta.policy, seed=meta.seed, path="", input_json=meta.input, epoch_ms=meta.epoch_ms)
+    return ActorSpec(
+        path="",
+        origin=program,
+        bundle=bundle,
+        past=past,
+        root=project_root(entry),
+        read_template=template_reader(bundle, entry.parent),
+        chain=(bundle.entry,),
+    )
+
+
+@asynccontextmanager
+async def run_context(
+    surroundings: Surroundings,
+    meta: RunMeta,
+    bundle: Bundle,
+    fence: Fence,
+    past: Past,
+    attendance: Attendance,
+) -> AsyncIterator[RunContext]:
+    """What the actors of the run share, for as long as the run lives. ``past`` is that of the root.
+
+    Raises:
+        UsageError: the configuration of MCP servers cannot be read.
+    """
+    settings, policy = surroundings.settings, surroundings.policy
+    secrets = Secrets(settings.environ, meta.seed, policy.hosts_for)
+    if settings.mcp_config is None:
+        yield _context(surroundings, meta, bundle, fence, past, attendance, secrets, None)
+        return
+    from .host.mcp_servers import McpServers  # it takes a library that is slow to import, and few runs use
+
+    servers = McpServers(load_mcp_config(settings.mcp_config, settings.environ), secrets, attendance.observer.warned)
+    try:
+        yield _context(surroundings, meta, bundle, fence, past, attendance, secrets, servers)
+    finally:
+        await servers.aclose()
+
+
+def _context(
+    surroundings: Surroundings,
+    meta: RunMeta,
+    bundle: Bundle,
+    fence: Fence,
+    past: Past,
+    attendance: Attendance,
+    secrets: Secrets,
+    mcp: "McpServers | None",
+) -> RunContext:
+    entry = Path(meta.agent)
+    store, settings = surroundings.store, surroundings.settings
+    actors = run_actors(store, meta.lane)
+    seq, index = _counters(store, meta, past, actors)
+    services = HostServices(
+        settings=settings,
+        run_id=meta.id,
+        default_model=meta.model,
+        questions=attendance.questions,
+        events=attendance.observer,
+        memory=StoredMemory(store),
+        secrets=secrets,
+        refusal=surroundings.policy.refusal,
+        read_template=template_reader(bundle, entry.parent),
+        resources=surroundings.resources,
+        tools=Toolbox(bundle.tools, bundle.broken_tools, mcp),
+    )
+    return RunContext(
+        run_id=meta.id,
+        store=store,
+        fence=fence,
+        policy=surroundings.policy,
+        functions=host_functions(),
+        services=services,
+        observer=attendance.observer,
+        spawn=surroundings.spawn,
+        actors=RunActors(store, meta.lane, actors),
+        tools={tool.name: tool for tool in bundle.tools},
+        root=project_root(entry),
+        folder=entry.resolve().parent,
+        seed=meta.seed,
+        runtime_policy=meta.policy,
+        image_every=surroundings.image_every,
+        attempt=past.attempt,
+        waiting=_waiting(meta.pending),
+        seq=seq,
+        index=index,
+        last_ms=max(meta.epoch_ms, past.last_ms),
+    )
+
+
+def _counters(store: Store, meta: RunMeta, past: Past, actors: Iterable[ActorMeta]) -> tuple[int, int]:
+    """The highest seq and index that the run has given out, in whichever of its lanes."""
+    seq, index = max(past.seq, meta.call_count), past.index
+    for actor in actors:
+        in_lane = (actor.seq, actor.ended or 0) if actor.status != "running" else last_counters(store, actor.lane)
+        seq, index = max(seq, in_lane[0]), max(index, in_lane[1])
+    return seq, index
+
+
+def _waiting(pending: Iterable[Mapping[str, str]]) -> frozenset[str]:
+    # A call in doubt has perhaps happened, however often its question is asked.
+    return frozenset(question["path"] for question in pending if question["kind"] != "in_doubt")

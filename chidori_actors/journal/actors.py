@@ -1,0 +1,68 @@
+"""What the store knows of a run's actors other than its root: branches, sub-agents, tools."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from .framing import damaged, frame_fields, unframe_fields
+from .lanes import run_lanes_prefix
+from .store import Store, Write
+
+ActorKind = Literal["branch", "sub_agent", "tool"]
+ActorStatus = Literal["running", "completed", "failed", "cancelled"]
+
+_TEXTS = ("input", "output")
+_LANE_BYTES = 8
+
+
+@dataclass(frozen=True, slots=True)
+class ActorMeta:
+    """One actor. ``input`` and ``output`` are JSON text; ``epoch_ms`` is the start time given to its VM.
+
+    ``path`` is its path in the tree, ``lane`` its own lane; the call that started it is ``parent_seq`` of
+    ``parent_lane``. ``index`` is that of a branch among those of its call, else 0. ``bundle`` is the hash of its source
+    in ``blobs``; ``error`` is ``{message, name, data}``; ``failed_ordinal`` is the call whose error ended it. When it
+    has ended, ``ended`` is the run-wide index at that moment and ``seq`` the run's highest.
+    """
+
+    lane: int
+    path: str
+    kind: ActorKind
+    parent_lane: int
+    parent_seq: int
+    index: int
+    status: ActorStatus
+    epoch_ms: int
+    bundle: str | None = None
+    input: bytes = b"null"
+    output: bytes | None = None
+    error: Mapping[str, Any] | None = None
+    failed_ordinal: int | None = None
+    ended: int | None = None
+    seq: int = 0
+
+
+def actor_writes(meta: ActorMeta) -> list[Write]:
+    """The writes that put the actor into the store, in place of what was there of it."""
+    value, writes = frame_fields(meta, _TEXTS)
+    writes.append(Write("actors", meta.lane.to_bytes(_LANE_BYTES, "big"), value))
+    return writes
+
+
+def run_actors(store: Store, root_lane: int) -> list[ActorMeta]:
+    """The actors of the run with that root lane, by their lanes, the root itself not among them.
+
+    Raises:
+        StoreError: the description of one is damaged.
+        ValueError: it is not a root lane.
+    """
+    return [_decode(store, key, value) for key, value in store.scan("actors", run_lanes_prefix(root_lane))]
+
+
+def _decode(store: Store, key: bytes, value: bytes) -> ActorMeta:
+    what = f"the description of the actor with lane {int.from_bytes(key, 'big')}"
+    fields = unframe_fields(store, value, what, ActorMeta, _TEXTS)
+    try:
+        return ActorMeta(**{**fields, "input": fields["input"] or b"null"})
+    except (KeyError, TypeError) as error:
+        raise damaged(store, what) from error

@@ -1,0 +1,89 @@
+"""Lanes that begin with another lane's entries: a branch from history shares its parent's by reference."""
+
+from dataclasses import dataclass
+
+from .framing import damaged, frame, unframe
+from .store import Store, Write
+
+BASE_PREFIX = b"base/"
+"""The keys in ``meta`` of what lanes begin with: this and the lane, 8 bytes big-endian."""
+
+_LANE_BYTES = 8
+
+
+@dataclass(frozen=True, slots=True)
+class LaneBase:
+    """The first ``length`` entries of a lane are those of ``lane``."""
+
+    lane: int
+    length: int
+
+
+@dataclass(frozen=True, slots=True)
+class LanePart:
+    """Entries that are stored under ``lane`` and come before place ``stop`` (None: all to the end)."""
+
+    lane: int
+    stop: int | None
+
+
+def base_write(lane: int, base_lane: int, length: int) -> Write:
+    """The write that says that the first ``length`` entries of ``lane`` are those of the older ``base_lane``.
+
+    Own entries of ``lane`` are numbered from ``length`` on.
+
+    Raises:
+        ValueError: ``base_lane`` is not older: a lane would lead to itself.
+    """
+    if not 0 <= base_lane < lane or length < 0:
+        raise ValueError(f"lane {lane} cannot begin with {length} entries of lane {base_lane}")
+    value, _ = frame({"lane": base_lane, "length": length}, ())
+    return Write("meta", BASE_PREFIX + lane.to_bytes(_LANE_BYTES, "big"), value)
+
+
+def lane_base(store: Store, lane: int) -> LaneBase | None:
+    """What the lane begins with; None when all of its entries are its own.
+
+    Raises:
+        StoreError: it is damaged.
+    """
+    value = store.get("meta", BASE_PREFIX + lane.to_bytes(_LANE_BYTES, "big"))
+    return None if value is None else read_base(store, lane, value)
+
+
+def read_base(store: Store, lane: int, value: bytes) -> LaneBase:
+    """The base of ``lane`` from its stored value.
+
+    Raises:
+        StoreError: it is damaged.
+    """
+    what = f"the base of lane {lane}"
+    header, _ = unframe(store, value, what)
+    try:
+        base = LaneBase(int(header["lane"]), int(header["length"]))
+    except (KeyError, TypeError, ValueError) as error:
+        raise damaged(store, what) from error
+    if not 0 <= base.lane < lane or base.length < 0:
+        raise damaged(store, what)
+    return base
+
+
+def lane_parts(store: Store, lane: int, start: int = 0) -> list[LanePart]:
+    """Where the lane's entries from place ``start`` on are stored, in their order; its own come last.
+
+    Parts that contribute nothing are left out. Costs one look-up for each lane on the way.
+
+    Raises:
+        StoreError: a base is damaged.
+    """
+    parts: list[LanePart] = []
+    stop: int | None = None
+    while True:
+        base = lane_base(store, lane)
+        first = base.length if base else 0
+        if stop is None or first < stop:
+            parts.append(LanePart(lane, stop))
+        if base is None or first <= start:
+            return parts[::-1]
+        stop = first if stop is None else min(stop, first)
+        lane = base.lane

@@ -1,0 +1,96 @@
+"""Taking back what ended a failed run, in every actor that it ended."""
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from .errors import ChidoriError
+from .journal.actors import ActorMeta, actor_writes, run_actors
+from .journal.bundles import bundle_write
+from .journal.forks import fork_write, get_fork
+from .journal.images import drop_images
+from .journal.lanes import Entry, Retried, Settled, Started, apply_retries, encode_entry, lane_length, read_lane
+from .journal.runs import RunMeta, run_writes
+from .journal.store import Store, Write
+from .languages.bundle import Bundle
+
+
+def reopen(store: Store, meta: RunMeta, changed: Bundle | None) -> tuple[RunMeta, list[Write]]:
+    """The run as one that is under way again, and the writes that make it so, all for one transaction.
+
+    The call whose error ended a failed run is made again, in the actor in which it was made. ``changed`` is the source
+    that takes the place of the recorded one; the VMs of the run are then made anew from its record.
+
+    Raises:
+        ChidoriError: the agent's own code ended the run, and would again.
+        StoreError: an entry is missing or damaged.
+    """
+    now_ms = int(time.time() * 1000)
+    actors = run_actors(store, meta.lane)
+    work = _Reopening(store, actors, now_ms, changed is not None)
+    if meta.status == "failed":
+        work.take_back(meta.lane, meta.error, meta.failed_ordinal, f"run {meta.id}")
+    if changed is not None:
+        for lane in (meta.lane, *(actor.lane for actor in actors if actor.status == "running")):
+            work.forget_images(lane)
+    reopened = replace(meta, status="running", error=None, failed_ordinal=None, updated_at_ms=now_ms)
+    if changed is not None:
+        digest, write = bundle_write(changed.to_json())
+        work.writes.append(write)
+        reopened = replace(reopened, bundle=digest)
+    # Its questions are asked anew. After a crash none may look open whose call has been made meanwhile.
+    return reopened, [*work.writes, *run_writes(replace(reopened, pending=()), new=False)]
+
+
+@dataclass(slots=True)
+class _Reopening:
+    store: Store
+    actors: Sequence[ActorMeta]
+    now_ms: int
+    changed: bool
+    writes: list[Write] = field(default_factory=list)
+
+    def take_back(self, lane: int, error: Mapping[str, Any] | None, failed: int | None, what: str) -> None:
+        """Take back the outcome of the call ``failed``, whose error ended the actor of that lane."""
+        by_bound = error is not None and error.get("name") == "BoundExceeded"
+        if failed is None and not by_bound and not self.changed:
+            raise ChidoriError(
+                f"{what} was ended by its agent's own code, not by a call: it would fail again",
+                hint="mend the source and resume with --allow-source-change; recorded calls are not made again",
+            )
+        entries = apply_retries(read_lane(self.store, lane))
+        call = next((entry for entry in entries if isinstance(entry, Started) and entry.ordinal == failed), None)
+        if call is not None:
+            self._take_back_inside(call, what)
+        self.writes += encode_entry(lane, lane_length(self.store, lane), Retried(failed or 0, self.now_ms))
+        if failed is not None:
+            # Later images have seen the answer that is taken back.
+            self.writes += drop_images(self.store, lane, keep=range(_delivered_before(entries, failed) + 1))
+
+    def _take_back_inside(self, call: Started, what: str) -> None:
+        """Of several actors that failed in one call, the one that failed first ended it."""
+        failed = [actor for actor in self.actors if actor.parent_seq == call.seq and actor.status == "failed"]
+        if not failed:
+            return
+        first = min(failed, key=lambda actor: actor.ended or 0)
+        self.take_back(first.lane, first.error, first.failed_ordinal, what)
+        self.writes += actor_writes(replace(first, status="running", error=None, failed_ordinal=None, ended=None))
+
+    def forget_images(self, lane: int) -> None:
+        """The lane's VM, and its forks, are made anew from the record."""
+        self.writes += drop_images(self.store, lane, keep=())
+        for entry in read_lane(self.store, lane):
+            if isinstance(entry, Started) and (fork := get_fork(self.store, lane, entry.seq)) is not None:
+                self.writes.append(fork_write(lane, entry.seq, fork.delivered, fork.header, None))
+
+
+def _delivered_before(entries: Sequence[Entry], ordinal: int) -> int:
+    """How many settlements were given to the VM before that of the call."""
+    delivered = 0
+    for entry in entries:
+        if isinstance(entry, Settled) and entry.delivered:
+            if entry.ordinal == ordinal:
+                break
+            delivered += 1
+    return delivered

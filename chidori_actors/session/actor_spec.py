@@ -1,0 +1,35 @@
+"""What an actor is started from."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ..journal.actors import ActorMeta
+from ..journal.lanes import Started
+from ..languages.bundle import Bundle
+from .origins import Origin
+from .past import Past
+
+
+@dataclass(frozen=True, slots=True)
+class ActorSpec:
+    """``path`` is empty for the root, which has no ``meta``; ``parent_seq`` is the call that contains it.
+
+    ``bundle`` is the source that its VM runs, from the project root ``root`` if that is known, and ``read_template``
+    reads the templates that lie beside it. ``chain`` names the actors from the root to this one; ``inherited`` are
+    the parent's calls that may settle in it, by their keys there. ``live`` False: it replays its record and makes no
+    call. ``record_complete``: the record is of an actor that ended, so it must make exactly the calls recorded.
+    """
+
+    path: str
+    origin: Origin
+    bundle: Bundle
+    past: Past
+    root: Path | None
+    read_template: Callable[[str], str | None]
+    chain: tuple[str, ...]
+    parent_seq: int | None = None
+    meta: ActorMeta | None = None
+    inherited: Mapping[int, Started] = field(default_factory=dict)
+    live: bool = True
+    record_complete: bool = False

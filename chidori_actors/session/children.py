@@ -1,0 +1,241 @@
+"""The actors inside of one call: started, awaited, cancelled and started again alike, whatever they run."""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from typing import Protocol
+
+from ..host.function import Question
+from ..journal.actors import ActorMeta, actor_writes
+from ..journal.lanes import Retried, Settled
+from ..journal.store import Write
+from .actor_spec import ActorSpec
+from .context import ActorRef, RunContext
+from .lane_writer import LaneWriter
+from .outcome import Cancelled, Completed, Failed, Rest
+from .past import Past, load_past
+
+Outcome = Completed | Failed
+
+
+class ContainerCancelled(Exception):
+    """The call was cancelled; everything inside of it has ended and is recorded."""
+
+
+class ChildFailed(Exception):
+    """The actor of that index failed, so the others were cancelled."""
+
+    def __init__(self, index: int, failed: Failed) -> None:
+        super().__init__(failed.error.get("message", ""))
+        self.index = index
+        self.failed = failed
+
+
+class Plan(Protocol):
+    """What the actors of one call run."""
+
+    @property
+    def count(self) -> int: ...
+
+    def describe(self, index: int, lane: int) -> tuple[ActorMeta, list[Write]]:
+        """A new actor, and what has to be stored with it."""
+        ...
+
+    def spec(self, meta: ActorMeta, past: Past) -> ActorSpec: ...
+
+    def settled(self) -> Iterable[tuple[int, Settled | None]]:
+        """The calls of the parent, by their keys in the actors, that were settled since these were planned."""
+        ...
+
+
+class ChildGroup:
+    """Runs the actors of one call, at most ``limit`` at once. With ``all_needed`` the first failure ends the others.
+
+    ``changed`` is told whenever ``resting`` or ``questions`` may have changed.
+    """
+
+    def __init__(
+        self,
+        run: RunContext,
+        seq: int,
+        plan: Plan,
+        limit: int,
+        golden: str,
+        all_needed: bool,
+        changed: Callable[[], None],
+    ) -> None:
+        self._run = run
+        self._seq = seq
+        self._plan = plan
+        self._limit = limit
+        self._golden = golden
+        self._all_needed = all_needed
+        self._changed = changed
+        self._waiting: deque[int] = deque()
+        self._running: dict[int, ActorRef] = {}
+        self._resting: dict[int, tuple[Question, ...]] = {}
+        self._outcomes: dict[int, Outcome] = {}
+        self._tasks: asyncio.TaskGroup | None = None
+        self._failed = False
+        self._cancelled = False
+
+    @property
+    def resting(self) -> bool:
+        """Whether nothing in here can go on by itself."""
+        full = not self._waiting or len(self._running) == self._limit
+        return bool(self._running) and full and len(self._resting) == len(self._running)
+
+    @property
+    def questions(self) -> tuple[Question, ...]:
+        """The questions that the actors wait for."""
+        return tuple(question for asked in self._resting.values() for question in asked)
+
+    async def run(self) -> list[Outcome]:
+        """Each actor's end, in order; those that ended before a crash are not run again.
+
+        Raises:
+            ContainerCancelled: ``cancel`` was called.
+            ChildFailed: one failed, and all were needed; of several the one that came first.
+        """
+        for index in range(self._plan.count):
+            known = self._run.actors.find(self._seq, index)
+            ended = None if known is None else _outcome(known)
+            if ended is None:
+                self._waiting.append(index)
+            else:
+                self._note(index, ended)
+        try:
+            async with asyncio.TaskGroup() as self._tasks:
+                self._start()
+        except BaseExceptionGroup as group:
+            raise group.exceptions[0] from None
+        if self._cancelled:
+            raise ContainerCancelled
+        if self._failed:
+            raise self._first_failure()
+        return [self._outcomes[index] for index in range(self._plan.count)]
+
+    def cancel(self) -> None:
+        """End every actor, recorded as cancelled; ``run`` then raises."""
+        self._cancelled = True
+        self._stop()
+
+    def inherit(self, key: int, settled: Settled | None) -> None:
+        """A call of the parent, ``key`` in the actors, was settled; None: it never will be."""
+        for ref in self._running.values():
+            ref.inherit(key, settled)
+
+    def _note(self, index: int, ended: Outcome) -> None:
+        self._outcomes[index] = ended
+        if isinstance(ended, Failed) and self._all_needed and not self._failed:
+            self._failed = True
+            self._stop()
+
+    def _stop(self) -> None:
+        for ref in self._running.values():
+            ref.cancel()
+
+    def _start(self) -> None:
+        assert self._tasks is not None
+        while self._waiting and len(self._running) < self._limit:
+            index = self._waiting.popleft()
+            ending = self._failed or self._cancelled
+            # What a crash interrupted is still to be recorded as cancelled, so it is started only to be ended.
+            if ending and not self._is_interrupted(index):
+                continue
+            ref = self._running[index] = self._spawn(index)
+            if ending:
+                ref.cancel()
+            self._tasks.create_task(self._await(index, ref))
+
+    def _is_interrupted(self, index: int) -> bool:
+        meta = self._run.actors.find(self._seq, index)
+        return meta is not None and meta.status == "running"
+
+    async def _await(self, index: int, ref: ActorRef) -> None:
+        rest = await ref.wait()
+        del self._running[index]
+        self._resting.pop(index, None)
+        if isinstance(rest, Completed | Failed):
+            self._note(index, rest)
+        self._start()
+        self._changed()
+
+    def _first_failure(self) -> ChildFailed:
+        def ended(index: int) -> int:
+            meta = self._run.actors.find(self._seq, index)
+            return 0 if meta is None or meta.ended is None else meta.ended
+
+        failures = {index: end for index, end in self._outcomes.items() if isinstance(end, Failed)}
+        first = min(failures, key=ended)
+        return ChildFailed(first, failures[first])
+
+    def _spawn(self, index: int) -> ActorRef:
+        run = self._run
+        meta = run.actors.find(self._seq, index)
+        if meta is None:
+            meta, writes = self._plan.describe(index, run.actors.new_lane())
+            past = Past()
+            lane = LaneWriter(run.store, run.fence, meta.lane, 0)
+            lane.attach([*writes, *actor_writes(meta)])
+        else:
+            past = load_past(run.store, meta.lane, self._golden)
+            for reason in past.rejected:
+                run.observer.warned(reason)
+            lane = LaneWriter(run.store, run.fence, meta.lane, past.length)
+            if meta.status == "cancelled":
+                # The call that contains it is made again after all, and with it what was in flight.
+                past.settled = {ordinal: settled for ordinal, settled in past.settled.items() if settled.delivered}
+                lane.append(Retried(0, run.now_ms()))
+                meta = replace(meta, status="running", ended=None)
+                lane.attach(actor_writes(meta))
+        run.last_ms = max(run.last_ms, past.last_ms)
+        run.actors.put(meta)
+        spec = self._plan.spec(meta, past)
+        ref = run.spawn(spec, run, lane, lambda rest: self._closing(spec, rest), _Watch(self, index))
+        for key, settled in self._plan.settled():
+            ref.inherit(key, settled)
+        return ref
+
+    def _closing(self, spec: ActorSpec, rest: Rest) -> list[Write]:
+        assert spec.meta is not None
+        meta = replace(spec.meta, ended=self._run.next_index(), seq=self._run.seq)
+        if isinstance(rest, Completed):
+            meta = replace(meta, status="completed", output=rest.output)
+        elif isinstance(rest, Failed):
+            meta = replace(meta, status="failed", error=rest.error, failed_ordinal=rest.call)
+        elif isinstance(rest, Cancelled):
+            meta = replace(meta, status="cancelled")
+        self._run.actors.put(meta)
+        return actor_writes(meta)
+
+    def rests(self, index: int, questions: tuple[Question, ...] | None) -> None:
+        """An actor rests with ``questions``, or goes on (None)."""
+        if questions is None:
+            self._resting.pop(index, None)
+        else:
+            self._resting[index] = questions
+        self._changed()
+
+
+class _Watch:
+    """Tells the group of one of its actors."""
+
+    def __init__(self, group: ChildGroup, index: int) -> None:
+        self._group = group
+        self._index = index
+
+    def rests(self, questions: tuple[Question, ...]) -> None:
+        self._group.rests(self._index, questions)
+
+    def goes_on(self) -> None:
+        self._group.rests(self._index, None)
+
+
+def _outcome(meta: ActorMeta) -> Outcome | None:
+    if meta.status == "completed":
+        return Completed(meta.output or b"null")
+    if meta.status == "failed":
+        return Failed(dict(meta.error or {}), meta.failed_ordinal)
+    return None

@@ -1,0 +1,265 @@
+"""The calls that other actors answer: branches of a fork, sub-agents, tools."""
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import orjson
+
+from ..host.function import HostError, HostResult
+from ..journal.actors import ActorKind, ActorMeta
+from ..journal.lanes import Settled
+from ..journal.store import Write
+from ..languages.bundle import Bundle
+from ..templates import template_reader
+from ..vm.machine import inherited_key
+from .actor_spec import ActorSpec
+from .children import ChildFailed, ChildGroup, Outcome, Plan
+from .context import RunContext
+from .forks import ForkPoint, Forks
+from .host_calls import Flush, LiveCall
+from .origins import Fork
+from .outcome import Completed, Failed
+from .past import Past
+from .program import make_program, random_state
+from .sub_agents import SubAgent, find_sub_agent
+
+DEEPEST = 32
+"""So many actors can be inside of one another."""
+_INNER = ("location", "source_line", "stack")
+
+
+class Containers:
+    """The containers of one actor, whose lane is ``lane``. ``changed``: see ``ChildGroup``."""
+
+    def __init__(
+        self, run: RunContext, spec: ActorSpec, lane: int, golden: str, forks: Forks, changed: Callable[[], None]
+    ) -> None:
+        self._run = run
+        self._spec = spec
+        self._lane = lane
+        self._golden = golden
+        self._forks = forks
+        self._changed = changed
+        self._branches: list[tuple[_Branches, ChildGroup]] = []
+
+    async def perform(self, call: LiveCall, make_durable: Flush) -> HostResult:
+        """Start what the call is about and wait for it.
+
+        Raises:
+            HostError: it failed.
+            ContainerCancelled: the call was cancelled meanwhile, and with it everything inside.
+        """
+        if len(self._spec.chain) >= DEEPEST:
+            chain = " > ".join(self._spec.chain)
+            raise HostError(f"{call.started.function}: more than {DEEPEST} actors deep: {chain}", name="RecursionError")
+        if call.started.function == "parallel":
+            return await self._parallel(call, make_durable)
+        module = self._sub_agent(call) if call.started.function == "call_agent" else await self._tool(call)
+        try:
+            outcomes = await self._group(call, module, 1, all_needed=True).run()
+        except ChildFailed as failure:
+            raise _error(failure.failed) from None
+        return HostResult(_output(outcomes[0]))
+
+    def inherit(self, key: int, settled: Settled) -> None:
+        """A call of this actor was settled, which branches may wait for."""
+        for branches, group in self._branches:
+            if key in branches.point.pending:
+                passed = settled if settled.delivered else None
+                branches.passed[inherited_key(key)] = passed
+                group.inherit(inherited_key(key), passed)
+
+    async def _parallel(self, call: LiveCall, make_durable: Flush) -> HostResult:
+        count, settle = call.args["count"], call.args.get("settle", False)
+        if not count:
+            return HostResult(b"[]")
+        point = await self._forks.point(call)
+        # No branch begins before the image that it can be started from again is durable.
+        await make_durable()
+        branches = _Branches(self._run, self._spec, self._lane, call, point)
+        group = self._group(call, branches, call.args.get("concurrency") or count, all_needed=not settle)
+        self._branches.append((branches, group))
+        try:
+            outcomes = await group.run()
+        except ChildFailed as failure:
+            raise _branch_error(failure.index, failure.failed, self._forks.ended(call)) from None
+        finally:
+            self._branches.remove((branches, group))
+        values = [_settlement(index, end) if settle else _output(end) for index, end in enumerate(outcomes)]
+        return HostResult(b"[%b]" % b",".join(values), writes=self._forks.ended(call))
+
+    def _group(self, call: LiveCall, plan: Plan, limit: int, *, all_needed: bool) -> ChildGroup:
+        group = ChildGroup(
+            self._run,
+            call.started.seq,
+            plan,
+            limit=limit,
+            golden=self._golden,
+            all_needed=all_needed,
+            changed=self._changed,
+        )
+        call.container = group
+        return group
+
+    def _sub_agent(self, call: LiveCall) -> "_Module":
+        recorded = self._recorded_source(call)
+        if recorded is not None:
+            agent = SubAgent(recorded, None, None)
+        else:
+            agent = find_sub_agent(call.args["path"], call.started.site, self._spec, self._run)
+        return _Module(self._run, self._spec, self._lane, call, "sub_agent", agent, orjson.dumps(call.args["input"]))
+
+    async def _tool(self, call: LiveCall) -> "_Module":
+        name, arguments = call.args["name"], call.args["kwargs"]
+        bundle = self._recorded_source(call)
+        if bundle is None:
+            await self._run.services.tools.validate(name, arguments)
+            bundle = self._run.tools[name].bundle
+        tool = SubAgent(bundle, None, None)
+        return _Module(self._run, self._spec, self._lane, call, "tool", tool, orjson.dumps(arguments))
+
+    def _recorded_source(self, call: LiveCall) -> Bundle | None:
+        """The source of the actor that was started for this call before a crash."""
+        known = self._run.actors.find(call.started.seq, 0)
+        return None if known is None or known.bundle is None else self._run.actors.bundle(known.bundle)
+
+
+class _Branches:
+    """The branches of one fork."""
+
+    def __init__(self, run: RunContext, parent: ActorSpec, lane: int, call: LiveCall, point: ForkPoint) -> None:
+        self._run = run
+        self._parent = parent
+        self._lane = lane
+        self._call = call
+        self.count: int = call.args["count"]
+        self.point = point
+        self.passed: dict[int, Settled | None] = {
+            inherited_key(settled.ordinal): settled if settled.delivered else None for settled in point.settled
+        }
+
+    def describe(self, index: int, lane: int) -> tuple[ActorMeta, list[Write]]:
+        started = self._call.started
+        path = f"{self._call.path}/b{index}"
+        return ActorMeta(lane, path, "branch", self._lane, started.seq, index, "running", started.at_ms), []
+
+    def spec(self, meta: ActorMeta, past: Past) -> ActorSpec:
+        run, parent = self._run, self._parent
+        config = {
+            "call": self._call.started.ordinal,
+            "index": meta.index,
+            "random": random_state(run.runtime_policy, run.seed, meta.path),
+        }
+        return ActorSpec(
+            path=meta.path,
+            origin=Fork(self.point.image, config, meta.epoch_ms),
+            bundle=parent.bundle,
+            past=past,
+            root=parent.root,
+            read_template=parent.read_template,
+            chain=(*parent.chain, f"parallel[{meta.index}]"),
+            parent_seq=meta.parent_seq,
+            meta=meta,
+            inherited={inherited_key(key): started for key, started in self.point.pending.items()},
+        )
+
+    def settled(self) -> Iterable[tuple[int, Settled | None]]:
+        return tuple(self.passed.items())
+
+
+class _Module:
+    """One sub-agent or tool."""
+
+    count = 1
+
+    def __init__(
+        self,
+        run: RunContext,
+        parent: ActorSpec,
+        lane: int,
+        call: LiveCall,
+        kind: ActorKind,
+        source: SubAgent,
+        input_json: bytes,
+    ) -> None:
+        self._run = run
+        self._parent = parent
+        self._lane = lane
+        self._call = call
+        self._kind = kind
+        self._source = source
+        self._input = input_json
+
+    def describe(self, index: int, lane: int) -> tuple[ActorMeta, list[Write]]:
+        started = self._call.started
+        digest, writes = self._run.actors.take_bundle(self._source.bundle)
+        return ActorMeta(
+            lane=lane,
+            path=self._call.path,
+            kind=self._kind,
+            parent_lane=self._lane,
+            parent_seq=started.seq,
+            index=index,
+            status="running",
+            epoch_ms=started.at_ms,
+            bundle=digest,
+            input=self._input,
+        ), writes
+
+    def spec(self, meta: ActorMeta, past: Past) -> ActorSpec:
+        run, source = self._run, self._source
+        program = make_program(
+            source.bundle,
+            run.runtime_policy,
+            seed=run.seed,
+            path=meta.path,
+            input_json=meta.input,
+            epoch_ms=meta.epoch_ms,
+            exported="agent" if self._kind == "sub_agent" else "run",
+        )
+        name = source.bundle.entry if self._kind == "sub_agent" else f"tool {self._call.args['name']}"
+        return ActorSpec(
+            path=meta.path,
+            origin=program,
+            bundle=source.bundle,
+            past=past,
+            root=source.root,
+            read_template=template_reader(source.bundle, source.folder),
+            chain=(*self._parent.chain, name),
+            parent_seq=meta.parent_seq,
+            meta=meta,
+        )
+
+    def settled(self) -> Iterable[tuple[int, Settled | None]]:
+        return ()
+
+
+def _output(end: Outcome) -> bytes:
+    assert isinstance(end, Completed)
+    return end.output
+
+
+def _settlement(index: int, end: Outcome) -> bytes:
+    if isinstance(end, Completed):
+        return b'{"status":"fulfilled","value":%b}' % end.output
+    error = _branch_error(index, end, ())
+    reason = {"message": str(error), "name": error.name, "data": error.data, "inner": error.inner}
+    return b'{"status":"rejected","reason":%b}' % orjson.dumps(reason)
+
+
+def _branch_error(index: int, failed: Failed, writes: tuple[Write, ...]) -> HostError:
+    return _error(failed, f"branch {index}: ", {"branch": index}, writes)
+
+
+def _error(
+    failed: Failed, prefix: str = "", data: dict[str, Any] | None = None, writes: tuple[Write, ...] = ()
+) -> HostError:
+    """What the parent gets for a failure: the error as it was thrown inside, and where that was."""
+    error = failed.error
+    return HostError(
+        f"{prefix}{error['message']}",
+        name=error.get("name", "Error"),
+        data={**error.get("data", {}), **(data or {})},
+        inner={name: error[name] for name in _INNER if name in error},
+        writes=writes,
+    )
