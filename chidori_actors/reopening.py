@@ -14,6 +14,7 @@ from .journal.lanes import Entry, Retried, Settled, Started, apply_retries, enco
 from .journal.runs import RunMeta, run_writes
 from .journal.store import Store, Write
 from .languages.bundle import Bundle
+from .session.outcome import BOUND_EXCEEDED
 
 
 def reopen(store: Store, meta: RunMeta, changed: Bundle | None) -> tuple[RunMeta, list[Write]]:
@@ -53,7 +54,7 @@ class _Reopening:
 
     def take_back(self, lane: int, error: Mapping[str, Any] | None, failed: int | None, what: str) -> None:
         """Take back the outcome of the call ``failed``, whose error ended the actor of that lane."""
-        by_bound = error is not None and error.get("name") == "BoundExceeded"
+        by_bound = error is not None and error.get("name") == BOUND_EXCEEDED
         if failed is None and not by_bound and not self.changed:
             raise ChidoriError(
                 f"{what} was ended by its agent's own code, not by a call: it would fail again",

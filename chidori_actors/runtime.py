@@ -6,7 +6,7 @@ import secrets
 import socket
 import time
 import uuid
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass, replace
 from functools import cache
@@ -70,11 +70,13 @@ class Runtime:
         *,
         run_id: str | None = None,
         model: str | None = None,
+        tool_folders: Sequence[Path] = (),
         attendance: Attendance = _UNATTENDED,
     ) -> RunResult:
         """Run an agent from its beginning until it ends or pauses.
 
-        ``entry`` is where ``bundle`` was loaded from. Cancelling leaves the run resumable.
+        ``entry`` is where ``bundle`` was loaded from, with tools of ``tool_folders`` besides those beside it.
+        Cancelling leaves the run resumable.
 
         Raises:
             UsageError: ``run_id`` is not an id or is taken.
@@ -102,6 +104,7 @@ class Runtime:
                 policy=asdict(self.settings.runtime_policy),
                 model=model or self.settings.model,
                 bundle=digest,
+                tool_folders=tuple(str(folder) for folder in tool_folders),
             )
             await self.store.commit([bundle_in, *run_writes(meta, new=True)], fence=lease.fence)
             return await self._live(meta, bundle, Past(), lease.fence, attendance)

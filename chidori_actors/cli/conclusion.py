@@ -8,7 +8,7 @@ import orjson
 
 from ..journal.runs import RunMeta
 from ..runtime import RunResult
-from ..session.outcome import Completed, Failed
+from ..session.outcome import BOUND_EXCEEDED, Completed, Failed
 from .output import write
 from .plain_text import clip, counted
 from .screen import printable
@@ -16,7 +16,7 @@ from .screen import printable
 EXIT_FAILED = 1
 EXIT_PAUSED = 3
 _SHOWN = 200
-_SAID_BY_THE_MESSAGE = ("Error", "BoundExceeded", "PolicyError")
+_SAID_BY_THE_MESSAGE = ("Error", BOUND_EXCEEDED, "PolicyError")
 
 
 def resume_command(agent: str, run_id: str, *more: str) -> str:
@@ -60,7 +60,7 @@ def _failure(meta: RunMeta, error: Mapping[str, Any]) -> Iterator[str]:
     yield f"Error: {error_line(error)}"
     if error.get("source_line"):
         yield f"  {error['source_line']}"
-    if meta.failed_ordinal is not None:
+    if meta.failed_ordinal is not None and not error.get("own_code"):
         again = "make the failed call again with"
         if error.get("name") == "PolicyError":
             again = f"once the policy allows the call, {again}"

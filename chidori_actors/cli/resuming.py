@@ -77,10 +77,11 @@ def resume(
         raise UsageError("--recorded-source and --allow-source-change exclude each other")
     settings = load_settings()
     policy = Policy.load(settings, profile=profile)
-    current = None if recorded_source else load_agent(Path(file), settings.runtime_policy, tools)
 
     async def work(runtime: Runtime, attendance: Attendance) -> RunResult:
         meta = get_run(runtime.store, run_id)
+        folders = tools or tuple(Path(folder) for folder in meta.tool_folders)
+        current = None if recorded_source else load_agent(Path(file), settings.runtime_policy, folders)
         if answers or approve or deny:
             prepared = Prepared(match_answers(meta.pending, answers, approve, deny), attendance.questions)
             attendance = replace(attendance, questions=prepared)

@@ -29,7 +29,8 @@ class RunMeta:
     time given to the VM; ``policy`` has the fields of ``settings.RuntimePolicy``; ``bundle`` is the hash of the source
     bundle in ``blobs``; ``error`` is ``{message, stack?, location?}``; ``pending`` are the open questions (wire
     contract, section 1); ``failed_ordinal`` is the call whose error ended the run. ``branch`` is where a branch from
-    history left its parent: ``{parent_run_id, at_seq, at_index}``.
+    history left its parent: ``{parent_run_id, at_seq, at_index}``. ``tool_folders`` are the directories of tools that
+    were named when the run was started.
     """
 
     id: str
@@ -53,6 +54,7 @@ class RunMeta:
     origin_run_id: str | None = None
     warnings: tuple[str, ...] = ()
     branch: Mapping[str, Any] | None = None
+    tool_folders: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +104,8 @@ def decode_run(store: Store, run_id: str, value: bytes) -> RunMeta:
     fields = unframe_fields(store, value, what, RunMeta, _TEXTS)
     try:
         meta = RunMeta(**{**fields, "input": fields["input"] or b"null"})
-        return replace(meta, pending=tuple(meta.pending), warnings=tuple(meta.warnings))
+        folders = tuple(meta.tool_folders)
+        return replace(meta, pending=tuple(meta.pending), warnings=tuple(meta.warnings), tool_folders=folders)
     except (TypeError, ValueError) as error:
         raise damaged(store, what) from error
 

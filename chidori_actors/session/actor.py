@@ -25,7 +25,7 @@ from .forks import Forks
 from .host_calls import HostCalls, LiveCall
 from .inheritance import Inheritance
 from .lane_writer import LaneWriter
-from .outcome import Cancelled, Completed, Failed, Paused, RecordEnded, Rest
+from .outcome import BOUND_EXCEEDED, Cancelled, Completed, Failed, Paused, RecordEnded, Rest
 from .past import load_past
 from .vm_host import History, Message, VmHost, VmResources
 
@@ -76,7 +76,7 @@ class Actor:
                 if self._spec.live:
                     await self._live()
             except VmFailed as failure:
-                self._rest = Failed({"message": str(failure), "name": "BoundExceeded"})
+                self._rest = Failed({"message": str(failure), "name": BOUND_EXCEEDED})
                 if self._spec.live:
                     await self._live()
             if self._rest is None and self._spec.record_complete:
@@ -177,7 +177,7 @@ class Actor:
             try:
                 await self._settle_and_step()
             except VmFailed as failure:
-                self._rest = Failed({"message": str(failure), "name": "BoundExceeded"})
+                self._rest = Failed({"message": str(failure), "name": BOUND_EXCEEDED})
             if self._runner.fault is None and not isinstance(self._rest, Paused):
                 # The actor ended: what was still under way is recorded with its end.
                 self._left = await self._runner.cancel(self._table.values())

@@ -256,10 +256,11 @@ def _error(
 ) -> HostError:
     """What the parent gets for a failure: the error as it was thrown inside, and where that was."""
     error = failed.error
+    inner = {name: error[name] for name in _INNER if name in error} | {"own_code": failed.is_own_code}
     return HostError(
         f"{prefix}{error['message']}",
         name=error.get("name", "Error"),
         data={**error.get("data", {}), **(data or {})},
-        inner={name: error[name] for name in _INNER if name in error},
+        inner=inner,
         writes=writes,
     )

@@ -5,6 +5,9 @@ from typing import Any, Literal
 
 from ..host.function import Question
 
+BOUND_EXCEEDED = "BoundExceeded"
+"""The name of the error of an actor that used more than it may."""
+
 
 @dataclass(frozen=True, slots=True)
 class Completed:
@@ -17,12 +20,20 @@ class Completed:
 class Failed:
     """The agent threw or exceeded a bound.
 
-    ``error`` is ``{message, name?, stack?, location?, source_line?}``, positions in the agent's own files; ``call``
-    is the ordinal of the call whose error it was.
+    ``error`` is ``{message, name?, data?, stack?, location?, source_line?}``, positions in the agent's own files;
+    ``own_code`` is true in it when the call failed because code inside of it threw. ``call`` is the ordinal of the
+    call whose error it was.
     """
 
     error: dict[str, Any]
     call: int | None = None
+
+    @property
+    def is_own_code(self) -> bool:
+        """Whether the agent, or one inside of it, would fail again with the same answers."""
+        if "own_code" in self.error:
+            return bool(self.error["own_code"])
+        return self.call is None and self.error.get("name") != BOUND_EXCEEDED
 
 
 @dataclass(frozen=True, slots=True)

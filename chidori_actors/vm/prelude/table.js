@@ -18,11 +18,12 @@
 
   // A call's key is its ordinal; in a branch, a call of its parent has a negative key (`inherited`).
   const waiting = bound(new Map(), "get", "set", "delete", "clear", "forEach"); // key -> {resolve, reject, stack, …}
-  const origin = bound(new WeakMap(), "get", "set"); // an error that a call failed with -> {call, failure}
+  const origin = bound(new WeakMap(), "get", "set"); // an error that a call failed with -> {call, depth, failure}
   let said = "";
   let ordinal = 0;
   let delivered = 0;
   let finished = false;
+  let depth = 0; // how often this memory was forked
   const say = (line) => { said = said === "" ? line : said + "\n" + line; };
 
   // The agent's frames above `api`, the prelude function that it called. A few: each costs time at every call.
@@ -56,7 +57,7 @@
       }
     }
     defineProperty(error, "stack", { value: entry.stack, writable: true, configurable: true });
-    origin.set(error, { call: number, failure });
+    origin.set(error, { call: number, depth, failure });
     return error;
   };
 
@@ -120,17 +121,16 @@
     const thunk = waiting.get(number).more.thunks[index];
     const inherited = [];
     waiting.forEach((entry, key) => {
+      if (entry.signal) removeAbortAlgorithm(entry.signal, entry.onAbort);
       if (key !== number && entry.resolve) inherited[inherited.length] = { key: key > 0 ? -key : key - LEVEL, entry };
     });
     waiting.clear();
     for (let i = 0; i < inherited.length; i++) {
       const { key, entry } = inherited[i];
-      if (entry.signal) {
-        removeAbortAlgorithm(entry.signal, entry.onAbort);
-        watch(entry, key);
-      }
+      if (entry.signal) watch(entry, key);
       waiting.set(key, entry);
     }
+    depth++;
     ordinal = 0;
     delivered = 0;
     said = "";
@@ -139,7 +139,7 @@
   };
 
   const originOf = (error) => {
-    for (let depth = 0; depth < 16 && error !== null && typeof error === "object"; depth++) {
+    for (let causes = 0; causes < 16 && error !== null && typeof error === "object"; causes++) {
       const found = origin.get(error);
       if (found !== undefined) return found;
       error = error.cause ?? error.errors?.[0];
@@ -156,7 +156,8 @@
         name: text(error.name),
         message: text(error.message),
         stack: typeof error.stack === "string" ? error.stack : "",
-        call: found === undefined ? null : found.call,
+        // What failed before the fork was another actor's call.
+        call: found === undefined || found.depth !== depth ? null : found.call,
         data: found === undefined ? null : found.failure.data ?? null,
         inner: found === undefined ? null : found.failure.inner ?? null,
       };
