@@ -6,13 +6,14 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 DOCUMENT := agents/data/declaration.txt
 
-.PHONY: help setup run lint test test-slow test-all bench
+.PHONY: help setup run lint types test test-slow test-all bench
 
 help:
 	@echo 'make setup     make .venv with the package and the tools'
 	@echo 'make run       summarize $(DOCUMENT)'
 	@echo 'make test      linters, type checks and tests'
 	@echo 'make test-all  the same and the long crash and property tests'
+	@echo 'make types     check the agents and the SDK with the TypeScript compiler (needs Node.js)'
 	@echo 'make bench     measure the core'
 
 setup: $(STAMP)
@@ -61,7 +62,10 @@ lint: setup
 	$(BIN)/python -m ruff format --check .
 	$(BIN)/python -m mypy
 
-test: lint
+types: $(SDK_STAMP)
+	npm --prefix $(SDK) run --silent check
+
+test: lint $(SDK_STAMP)
 	$(BIN)/python -m pytest -m 'not slow'
 
 test-slow: setup

@@ -9,9 +9,9 @@ interface Visits {
 
 export async function agent(input: { name?: string }, chidori: Chidori) {
   const name = input.name ?? "world";
-  const before = (await chidori.memory("get", name, { namespace: "visits" })) as Visits | null;
+  const before = await chidori.memory<Visits>("get", name, { namespace: "visits" });
   const visits: Visits = { count: (before?.count ?? 0) + 1 };
   await chidori.memory("set", name, visits, { namespace: "visits" });
-  const known = (await chidori.memory("list", { namespace: "visits" })) as string[];
+  const known = await chidori.memory("list", { namespace: "visits" });
   return { name, visits: visits.count, known };
 }

@@ -1,4 +1,4 @@
-"""``python -m bench`` lists what is measured; ``python -m bench core [--json FILE]`` measures it."""
+"""``python -m bench`` lists what is measured; ``python -m bench SUITE [--json FILE]`` measures it."""
 
 import argparse
 import sys
@@ -6,10 +6,10 @@ from pathlib import Path
 
 import orjson
 
-from . import core
+from . import core, forks
 from .measure import machine, report, table
 
-SUITES = {"core": core.measure}
+SUITES = {"core": core, "forks": forks}
 
 
 def main() -> int:
@@ -18,11 +18,12 @@ def main() -> int:
     parser.add_argument("--json", type=Path, help="write the figures there too, with every single run")
     options = parser.parse_args()
     if options.suite is None:
-        print("core: " + (core.__doc__ or "").splitlines()[0])
+        for name, suite in SUITES.items():
+            print(f"{name}: {(suite.__doc__ or '').splitlines()[0]}")
         return 0
     facts = machine()
     print(", ".join(f"{name} {value}" for name, value in facts.items()), file=sys.stderr)
-    figures = SUITES[options.suite]()
+    figures = SUITES[options.suite].measure()
     print(table(figures))
     if options.json is not None:
         options.json.write_bytes(orjson.dumps(report(figures) | {"machine": facts}, option=orjson.OPT_INDENT_2))

@@ -2,33 +2,25 @@
 
 import asyncio
 import os
-import shutil
 import signal
 import statistics
 import subprocess
 import sys
-import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import lmdb
 import orjson
 
-from chidori_actors.languages.loading import load_bundle
-from chidori_actors.runtime import Runtime, open_runtime
-from chidori_actors.session.outcome import Completed
-from chidori_actors.session.program import make_program
-from chidori_actors.settings import Settings, load_settings
+from chidori_actors.runtime import open_runtime
+from chidori_actors.settings import Settings
 from chidori_actors.vm.engine import load_engine
 from chidori_actors.vm.machine import Bounds, Machine
 
 from .measure import Figure, repeat
+from .scenery import AGENTS, bundle_of, complete, new_vm, own_process, own_store
 
-AGENTS = Path(__file__).parent / "agents"
 HELLO = Path(__file__).parent.parent / "agents" / "hello.ts"
-_POLICY = {"random": "seeded", "date": "fixed", "maps_sets": "serialize"}
 
 
 def measure() -> list[Figure]:
@@ -50,17 +42,8 @@ def measure() -> list[Figure]:
 # -- the VM alone ------------------------------------------------------------------------------------------------------
 
 
-def _machine() -> Machine:
-    entry = AGENTS / "sequential.ts"
-    bundle = load_bundle(entry, Settings().runtime_policy)
-    program = make_program(bundle, _POLICY, seed="00", path="", input_json=b'{"calls":1e9}', epoch_ms=0)
-    machine = Machine(load_engine(), Bounds())
-    machine.begin(program.config, program.input, program.sources, program.epoch_ms, 10)
-    return machine
-
-
 def _vm() -> list[Figure]:
-    machine = _machine()
+    machine = new_vm("sequential", calls=10**9)
     made = 0
 
     def step() -> float:
@@ -95,35 +78,19 @@ def _vm() -> list[Figure]:
 # -- runs in this process ----------------------------------------------------------------------------------------------
 
 
-@contextmanager
-def _store() -> Iterator[Settings]:
-    # Beside the project, not in the temporary directory, which may be a memory file system that has nothing to sync.
-    folder = tempfile.mkdtemp(prefix=".bench-", dir=Path.cwd())
-    try:
-        yield load_settings({"CHIDORI_DB_PATH": folder + "/store"})
-    finally:
-        shutil.rmtree(folder)
-
-
 def _run(agent: str, runs: int = 1, **options: int) -> float:
     """Seconds for ``runs`` runs at once, stored strictly, without opening and closing the store."""
-
-    async def one(runtime: Runtime) -> None:
-        result = await runtime.run(bundle, entry, orjson.dumps(options))
-        if not isinstance(result.rest, Completed):
-            raise RuntimeError(f"the benchmark's agent did not complete: {result.rest}")
 
     async def everything(settings: Settings) -> float:
         async with open_runtime(settings) as runtime:
             began = time.perf_counter()
             async with asyncio.TaskGroup() as group:
                 for _ in range(runs):
-                    group.create_task(one(runtime))
+                    group.create_task(complete(runtime, agent, **options))
             return time.perf_counter() - began
 
-    entry = AGENTS / f"{agent}.ts"
-    bundle = load_bundle(entry, Settings().runtime_policy)
-    with _store() as settings:
+    bundle_of(agent)  # outside of the measured time
+    with own_store() as settings:
         return asyncio.run(everything(settings))
 
 
@@ -131,7 +98,7 @@ def _journal_alone() -> Figure:
     """LMDB with a transaction of about the same size for each step, and nothing else: the bound of the disk."""
 
     def once() -> float:
-        with _store() as settings, lmdb.open(str(settings.store), map_size=1 << 34, max_dbs=1) as environment:
+        with own_store() as settings, lmdb.open(str(settings.store), map_size=1 << 34, max_dbs=1) as environment:
             database = environment.open_db(b"lanes")
             began = time.perf_counter()
             for number in range(1000):
@@ -143,23 +110,19 @@ def _journal_alone() -> Figure:
 
 
 def _many_runs() -> list[Figure]:
-    runs = _elsewhere("print(core._run('waiting', runs=1000, rounds=10, side=1, ms=50), measure.peak_rss_mb())")
-    idle = _elsewhere("vms = [core._machine() for _ in range(1000)]; print(measure.private_mb())")
+    runs = own_process(
+        "from bench import core, measure; "
+        "print(core._run('waiting', runs=1000, rounds=10, side=1, ms=50), measure.peak_rss_mb())"
+    )
+    idle = own_process(
+        "from bench import measure, scenery; vms = [scenery.new_vm('sequential', calls=1) for _ in range(1000)]; "
+        "print(measure.private_mb())"
+    )
     return [
         Figure("1,000 runs x 10 calls of 50 ms", "s", statistics.median(runs[0]), runs[0], "1.5"),
         Figure("  peak RSS (counts the shared golden image once per VM)", "MB", statistics.median(runs[1]), runs[1]),
         Figure("1,000 VMs that wait for a call: private memory", "MB", statistics.median(idle[0]), idle[0], "250"),
     ]
-
-
-def _elsewhere(code: str) -> list[tuple[float, ...]]:
-    """What ``code`` prints in a process of its own, by column: memory figures must not see other scenarios."""
-    command = [sys.executable, "-c", f"from bench import core, measure; {code}"]
-    rows = [
-        [float(figure) for figure in subprocess.run(command, check=True, capture_output=True).stdout.split()]
-        for _ in range(3)
-    ]
-    return [tuple(row[column] for row in rows) for column in range(len(rows[0]))]
 
 
 # -- processes ---------------------------------------------------------------------------------------------------------
@@ -171,7 +134,7 @@ def _chidori(settings: Settings, *arguments: str) -> tuple[list[str], dict[str, 
 
 
 def _hello() -> float:
-    with _store() as settings:
+    with own_store() as settings:
         command, environment = _chidori(settings, "run", "--local", str(HELLO))
         began = time.perf_counter()
         subprocess.run(command, env=environment, check=True, capture_output=True)
@@ -181,7 +144,7 @@ def _hello() -> float:
 def _resume(calls: int) -> float:
     """Run until ``calls`` calls are recorded, kill -9, resume: seconds from process start to the first new record."""
     agent = str(AGENTS / "sequential.ts")
-    with _store() as settings:
+    with own_store() as settings:
         command, environment = _chidori(
             settings, "run", agent, "--stream", "-i", orjson.dumps({"calls": 10**9}).decode()
         )

@@ -13,6 +13,7 @@ from .host.secrets import Secrets
 from .host.table import host_functions
 from .host.toolbox import Toolbox
 from .journal.actors import ActorMeta, run_actors
+from .journal.events import last_event, newest_events
 from .journal.lanes import last_counters
 from .journal.memory import StoredMemory
 from .journal.runs import RunMeta
@@ -23,6 +24,7 @@ from .policy import Policy
 from .session.actor_spec import ActorSpec
 from .session.attendance import Attendance
 from .session.context import RunContext, Spawn
+from .session.event_log import EventLog, Everybody
 from .session.past import Past
 from .session.program import make_program
 from .session.run_actors import RunActors
@@ -31,6 +33,9 @@ from .templates import template_reader
 
 if TYPE_CHECKING:
     from .host.mcp_servers import McpServers
+
+_LOOKED_AT = 1000
+"""So many events of an earlier life are searched for prompts that it was streaming."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,12 +107,15 @@ def _context(
     store, settings = surroundings.store, surroundings.settings
     actors = run_actors(store, meta.lane)
     seq, index = _counters(store, meta, past, actors)
+    events = EventLog(store, fence, meta.lane, last_event(store, meta.lane), attendance.publish)
+    if attendance.publish is not None:
+        events.end_interrupted(newest_events(store, meta.lane, _LOOKED_AT))
     services = HostServices(
         settings=settings,
         run_id=meta.id,
         default_model=meta.model,
         questions=attendance.questions,
-        events=attendance.observer,
+        events=attendance.observer if attendance.publish is None else Everybody(attendance.observer, events),
         memory=StoredMemory(store),
         secrets=secrets,
         refusal=surroundings.policy.refusal,
@@ -131,6 +139,8 @@ def _context(
         seed=meta.seed,
         runtime_policy=meta.policy,
         image_every=surroundings.image_every,
+        events=events,
+        board=attendance.board,
         attempt=past.attempt,
         waiting=_waiting(meta.pending),
         seq=seq,

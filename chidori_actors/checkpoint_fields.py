@@ -5,14 +5,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from .errors import ChidoriError
+from .journal.checkpoint import bad_checkpoint
 
 LATEST_MS = 253_402_300_799_999
 """The last millisecond of the year 9999, after which RFC 3339 cannot write a time."""
-
-
-def unusable(what: str) -> ChidoriError:
-    """The error for a file with a fault, in the words of ``parse_checkpoint``."""
-    return ChidoriError(f"the checkpoint file cannot be used: {what}", hint="`chidori export RUN_ID` writes a good one")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,4 +62,4 @@ class Fields:
         return value
 
     def _fault(self, name: str, what: str) -> ChidoriError:
-        return unusable(f"`{self.where}.{name}` is not {what}")
+        return bad_checkpoint(f"`{self.where}.{name}` is not {what}")

@@ -3,15 +3,17 @@
 from typing import Any
 
 from .errors import StoreError
+from .journal.actors import run_actors
 from .journal.blobs import DAMAGED_HINT
 from .journal.bundles import get_bundle
-from .journal.images import newest_image
-from .journal.lanes import Entry, apply_retries, read_lane
+from .journal.forks import fork_sizes
+from .journal.images import image_sizes, newest_image
 from .journal.lease import holder
 from .journal.manifest import Engine, build_manifest
-from .journal.records import Record, call_records
+from .journal.records import Record, call_path
 from .journal.runs import RunMeta, get_run
 from .journal.store import Store
+from .journal.tree import RunTree, run_tree
 from .languages.bundle import Bundle
 from .vm.engine import PRELUDE_VERSION
 
@@ -19,22 +21,14 @@ INTERRUPTED = "interrupted"
 """What a run is called whose status is ``running`` although no live process owns it."""
 
 
-def effective_lane(store: Store, meta: RunMeta) -> list[Entry]:
-    """The run's calls as they count: without what a resume took back.
-
-    Raises:
-        StoreError: an entry is missing or damaged.
-    """
-    return apply_retries(read_lane(store, meta.lane))
-
-
 def records(store: Store, meta: RunMeta) -> list[Record]:
-    """The records of the calls that have ended (wire contract, section 4), in the order in which they ended.
+    """The records of the calls of all actors that have ended (wire contract, section 4), in the order in which they
+    ended. Those that a branch from history shares with its parent name it in ``origin_run_id``.
 
     Raises:
         StoreError: an entry is missing or damaged.
     """
-    return call_records(effective_lane(store, meta), origin_run_id=meta.origin_run_id)
+    return run_tree(store, meta).records(meta.origin_run_id)
 
 
 def is_running(store: Store, run_id: str) -> bool:
@@ -61,23 +55,35 @@ def stored_bundle(store: Store, meta: RunMeta) -> Bundle | None:
     Raises:
         StoreError: it is missing or damaged.
     """
-    if meta.bundle is None:
-        return None
+    return None if meta.bundle is None else read_bundle(store, meta.bundle, f"run {meta.id}")
+
+
+def read_bundle(store: Store, digest: str, whose: str) -> Bundle:
+    """The source of that hash; ``whose`` names it in errors.
+
+    Raises:
+        StoreError: it is missing or damaged.
+    """
     try:
-        return Bundle.from_json(get_bundle(store, meta.bundle))
+        return Bundle.from_json(get_bundle(store, digest))
     except ValueError as error:
-        raise StoreError(f"the source bundle of run {meta.id} cannot be read: {error}", hint=DAMAGED_HINT) from None
+        raise StoreError(f"the source bundle of {whose} cannot be read: {error}", hint=DAMAGED_HINT) from None
 
 
 def manifest(store: Store, meta: RunMeta) -> dict[str, Any]:
-    """The run's manifest (wire contract, section 5).
+    """The run's manifest (wire contract, section 5), its calls those of all actors.
 
-    ``engine_build`` and ``golden_image`` are those of the newest image and null without one, because then any
+    ``engine_build`` and ``golden_image`` are those of the root's newest image and null without one, because then any
     engine continues the run. ``questions`` are the open ones, as the session view has them.
 
     Raises:
         StoreError: an entry or the source is missing or damaged.
     """
+    return tree_manifest(store, meta, run_tree(store, meta))
+
+
+def tree_manifest(store: Store, meta: RunMeta, tree: RunTree) -> dict[str, Any]:
+    """The same for somebody who has the run's tree already."""
     bundle = stored_bundle(store, meta)
     image, _ = newest_image(store, meta.lane)
     engine = None
@@ -85,12 +91,39 @@ def manifest(store: Store, meta: RunMeta) -> dict[str, Any]:
         engine = Engine(image.header["engine_build"], image.header["golden"], PRELUDE_VERSION)
     built = build_manifest(
         meta,
-        effective_lane(store, meta),
+        [(actor.path, actor.entries) for actor in tree.actors],
         source=_no_source(meta) if bundle is None else bundle.manifest(),
         engine=engine,
         snapshot_file=None if image is None else f"images/{image.lane}/{image.delivered}",
     )
     return {**built, **_engine_facts(engine), "questions": list(meta.pending)}
+
+
+def snapshot(store: Store, meta: RunMeta) -> dict[str, Any]:
+    """The manifest, and which images the run has stored: of its actors and, for branches to begin with, at forks.
+
+    ``images`` and ``forks`` are ``[{path, lane, after, bytes}]``: the actor's path or that of the call of ``parallel``,
+    the lane, the number of settlements that the VM had been given, and the size in the store. Never the images' bytes.
+
+    Raises:
+        StoreError: an entry or the source is missing or damaged.
+    """
+    tree = run_tree(store, meta)
+    actors = {actor.lane: actor.path for actor in run_actors(store, meta.lane)} | {meta.lane: ""}
+    calls = {
+        (actor.lane, call.seq): call_path(actor.path, call.ordinal) for actor in tree.actors for call in actor.calls
+    }
+    images = [
+        {"path": actors[lane], "lane": lane, "after": delivered, "bytes": size}
+        for lane, delivered, size in image_sizes(store, meta.lane)
+        if lane in actors
+    ]
+    forks = [
+        {"path": calls[lane, seq], "lane": lane, "after": delivered, "bytes": size}
+        for lane, seq, delivered, size in fork_sizes(store, meta.lane)
+        if (lane, seq) in calls
+    ]
+    return {**tree_manifest(store, meta, tree), "images": images, "forks": forks}
 
 
 def _engine_facts(engine: Engine | None) -> dict[str, Any]:

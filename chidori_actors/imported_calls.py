@@ -1,93 +1,147 @@
-"""The calls of a checkpoint file as a lane has them, the unanswered ones included."""
+"""The calls of a checkpoint file as the lanes of its actors, the unanswered ones included."""
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 import orjson
 
-from .checkpoint_fields import LATEST_MS, Fields, unusable
-from .journal.checkpoint import Checkpoint, checkpoint_entries
+from .checkpoint_fields import LATEST_MS, Fields
+from .journal.checkpoint import CALL_PATH, Checkpoint, bad_checkpoint
+from .journal.checkpoint_lanes import actor_records, checkpoint_entries, is_of
 from .journal.json_text import milliseconds_since_1970
 from .journal.lanes import Entry, Settled, Started
+from .journal.records import Record, call_path
 
 _QUESTION_KINDS = ("input", "approval", "in_doubt")
 _UNKNOWN_AFTER = -1
 
+Lanes = Mapping[str, Sequence[Entry]]
+"""By the path of the actor, which is empty for the root."""
 
-def imported_entries(checkpoint: Checkpoint, manifest: Fields) -> list[Entry]:
-    """The lane of the run: the calls of the log, then those that had no answer yet, which only our own files have.
+
+def imported_lanes(checkpoint: Checkpoint, manifest: Fields, inherited: Mapping[str, Sequence[Settled]]) -> Lanes:
+    """The lanes of the root and of the actors that are the keys of ``inherited``, which has what each of them was
+    given of its parent's: the calls of the log, and those that had no answer yet, which only our own files have.
 
     Raises:
         ChidoriError: the file has a value that a call cannot have.
     """
-    entries = [_checked(entry) for entry in checkpoint_entries(checkpoint)]
-    return entries if checkpoint.run is None else entries + _open_calls(manifest, entries)
+    unanswered = _open_calls(checkpoint, manifest) if checkpoint.run is not None else {}
+    lanes: dict[str, Sequence[Entry]] = {}
+    for actor in ("", *inherited):
+        ended = {ordinal for ordinal, _, _ in actor_records(checkpoint.call_log, actor)}
+        still_open = [call for call in unanswered.get(actor, ()) if call.ordinal not in ended]
+        given = inherited.get(actor, ())
+        entries = checkpoint_entries(checkpoint, actor, open_calls=still_open, inherited=given)
+        lanes[actor] = [_checked(entry, actor) for entry in entries]
+    _check_seqs(lanes)
+    return lanes
 
 
-def _checked(entry: Entry) -> Entry:
+def _check_seqs(lanes: Lanes) -> None:
+    seqs: set[int] = set()
+    for actor, entries in lanes.items():
+        for entry in entries:
+            if isinstance(entry, Started):
+                if entry.seq in seqs:
+                    raise bad_checkpoint(f"`seq` of call {call_path(actor, entry.ordinal)} is that of another call")
+                seqs.add(entry.seq)
+
+
+def _checked(entry: Entry, actor: str) -> Entry:
+    path = call_path(actor, entry.ordinal)
     if not 0 <= entry.at_ms <= LATEST_MS:
-        raise unusable(f"the time of call {entry.ordinal} is out of range")
+        raise bad_checkpoint(f"the time of call {path} is out of range")
     if isinstance(entry, Started):
         if entry.args == b"null":
             return replace(entry, args=b"{}")
         if not entry.args.startswith(b"{"):
-            raise unusable(f"`args` of call {entry.ordinal} is not an object")
+            raise bad_checkpoint(f"`args` of call {path} is not an object")
     elif isinstance(entry, Settled) and entry.token_usage is not None:
         counts = {name: count for name, count in entry.token_usage.items() if isinstance(count, int)}
         return replace(entry, token_usage=counts)
     return entry
 
 
-def _open_calls(manifest: Fields, entries: Sequence[Entry]) -> list[Entry]:
-    """The calls that the manifest knows and the log does not. Their places among the deliveries are not known."""
-    logged = {entry.ordinal for entry in entries}
-    calls: list[Entry] = []
+def _open_calls(checkpoint: Checkpoint, manifest: Fields) -> Mapping[str, Sequence[Started]]:
+    """By actor: the calls that the manifest knows and the log does not."""
+    logged = {record.get("path") for record in checkpoint.call_log}
+    calls: defaultdict[str, list[Started]] = defaultdict(list)
     for promise in manifest.objects("host_promises"):
         operation = promise.object("operation") or Fields(promise.where, {})
-        call = _started(operation)
-        if call.ordinal not in logged:
-            calls.append(call)
+        path, call = _started(operation)
+        if path not in logged:
+            calls[path.rpartition("/")[0]].append(call)
     return calls
 
 
-def _started(operation: Fields) -> Started:
-    ordinal, seq, args = operation.text("id"), operation.number("seq"), operation.object("args")
+def _started(operation: Fields) -> tuple[str, Started]:
+    path, seq, args = operation.text("id"), operation.number("seq"), operation.object("args")
     function, created_at = operation.text("function"), operation.text("created_at")
-    if not ordinal or not ordinal.isdecimal() or not seq or args is None or not function or not created_at:
-        raise unusable(f"`{operation.where}` is not a call")
+    if not path or not CALL_PATH.fullmatch(path) or not seq or args is None or not function or not created_at:
+        raise bad_checkpoint(f"`{operation.where}` is not a call")
     try:
         at_ms = milliseconds_since_1970(created_at)
     except ValueError:
-        raise unusable(f"`{operation.where}.created_at` is not a time in RFC 3339") from None
-    checked = _checked(Started(int(ordinal), seq, _UNKNOWN_AFTER, function, orjson.dumps(args.values), at_ms))
-    assert isinstance(checked, Started)
-    return checked
+        raise bad_checkpoint(f"`{operation.where}.created_at` is not a time in RFC 3339") from None
+    after = operation.number("after")
+    return path, Started(
+        ordinal=int(path.rpartition("/")[2]),
+        seq=seq,
+        after=_UNKNOWN_AFTER if after is None else after,
+        function=function,
+        args=orjson.dumps(args.values),
+        at_ms=at_ms,
+        site=operation.text("site"),
+        parent_seq=operation.number("parent_seq"),
+        attempt=operation.number("attempt") or 1,
+    )
 
 
-def imported_questions(manifest: Fields, entries: Sequence[Entry]) -> tuple[dict[str, Any], ...]:
-    """The questions that were open, each of a call that is in ``entries`` without an answer."""
-    ended = {entry.ordinal for entry in entries if isinstance(entry, Settled)}
-    waiting = {
-        entry.seq: str(entry.ordinal) for entry in entries if isinstance(entry, Started) and entry.ordinal not in ended
+def imported_questions(manifest: Fields, lanes: Lanes) -> tuple[dict[str, Any], ...]:
+    """The questions that were open, each of a call that is in ``lanes`` without an answer."""
+    waiting: dict[int, str] = {}
+    for actor, entries in lanes.items():
+        ended = {entry.ordinal for entry in entries if isinstance(entry, Settled)}
+        calls = (entry for entry in entries if isinstance(entry, Started) and entry.ordinal not in ended)
+        waiting |= {call.seq: call_path(actor, call.ordinal) for call in calls}
+    return tuple(_question(fields, waiting) for fields in manifest.objects("questions"))
+
+
+def _question(fields: Fields, waiting: Mapping[int, str]) -> dict[str, Any]:
+    seq, kind, prompt = fields.number("seq"), fields.text("kind"), fields.text("prompt")
+    if seq is None or seq not in waiting or kind not in _QUESTION_KINDS or prompt is None:
+        raise bad_checkpoint(f"`{fields.where}` is not an open question")
+    details, args = fields.object("details"), fields.object("args")
+    return {
+        "seq": seq,
+        "path": waiting[seq],
+        "kind": kind,
+        "prompt": prompt,
+        "choices": fields.texts("choices"),
+        "default": fields.text("default"),
+        "details": None if details is None else details.values,
+        "target": fields.text("target"),
+        "args": None if args is None else args.values,
     }
-    questions = []
-    for fields in manifest.objects("questions"):
-        seq, kind, prompt = fields.number("seq"), fields.text("kind"), fields.text("prompt")
-        if seq not in waiting or kind not in _QUESTION_KINDS or prompt is None:
-            raise unusable(f"`{fields.where}` is not an open question")
-        details, args = fields.object("details"), fields.object("args")
-        questions.append(
-            {
-                "seq": seq,
-                "path": waiting[seq],
-                "kind": kind,
-                "prompt": prompt,
-                "choices": fields.texts("choices"),
-                "default": fields.text("default"),
-                "details": None if details is None else details.values,
-                "target": fields.text("target"),
-                "args": None if args is None else args.values,
-            }
-        )
-    return tuple(questions)
+
+
+def calls_made_again(checkpoint: Checkpoint, actors: Iterable[str]) -> int:
+    """How many calls of the log are in none of ``actors`` and will be made again: the call that contains them has no
+    record that could answer for it."""
+    known = ("", *actors)
+    by_seq = {record["seq"]: record for record in checkpoint.call_log}
+    left_out = (record for record in checkpoint.call_log if not any(is_of(record, actor) for actor in known))
+    return sum(not _is_answered_for(record, by_seq) for record in left_out)
+
+
+def _is_answered_for(record: Record, by_seq: Mapping[int, Record]) -> bool:
+    while "parent_seq" in record:
+        # A call begins after the one that contains it; anything else leads nowhere.
+        container = by_seq.get(record["parent_seq"])
+        if container is None or container["seq"] >= record["seq"]:
+            return False
+        record = container
+    return is_of(record, "")

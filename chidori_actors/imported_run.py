@@ -4,17 +4,22 @@ import re
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from decimal import Decimal
 from typing import Any, cast, get_args
 
-import orjson
-
-from .checkpoint_fields import Fields, unusable
-from .imported_calls import imported_entries, imported_questions
+from .checkpoint_fields import Fields
+from .imported_actors import (
+    described_actors,
+    imported_actors,
+    imported_sources,
+    inherited_settlements,
+)
+from .imported_calls import calls_made_again, imported_lanes, imported_questions
+from .javascript_numbers import javascript_text
+from .journal.actors import ActorMeta
 from .journal.bundles import bundle_write
-from .journal.checkpoint import Checkpoint
+from .journal.checkpoint import Checkpoint, bad_checkpoint
 from .journal.json_text import parse_json
-from .journal.lanes import Entry, Started
+from .journal.lanes import Entry, Retried, Started
 from .journal.runs import ABI, RunMeta, Status, get_run, is_run_id
 from .journal.store import Store, Write
 from .languages.bundle import Bundle
@@ -23,6 +28,7 @@ from .settings import ClockPolicy, ImportPolicy, MapsSetsPolicy, RandomPolicy, R
 UNKNOWN_AGENT = "FILE"
 """The agent of a run whose file is not known; it stands in commands where the user has to name one."""
 
+_MOST_ATTEMPTS = 10_000
 _SEED = re.compile(r"[0-9a-f]{1,128}")
 _POLICY_VALUES: Mapping[str, tuple[str, ...]] = {
     "typescript_imports": get_args(ImportPolicy),
@@ -34,10 +40,12 @@ _POLICY_VALUES: Mapping[str, tuple[str, ...]] = {
 
 @dataclass(frozen=True, slots=True)
 class ImportedRun:
-    """A run for the store; ``meta.lane`` is 0 until it has one. ``source`` are the writes of its source bundle."""
+    """A run for the store; its lanes are counted from the root's, which is 0. ``source`` are the writes of the source
+    bundles."""
 
     meta: RunMeta
-    entries: Sequence[Entry]
+    lanes: Sequence[Sequence[Entry]]
+    actors: Sequence[ActorMeta]
     source: Sequence[Write]
 
 
@@ -49,10 +57,17 @@ def describe_import(store: Store, checkpoint: Checkpoint, run_id: str) -> Import
     """
     ours = checkpoint.run is not None
     run, manifest = Fields("run", checkpoint.run or {}), Fields("snapshot_manifest", checkpoint.manifest or {})
-    warnings = _known_warnings(run, checkpoint)
-    entries = imported_entries(checkpoint, manifest)
+    described = described_actors(checkpoint)
+    warnings = _known_warnings(run, checkpoint, described)
+    lanes = imported_lanes(
+        checkpoint, manifest, {path: inherited_settlements(fields) for path, fields in described.items()}
+    )
+    lanes = {**lanes, "": [*_retries(run, lanes[""]), *lanes[""]]}
+    digests, sources = imported_sources(checkpoint)
+    actors = imported_actors(described, lanes, digests)
+    entries = [entry for lane in lanes.values() for entry in lane]
     calls = [entry for entry in entries if isinstance(entry, Started)]
-    questions = imported_questions(manifest, entries) if ours else ()
+    questions = imported_questions(manifest, lanes) if ours else ()
     origin = _origin(store, checkpoint, run)
     seed, epoch_ms = _seed_and_start(origin, run, manifest, warnings)
     began_ms = min((entry.at_ms for entry in entries), default=0) if epoch_ms is None else epoch_ms
@@ -70,7 +85,7 @@ def describe_import(store: Store, checkpoint: Checkpoint, run_id: str) -> Import
         lane=0,
         policy=_policy(_given_policy(run, manifest, origin), warnings),
         abi=_abi(manifest) if ours else ABI,
-        output=_javascript_text(run.values.get("output")) if status == "completed" else None,
+        output=javascript_text(run.values.get("output")) if status == "completed" else None,
         error=_error(run) if status == "failed" else None,
         model=run.text("model") if ours else _model(calls),
         bundle=bundle,
@@ -80,11 +95,25 @@ def describe_import(store: Store, checkpoint: Checkpoint, run_id: str) -> Import
         origin_run_id=run.text("origin_run_id") or checkpoint.session_id,
         warnings=tuple(dict.fromkeys(warnings)),
     )
-    return ImportedRun(meta, entries, source)
+    return ImportedRun(meta, list(lanes.values()), actors, [*source, *sources])
 
 
-def _known_warnings(run: Fields, checkpoint: Checkpoint) -> list[str]:
-    warnings = [*(run.texts("warnings") or ()), *checkpoint.warnings]
+def _retries(run: Fields, root: Sequence[Entry]) -> Sequence[Entry]:
+    """As many as there were in the lane of the root: calls that the run makes from now on count as made after these, so
+    that none has the idempotency key of one that was taken back."""
+    attempt = run.number("attempt") or 1
+    if attempt > _MOST_ATTEMPTS:
+        raise bad_checkpoint(f"`run.attempt` is more than {_MOST_ATTEMPTS}")
+    return [Retried(0, entry.at_ms) for entry in root[:1]] * (attempt - 1)
+
+
+def _known_warnings(run: Fields, checkpoint: Checkpoint, actors: Mapping[str, Fields]) -> list[str]:
+    warnings = [*(run.texts("warnings") or ())]
+    again = calls_made_again(checkpoint, actors)
+    if again:
+        warnings.append(
+            f"{again} calls inside of unfinished tools, sub-agents or branches were not imported: they are made again"
+        )
     if any("path" not in record for record in checkpoint.call_log):
         warnings.append("its calls have no paths: they are matched in the order in which they were made")
     return warnings
@@ -134,7 +163,7 @@ def _source(checkpoint: Checkpoint, warnings: list[str]) -> tuple[str | None, Se
     try:
         bundle = Bundle.from_json(checkpoint.bundle)
     except ValueError as error:
-        raise unusable(f"`bundle`: {error}") from None
+        raise bad_checkpoint(f"`bundle`: {error}") from None
     digest, write = bundle_write(bundle.to_json())
     return digest, (write,)
 
@@ -145,7 +174,7 @@ def _status(run: Fields, asks: bool, warnings: list[str]) -> Status:
         warnings.append("it does not say how the run ended: it counts as interrupted")
         return "running"
     if status not in get_args(Status):
-        raise unusable(f"`run.status` is not one of {', '.join(get_args(Status))}")
+        raise bad_checkpoint(f"`run.status` is not one of {', '.join(get_args(Status))}")
     # Without its questions a paused run is an interrupted one: it asks them when it is continued.
     waits = status in ("paused", "awaitingapproval")
     return "running" if waits and not asks else cast(Status, status)
@@ -191,24 +220,3 @@ def _model(calls: Sequence[Started]) -> str | None:
             model = parse_json(call.args).get("model")
             return model if isinstance(model, str) else None
     return None
-
-
-def _javascript_text(value: Any) -> bytes:
-    """JSON text as JavaScript writes it, so that a replay's output can be compared with it byte by byte."""
-    return orjson.dumps(_with_javascript_numbers(value))
-
-
-def _with_javascript_numbers(value: Any) -> Any:
-    """``value`` with those numbers spelled out that orjson would write otherwise: 0.000001, not 1e-6.
-
-    ECMAScript, Number::toString: no exponent from 1e-6 to below 1e21, the shortest digits that give the number.
-    """
-    if value == 0 and isinstance(value, float):
-        return 0
-    if isinstance(value, float) and 1e-6 <= abs(value) < 1e21:
-        return orjson.Fragment(f"{Decimal(repr(value)):f}".removesuffix(".0"))
-    if isinstance(value, dict):
-        return {key: _with_javascript_numbers(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_with_javascript_numbers(item) for item in value]
-    return value

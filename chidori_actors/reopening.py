@@ -15,6 +15,7 @@ from .journal.runs import RunMeta, run_writes
 from .journal.store import Store, Write
 from .languages.bundle import Bundle
 from .session.outcome import BOUND_EXCEEDED
+from .vm.machine import parents_key
 
 
 def reopen(store: Store, meta: RunMeta, changed: Bundle | None) -> tuple[RunMeta, list[Write]]:
@@ -36,6 +37,7 @@ def reopen(store: Store, meta: RunMeta, changed: Bundle | None) -> tuple[RunMeta
         for lane in (meta.lane, *(actor.lane for actor in actors if actor.status == "running")):
             work.forget_images(lane)
     reopened = replace(meta, status="running", error=None, failed_ordinal=None, updated_at_ms=now_ms)
+    reopened = replace(reopened, tries=meta.tries + 1 if meta.status == "running" else 0)
     if changed is not None:
         digest, write = bundle_write(changed.to_json())
         work.writes.append(write)
@@ -51,6 +53,10 @@ class _Reopening:
     now_ms: int
     changed: bool
     writes: list[Write] = field(default_factory=list)
+    appended: dict[int, int] = field(default_factory=dict)
+    """The lengths that lanes will have."""
+    unseen: dict[int, int] = field(default_factory=dict)
+    """How many settlements a lane's images may have been given."""
 
     def take_back(self, lane: int, error: Mapping[str, Any] | None, failed: int | None, what: str) -> None:
         """Take back the outcome of the call ``failed``, whose error ended the actor of that lane."""
@@ -60,27 +66,40 @@ class _Reopening:
                 f"{what} was ended by its agent's own code, not by a call: it would fail again",
                 hint="mend the source and resume with --allow-source-change; recorded calls are not made again",
             )
+        # A settled `parallel` names every failure with its branch, and the agent may have thrown any of them.
+        branch = (error or {}).get("data", {}).get("branch")
+        self._retry(lane, failed, branch, what)
+
+    def _retry(self, lane: int, failed: int | None, branch: int | None, what: str) -> None:
         entries = apply_retries(read_lane(self.store, lane))
         call = next((entry for entry in entries if isinstance(entry, Started) and entry.ordinal == failed), None)
         if call is not None:
-            self._take_back_inside(call, what)
-        self.writes += encode_entry(lane, lane_length(self.store, lane), Retried(failed or 0, self.now_ms))
+            self._take_back_inside(call, branch, what)
+        at = self.appended.get(lane, lane_length(self.store, lane))
+        self.appended[lane] = at + 1
+        self.writes += encode_entry(lane, at, Retried(failed or 0, self.now_ms))
         if failed is not None:
             # Later images have seen the answer that is taken back.
-            self.writes += drop_images(self.store, lane, keep=range(_delivered_before(entries, failed) + 1))
+            before = _delivered_before(entries, failed)
+            self.unseen[lane] = min(before, self.unseen.get(lane, before))
+            self.writes += drop_images(self.store, lane, after=self.unseen[lane])
+        if failed is not None and failed < 0:
+            # A call of its parent ended a branch: it is made again there, and its outcome passed on anew.
+            parent = next(actor.parent_lane for actor in self.actors if actor.lane == lane)
+            self._retry(parent, parents_key(failed), None, what)
 
-    def _take_back_inside(self, call: Started, what: str) -> None:
-        """Of several actors that failed in one call, the one that failed first ended it."""
+    def _take_back_inside(self, call: Started, branch: int | None, what: str) -> None:
+        """Of several actors that failed in one call, the one that failed first ended it, unless it is known which."""
         failed = [actor for actor in self.actors if actor.parent_seq == call.seq and actor.status == "failed"]
         if not failed:
             return
-        first = min(failed, key=lambda actor: actor.ended or 0)
+        first = min(failed, key=lambda actor: (actor.index != branch, actor.ended or 0))
         self.take_back(first.lane, first.error, first.failed_ordinal, what)
         self.writes += actor_writes(replace(first, status="running", error=None, failed_ordinal=None, ended=None))
 
     def forget_images(self, lane: int) -> None:
         """The lane's VM, and its forks, are made anew from the record."""
-        self.writes += drop_images(self.store, lane, keep=())
+        self.writes += drop_images(self.store, lane, after=-1)
         for entry in read_lane(self.store, lane):
             if isinstance(entry, Started) and (fork := get_fork(self.store, lane, entry.seq)) is not None:
                 self.writes.append(fork_write(lane, entry.seq, fork.delivered, fork.header, None))

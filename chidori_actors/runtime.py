@@ -13,6 +13,7 @@ from functools import cache
 from pathlib import Path
 
 from .assembly import Surroundings, root_spec, run_context
+from .branching import Edit, make_branch
 from .errors import ChidoriError, UsageError
 from .history import stored_bundle
 from .host.resources import Resources
@@ -32,7 +33,7 @@ from .session.actor_spec import ActorSpec
 from .session.attendance import Attendance
 from .session.context import ActorRef, Closing, RunContext, Watcher
 from .session.lane_writer import LaneWriter
-from .session.outcome import Rest
+from .session.outcome import BOUND_EXCEEDED, Failed, Rest
 from .session.past import Past, load_past
 from .session.run_state import at_rest
 from .settings import Settings
@@ -71,6 +72,8 @@ class Runtime:
         run_id: str | None = None,
         model: str | None = None,
         tool_folders: Sequence[Path] = (),
+        served: bool = False,
+        attempt_number: int | None = None,
         attendance: Attendance = _UNATTENDED,
     ) -> RunResult:
         """Run an agent from its beginning until it ends or pauses.
@@ -82,17 +85,11 @@ class Runtime:
             UsageError: ``run_id`` is not an id or is taken.
             StoreError: the journal cannot be written.
         """
-        run_id = run_id or str(uuid.uuid4())
-        if not is_run_id(run_id):
-            raise UsageError(f"{run_id!r} is not a run id", hint="use 1 to 128 of A-Z a-z 0-9 _ . : -")
-        self._refuse_taken(run_id)
-        lease = await Lease.acquire(self.store, run_id, _owner())
-        try:
-            self._refuse_taken(run_id)  # another may have run and ended while we waited for the lease
+        async with self._new_run(run_id) as fence:
             now_ms = int(time.time() * 1000)
             digest, bundle_in = bundle_write(bundle.to_json())
             meta = RunMeta(
-                id=run_id,
+                id=fence.run_id,
                 agent=str(entry),
                 status="running",
                 input=input_json,
@@ -105,9 +102,23 @@ class Runtime:
                 model=model or self.settings.model,
                 bundle=digest,
                 tool_folders=tuple(str(folder) for folder in tool_folders),
+                served=served,
+                attempt_number=attempt_number,
             )
-            await self.store.commit([bundle_in, *run_writes(meta, new=True)], fence=lease.fence)
-            return await self._live(meta, bundle, Past(), lease.fence, attendance)
+            await self.store.commit([bundle_in, *run_writes(meta, new=True)], fence=fence)
+            return await self._live(meta, bundle, Past(), fence, attendance)
+
+    @asynccontextmanager
+    async def _new_run(self, run_id: str | None) -> AsyncIterator[Fence]:
+        """The right to write the run of that id (None: a new id), which no run of the store has yet."""
+        run_id = run_id or str(uuid.uuid4())
+        if not is_run_id(run_id):
+            raise UsageError(f"{run_id!r} is not a run id", hint="use 1 to 128 of A-Z a-z 0-9 _ . : -")
+        self._refuse_taken(run_id)
+        lease = await Lease.acquire(self.store, run_id, _owner())
+        try:
+            self._refuse_taken(run_id)  # another may have run and ended while we waited for the lease
+            yield lease.fence
         finally:
             lease.release()
 
@@ -141,10 +152,7 @@ class Runtime:
             meta = _resumable(self.store, meta.id)
             if meta.status == "completed":  # by its former owner, while we waited for the lease
                 return await self.replay(meta.id, attendance=attendance)
-            check_manifest(
-                {"abi": meta.abi, "policy": meta.policy},
-                {"abi": ABI, "policy": asdict(self.settings.runtime_policy)},
-            )
+            self._check_manifest(meta)
             bundle, changed = self._source(meta, current, allow_source_change)
             if changed:
                 # Only a source that fits the record takes the place of the recorded one, which may be the last copy.
@@ -167,6 +175,52 @@ class Runtime:
         complete = meta.status in ("completed", "failed")
         return RunResult(meta, await self._replay(meta, self._bundle(meta), complete, attendance))
 
+    async def branch(
+        self,
+        run_id: str,
+        at: int,
+        *,
+        result: bytes | None = None,
+        error: str | None = None,
+        note: str | None = None,
+        new_id: str | None = None,
+        attendance: Attendance = _UNATTENDED,
+    ) -> RunResult:
+        """Make a run that begins as the run ``run_id`` did, up to its call with the seq ``at``, and run it.
+
+        That call answers with ``result`` (JSON text) or fails with the message ``error``; ``note`` is kept in its
+        record. Calls in flight then are made again, under the id of the new run: ``new_id``, or a fresh one.
+
+        Raises:
+            RunNotFound, StoreError: see there.
+            UsageError: ``new_id`` is not an id or is taken, or the call cannot have that outcome.
+            ManifestMismatch: the run cannot be continued by this runtime.
+        """
+        edit = Edit(at, result, error, note)
+        parent = get_run(self.store, run_id)
+        self._check_manifest(parent)
+        self._bundle(parent)  # without a source there is nothing to run
+        async with self._new_run(new_id) as fence:
+            meta = await make_branch(self.store, parent, edit, fence, int(time.time() * 1000))
+            past = load_past(self.store, meta.lane, load_engine().golden)
+            return await self._live(meta, self._bundle(meta), past, fence, attendance)
+
+    async def give_up(self, run_id: str, reason: str) -> RunResult:
+        """End an interrupted run as failed; it can still be resumed by hand.
+
+        Raises:
+            RunOwned: a live process owns it.
+        """
+        lease = await Lease.acquire(self.store, run_id, _owner())
+        try:
+            meta = get_run(self.store, run_id)
+            failed = Failed({"message": reason, "name": BOUND_EXCEEDED})
+            meta = replace(meta, status="failed", error=failed.error, updated_at_ms=int(time.time() * 1000))
+            await self.store.commit(run_writes(meta, new=False), fence=lease.fence)
+        finally:
+            lease.release()
+        return RunResult(meta, failed)
+
     async def close(self) -> None:
         """Stop every run, which stays resumable, and free everything."""
         if self._system is not None:
@@ -179,8 +233,8 @@ class Runtime:
         past = load_past(self.store, meta.lane, None)
         spec = replace(root_spec(meta, bundle, past), live=False, record_complete=complete)
         fence = Fence(meta.id, 0)
-        lane = LaneWriter(self.store, fence, meta.lane, past.length)
         async with run_context(self._surroundings, meta, bundle, fence, past, attendance) as context:
+            lane = context.lane_writer(meta.lane, past.length)
             return await context.spawn(spec, context, lane, lambda rest: ()).wait()
 
     async def _live(self, meta: RunMeta, bundle: Bundle, past: Past, fence: Fence, attendance: Attendance) -> RunResult:
@@ -190,7 +244,6 @@ class Runtime:
             attendance.observer.warned(reason)
         for tool in bundle.broken_tools:
             attendance.observer.warned(f"the tool {tool.path} cannot be used: {tool.reason}")
-        lane = LaneWriter(self.store, fence, meta.lane, past.length)
         async with run_context(self._surroundings, meta, bundle, fence, past, attendance) as context:
 
             def closing(rest: Rest) -> Iterable[Write]:
@@ -198,7 +251,10 @@ class Runtime:
                 final = at_rest(meta, rest, context)
                 return run_writes(final, new=False)
 
-            rest = await context.spawn(root_spec(meta, bundle, past), context, lane, closing).wait()
+            lane = context.lane_writer(meta.lane, past.length)
+            root = context.spawn(root_spec(meta, bundle, past), context, lane, closing)
+            attendance.holding(root)
+            rest = await root.wait()
         return RunResult(final, rest)
 
     def _source(self, meta: RunMeta, current: Bundle | None, allow_change: bool) -> tuple[Bundle, bool]:
@@ -211,6 +267,10 @@ class Runtime:
         if not allow_change:
             compare(recorded, current)
         return current, current.hash != recorded.hash
+
+    def _check_manifest(self, meta: RunMeta) -> None:
+        runtime = {"abi": ABI, "policy": asdict(self.settings.runtime_policy)}
+        check_manifest({"abi": meta.abi, "policy": meta.policy}, runtime)
 
     def _bundle(self, meta: RunMeta) -> Bundle:
         bundle = stored_bundle(self.store, meta)

@@ -1,14 +1,18 @@
 """What calls add up to: how many of each function, and what prompts used and cost by model."""
 
-from collections import Counter, deque
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 from .cost import cost_usd
 from .host.providers import TEST_PROVIDER
+from .journal.actors import run_actors
+from .journal.bases import lane_base
 from .journal.json_text import parse_json
-from .journal.lanes import Entry, Settled, Started
+from .journal.lanes import Entry, Settled, Started, read_lane
+from .journal.runs import RunMeta
+from .journal.store import Store
 
 _PROMPT = "prompt"
 _NO_MODEL = "(no model)"
@@ -28,6 +32,9 @@ class ModelTotals:
     tests: int = 0
 
 
+_SUMMED = tuple(each.name for each in fields(ModelTotals))
+
+
 @dataclass(slots=True)
 class Totals:
     """Sums over lanes as they were written: what a resume did again was done and paid for twice, and counts twice.
@@ -39,9 +46,9 @@ class Totals:
     models: dict[str, ModelTotals] = field(default_factory=dict)
     attempts: int = 0
 
-    def following(self, entries: Iterable[Entry]) -> Iterator[Entry]:
-        """The same entries, counted as they pass. They are those of one lane."""
-        models: dict[int, str] = {}
+    def add(self, entries: Iterable[Entry], started: Iterable[Started] = ()) -> None:
+        """Count the entries of one lane. ``started`` are calls that are counted elsewhere and may settle here."""
+        models = {call.ordinal: _model_of(call) for call in started if call.function == _PROMPT}
         for entry in entries:
             if isinstance(entry, Started):
                 self.calls[entry.function] += 1
@@ -49,13 +56,17 @@ class Totals:
                     models[entry.ordinal] = _model_of(entry)
             elif isinstance(entry, Settled):
                 self.attempts += failed_attempts(entry)
-                if entry.ordinal in models:
+                if entry.ordinal in models and not _is_edited(entry):
                     self._add_prompt(models[entry.ordinal], entry)
-            yield entry
 
-    def add(self, entries: Iterable[Entry]) -> None:
-        """Count the entries of one lane, which are not kept."""
-        deque(self.following(entries), maxlen=0)
+    def include(self, other: "Totals") -> None:
+        """Add what others add up to."""
+        self.calls += other.calls
+        self.attempts += other.attempts
+        for model, sums in other.models.items():
+            own = self.models.setdefault(model, ModelTotals())
+            for name in _SUMMED:
+                setattr(own, name, getattr(own, name) + getattr(sums, name))
 
     def _add_prompt(self, model: str, settled: Settled) -> None:
         sums = self.models.setdefault(model, ModelTotals())
@@ -115,6 +126,37 @@ class Totals:
         if self.unpriced_models:
             parts.append(f"unknown for {', '.join(self.unpriced_models)}")
         return " + ".join(parts) + _tests_text(sum(each.tests for each in sums), sum(each.prompts for each in sums))
+
+
+def run_totals(store: Store, meta: RunMeta) -> Totals:
+    """What all actors of a run add up to. A branch from history counts what it did itself, not what it shares.
+
+    Raises:
+        StoreError: an entry is missing or damaged.
+    """
+    totals = Totals()
+    for lane in (meta.lane, *(actor.lane for actor in run_actors(store, meta.lane))):
+        base = lane_base(store, lane)
+        shared = 0 if base is None else base.length
+        entries = list(read_lane(store, lane, start=shared))
+        totals.add(entries, _made_before(store, lane, shared, entries))
+    return totals
+
+
+def _made_before(store: Store, lane: int, shared: int, entries: Iterable[Entry]) -> Iterable[Started]:
+    """The calls among the lane's shared entries, if one of them was settled in ``entries``."""
+    made: set[int] = set()
+    for entry in entries:
+        if isinstance(entry, Started):
+            made.add(entry.ordinal)
+        elif isinstance(entry, Settled) and not (entry.inherited or entry.ordinal in made or _is_edited(entry)):
+            return [call for call in read_lane(store, lane, limit=shared) if isinstance(call, Started)]
+    return ()
+
+
+def _is_edited(settled: Settled) -> bool:
+    """Whether somebody gave the result instead of the call: it was not paid for."""
+    return settled.notes.get("edited") is True
 
 
 def model_cost_text(sums: ModelTotals) -> str:

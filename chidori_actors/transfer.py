@@ -1,28 +1,40 @@
 """Runs from one store to another, as checkpoint files."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 from .errors import ChidoriError
-from .history import effective_lane, manifest
-from .imported_run import describe_import
+from .history import tree_manifest
+from .imported_run import ImportedRun, describe_import
+from .journal.actors import actor_writes
 from .journal.bundles import get_bundle
-from .journal.checkpoint import export_checkpoint, parse_checkpoint
+from .journal.checkpoint import parse_checkpoint
+from .journal.checkpoint_export import export_checkpoint
 from .journal.lanes import encode_entry, new_lane
 from .journal.lease import Lease
 from .journal.runs import RunMeta, is_run_id, run_writes
-from .journal.store import Store
+from .journal.store import Store, Write
+from .journal.tree import run_tree
 
 _OWNER = "chidori import"
 
 
 def export_run(store: Store, meta: RunMeta) -> bytes:
-    """The checkpoint file of a run, its source included: another store needs nothing else to replay it.
+    """The checkpoint file of a run, its actors and its source included: another store needs nothing else to replay it
+    or, when it is at rest, to go on with it. Images stay behind: VMs and forks are made anew from the record.
 
     Raises:
         StoreError: an entry or the source is missing or damaged.
     """
-    bundle = None if meta.bundle is None else get_bundle(store, meta.bundle)
-    return export_checkpoint(meta, effective_lane(store, meta), manifest=manifest(store, meta), bundle=bundle)
+    tree = run_tree(store, meta)
+    digests = {actor.meta.bundle for actor in tree.actors if actor.meta is not None and actor.meta.bundle is not None}
+    return export_checkpoint(
+        meta,
+        tree,
+        manifest=tree_manifest(store, meta, tree),
+        bundle=None if meta.bundle is None else get_bundle(store, meta.bundle),
+        bundles={digest: get_bundle(store, digest) for digest in sorted(digests)},
+    )
 
 
 async def import_checkpoint(store: Store, data: bytes, *, run_id: str | None = None) -> RunMeta:
@@ -45,14 +57,21 @@ async def import_checkpoint(store: Store, data: bytes, *, run_id: str | None = N
     try:
         _refuse_taken(store, run_id)
         meta = replace(imported.meta, lane=await new_lane(store))
-        lane = [
-            write for number, entry in enumerate(imported.entries) for write in encode_entry(meta.lane, number, entry)
-        ]
         # One transaction: an import that was cut off leaves nothing behind.
-        await store.commit([*imported.source, *lane, *run_writes(meta, new=True)], fence=lease.fence)
+        await store.commit([*_writes(imported, meta.lane), *run_writes(meta, new=True)], fence=lease.fence)
     finally:
         lease.release()
     return meta
+
+
+def _writes(imported: ImportedRun, root: int) -> Iterator[Write]:
+    """Everything but the run's description; its lanes begin at ``root``."""
+    yield from imported.source
+    for lane, entries in enumerate(imported.lanes, start=root):
+        for number, entry in enumerate(entries):
+            yield from encode_entry(lane, number, entry)
+    for actor in imported.actors:
+        yield from actor_writes(replace(actor, lane=root + actor.lane, parent_lane=root + actor.parent_lane))
 
 
 def _refuse_taken(store: Store, run_id: str) -> None:

@@ -1,10 +1,6 @@
 """Every example agent, run by the console command against real servers."""
 
-import re
 import sys
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
-from os import environ
 from pathlib import Path
 from typing import Any
 
@@ -12,89 +8,41 @@ import orjson
 import pytest
 from aiohttp import web
 
-from chidori_actors.provider_keys import is_guarded_variable
+from tests.support.examples import ROOT, Examples, asking
 from tests.support.http_server import serve
 from tests.support.openai_server import OpenAIServer
-from tests.support.process import finished
 
-ROOT = Path(__file__).parent.parent
 DOCUMENT = "agents/data/declaration.txt"
-AGENTS = sorted(path.relative_to(ROOT).as_posix() for path in (ROOT / "agents").glob("*.ts"))
-COMMAND = (sys.executable, "-m", "chidori_actors")
+AGENTS = sorted(path.relative_to(ROOT).as_posix() for path in (ROOT / "agents").rglob("*.ts"))
 LONGEST_S = 90
 
 
-@dataclass(frozen=True, slots=True)
-class Finished:
-    code: int
-    stdout: bytes
-    stderr: str
-
-    @property
-    def output(self) -> Any:
-        """What the agent returned; fails with the command's own words when it did not."""
-        assert self.code == 0, self.stderr
-        return orjson.loads(self.stdout)
-
-    @property
-    def run_id(self) -> str:
-        found = re.search(r"^run (\S+)$", self.stderr, re.MULTILINE)
-        assert found is not None, self.stderr
-        return found[1]
-
-    def events(self) -> list[dict[str, Any]]:
-        """The lines of ``--stream``."""
-        assert self.code == 0, self.stderr
-        return [orjson.loads(line) for line in self.stdout.splitlines()]
-
-    def records(self, function: str) -> list[dict[str, Any]]:
-        """The streamed call records of one function."""
-        calls = [event["record"] for event in self.events() if event["type"] == "call"]
-        return [record for record in calls if record["function"] == function]
-
-
-Chidori = Callable[..., Awaitable[Finished]]
-
-
 @pytest.fixture
-def chidori(tmp_path: Path) -> Chidori:
-    """Runs ``chidori`` at the project's root, on a store of the test's own, without this machine's keys."""
-    clean = {name: value for name, value in environ.items() if not is_guarded_variable(name)}
-
-    async def run(
-        *arguments: str, stdin: bytes = b"", command: tuple[str, ...] = COMMAND, **variables: str
-    ) -> Finished:
-        env = {**clean, "CHIDORI_DB_PATH": str(tmp_path / "store"), **variables}
-        return Finished(*await finished(*command, *arguments, cwd=ROOT, env=env, stdin=stdin))
-
-    return run
-
-
-def asking(server: OpenAIServer) -> dict[str, str]:
-    return {"LITELLM_API_URL": server.url, "LITELLM_API_KEY": "test-key"}
+def chidori(tmp_path: Path) -> Examples:
+    return Examples(tmp_path / "store")
 
 
 @pytest.mark.parametrize("agent", AGENTS)
-async def test_the_agent_passes_the_check(agent: str, chidori: Chidori) -> None:
+async def test_the_agent_or_tool_passes_the_check(agent: str, chidori: Examples) -> None:
     checked = await chidori("check", agent)
 
     assert (checked.code, checked.stdout) == (0, f"OK: {agent}\n".encode())
 
 
-async def test_hello_greets(chidori: Chidori) -> None:
+async def test_hello_greets(chidori: Examples) -> None:
     assert (await chidori("run", "agents/hello.ts", "-i", "name=Ada")).output == {"greeting": "Hello, Ada!"}
     assert (await chidori("run", "agents/hello.ts")).output == {"greeting": "Hello, world!"}
 
 
-async def test_summarizer_overlaps_its_parts_and_its_replay_asks_no_model(chidori: Chidori) -> None:
-    console_script = (str(Path(sys.executable).with_name("chidori")),)
+async def test_summarizer_overlaps_its_parts_and_its_replay_asks_no_model(chidori: Examples) -> None:
+    console_script = str(Path(sys.executable).with_name("chidori"))
     async with OpenAIServer(delay_ms=500) as server:
         finished = await chidori(
             "run",
             "agents/summarizer.ts",
             "--input",
             f"document=@{DOCUMENT}",
-            command=console_script,
+            script=console_script,
             **asking(server),
         )
         summary = "answer(Summarize in three bullets:\n\nanswer(Note)#1"
@@ -111,7 +59,7 @@ async def test_summarizer_overlaps_its_parts_and_its_replay_asks_no_model(chidor
         assert server.chat_requests == 4
 
 
-async def test_summarizer_reads_a_short_document_at_once(chidori: Chidori) -> None:
+async def test_summarizer_reads_a_short_document_at_once(chidori: Examples) -> None:
     finished = await chidori(
         "run", "agents/summarizer.ts", "-i", "document=A short note.", CHIDORI_TEST_LLM_RESPONSE="Short."
     )
@@ -119,7 +67,7 @@ async def test_summarizer_reads_a_short_document_at_once(chidori: Chidori) -> No
     assert finished.output == {"summary": "Short.", "parts": 1}
 
 
-async def test_summarizer_loses_nothing_of_a_paragraph_without_end(chidori: Chidori) -> None:
+async def test_summarizer_loses_nothing_of_a_paragraph_without_end(chidori: Examples) -> None:
     words = [f"word{number}" for number in range(1500)]
 
     finished = await chidori(
@@ -137,7 +85,7 @@ async def test_summarizer_loses_nothing_of_a_paragraph_without_end(chidori: Chid
     assert [word for text in texts for word in text.split("\n\n", 1)[1].split()] == words
 
 
-async def test_summarizer_says_that_it_was_given_no_document(chidori: Chidori) -> None:
+async def test_summarizer_says_that_it_was_given_no_document(chidori: Examples) -> None:
     finished = await chidori("run", "agents/summarizer.ts")
 
     assert finished.code == 1
@@ -145,16 +93,16 @@ async def test_summarizer_says_that_it_was_given_no_document(chidori: Chidori) -
     assert "Traceback" not in finished.stderr
 
 
-async def test_input_pause_takes_answers_from_a_pipe_and_defaults_at_its_end(chidori: Chidori) -> None:
+async def test_input_pause_takes_answers_from_a_pipe_and_defaults_at_its_end(chidori: Examples) -> None:
     run = ("run", "agents/input_pause.ts", "-i", "request=Delete it")
 
     assert (await chidori(*run)).output == {"approved": False}
-    assert (await chidori(*run, stdin=b"no\n")).output == {"approved": False}
-    assert (await chidori(*run, stdin=b"yes\nAda\n")).output == {"approved": True, "approver": "Ada"}
+    assert (await chidori(*run, stdin="no\n")).output == {"approved": False}
+    assert (await chidori(*run, stdin="yes\nAda\n")).output == {"approved": True, "approver": "Ada"}
 
 
-async def test_input_pause_stops_at_a_question_without_an_answer_and_is_resumed(chidori: Chidori) -> None:
-    paused = await chidori("run", "agents/input_pause.ts", "-i", "request=Delete it", stdin=b"yes\n")
+async def test_input_pause_stops_at_a_question_without_an_answer_and_is_resumed(chidori: Examples) -> None:
+    paused = await chidori("run", "agents/input_pause.ts", "-i", "request=Delete it", stdin="yes\n")
     assert (paused.code, paused.stdout) == (3, b"")
     assert f"chidori resume agents/input_pause.ts {paused.run_id}" in paused.stderr
 
@@ -163,26 +111,7 @@ async def test_input_pause_stops_at_a_question_without_an_answer_and_is_resumed(
     assert resumed.output == {"approved": True, "approver": "Grace"}
 
 
-async def test_streaming_progress_labels_what_it_streams(chidori: Chidori) -> None:
-    async with OpenAIServer() as server:
-        finished = await chidori(
-            "run", "agents/streaming_progress.ts", "--stream", "-i", "topic=journals", **asking(server)
-        )
-        assert server.chat_requests == 3
-
-    events = finished.events()
-    assert events[-1]["type"] == "done"
-    texts = dict.fromkeys(("progress", "draft", "final"), "")
-    for event in events:
-        if event["type"] == "prompt_delta":
-            texts[event["prompt_type"]] += event["delta"]
-    assert texts == {record["args"]["type"]: record["result"] for record in finished.records("prompt")}
-    assert texts["progress"] == "answer(In one sentence, how would you explain j)#1"
-    assert events[-1]["output"] == {"answer": texts["final"]}
-    assert sum(event["type"] == "prompt_delta" for event in events) > 3
-
-
-async def test_http_post_sends_the_token_that_no_record_holds(chidori: Chidori) -> None:
+async def test_http_post_sends_the_token_that_no_record_holds(chidori: Examples) -> None:
     async def handler(request: web.Request) -> web.StreamResponse:
         return web.json_response({"answers": 42} if request.method == "GET" else {"count": 1})
 
@@ -211,7 +140,7 @@ async def test_http_post_sends_the_token_that_no_record_holds(chidori: Chidori) 
     assert b"token-of-the-test" not in exported.stdout
 
 
-async def test_memory_counts_across_runs(chidori: Chidori) -> None:
+async def test_memory_counts_across_runs(chidori: Examples) -> None:
     assert (await chidori("run", "agents/memory.ts", "-i", "name=Ada")).output["visits"] == 1
     assert (await chidori("run", "agents/memory.ts", "-i", "name=Bob")).output["visits"] == 1
 
@@ -228,7 +157,7 @@ async def test_memory_counts_across_runs(chidori: Chidori) -> None:
     ],
 )
 async def test_retry_goes_on_until_it_succeeds_or_gives_up(
-    failures: int, expected: dict[str, Any], chidori: Chidori
+    failures: int, expected: dict[str, Any], chidori: Examples
 ) -> None:
     async def handler(request: web.Request) -> web.StreamResponse:
         return web.Response(status=503) if len(server.received) <= failures else web.Response(text="well")
@@ -244,7 +173,7 @@ async def test_retry_goes_on_until_it_succeeds_or_gives_up(
     assert len(server.received) == 3
 
 
-async def test_template_fills_its_prompt(chidori: Chidori) -> None:
+async def test_template_fills_its_prompt(chidori: Examples) -> None:
     finished = await chidori(
         "run",
         "agents/template.ts",
@@ -264,7 +193,7 @@ async def test_template_fills_its_prompt(chidori: Chidori) -> None:
     )
 
 
-async def test_timeout_race_takes_an_answer_that_comes_in_time(chidori: Chidori) -> None:
+async def test_timeout_race_takes_an_answer_that_comes_in_time(chidori: Examples) -> None:
     finished = await chidori(
         "run", "agents/timeout_race.ts", "-i", "question=Why?", CHIDORI_TEST_LLM_RESPONSE="Because."
     )
@@ -272,7 +201,7 @@ async def test_timeout_race_takes_an_answer_that_comes_in_time(chidori: Chidori)
     assert finished.output == {"timedOut": False, "answer": "Because."}
 
 
-async def test_timeout_race_drops_a_prompt_that_is_too_slow(chidori: Chidori) -> None:
+async def test_timeout_race_drops_a_prompt_that_is_too_slow(chidori: Examples) -> None:
     async with OpenAIServer(delay_ms=LONGEST_S * 1000) as server:
         finished = await chidori(
             "run",

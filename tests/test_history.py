@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from chidori_actors.errors import StoreError
-from chidori_actors.history import current_status, effective_lane, is_running, manifest, records, stored_bundle
+from chidori_actors.history import current_status, is_running, manifest, records, stored_bundle
 from chidori_actors.journal.blobs import blob_write
 from chidori_actors.journal.lease import Lease
 from chidori_actors.journal.runs import get_run, run_writes
@@ -52,7 +52,6 @@ async def test_records_are_those_of_the_calls_that_ended(tmp_path: Path) -> None
         pause_of(await start(runtime, write_agent(tmp_path, ASKING)))
         meta = get_run(runtime.store, "test-run")
         assert [(record["seq"], record["function"]) for record in records(runtime.store, meta)] == [(1, "log")]
-        assert len(effective_lane(runtime.store, meta)) == 3
 
 
 async def test_the_manifest_of_a_paused_run_names_its_image_and_its_questions(tmp_path: Path) -> None:

@@ -2,13 +2,17 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 
 import orjson
 import pytest
 
 from chidori_actors.cost import cost_usd
-from chidori_actors.journal.lanes import Entry, Retried, Settled, Started
-from chidori_actors.totals import Totals, model_cost_text
+from chidori_actors.journal.bases import base_write
+from chidori_actors.journal.lanes import Entry, Retried, Settled, Started, encode_entry, new_lane
+from chidori_actors.journal.runs import RunMeta
+from chidori_actors.journal.store import Store
+from chidori_actors.totals import Totals, model_cost_text, run_totals
 
 AT = 1_700_000_000_000
 USAGE = {"input_tokens": 1000, "output_tokens": 100}
@@ -105,3 +109,25 @@ def test_calls_without_a_model_do_no_harm() -> None:
         totals = _totals(Started(1, 1, 0, "prompt", args, AT), _answered(1))
         assert totals.cost_text() == "unknown for (no model)"
     assert Totals().cost_text() == "$0.0000"
+
+
+async def test_a_branch_from_history_counts_what_it_paid_itself(tmp_path: Path) -> None:
+    shared: list[Entry] = [_started(1, "gpt-4o"), _started(2, "gpt-4o"), _started(3, "gpt-4o"), _answered(2)]
+    own = [replace(_answered(3), notes={"edited": True}), _answered(1), _started(4, "gpt-4o-mini"), _answered(4)]
+    store = Store.open(tmp_path / "store")
+    parent, branch = await new_lane(store), await new_lane(store)
+    writes = [write for number, entry in enumerate(shared) for write in encode_entry(parent, number, entry)]
+    writes += [write for number, entry in enumerate(own, start=4) for write in encode_entry(branch, number, entry)]
+    await store.commit([*writes, base_write(branch, parent, 4)])
+    meta = RunMeta("branch", "a.ts", "completed", b"{}", AT, AT, "00", AT, branch, {})
+    totals = run_totals(store, meta)
+    store.close()
+    assert totals.calls == {"prompt": 1}
+    # The call that was in flight where the branch began was made again, and paid for; the edited one was not.
+    assert {model: sums.prompts for model, sums in totals.models.items()} == {"gpt-4o": 1, "gpt-4o-mini": 1}
+
+
+def test_sums_of_several_runs_are_added_up() -> None:
+    both = _totals(_started(1, "gpt-4o"), _answered(1))
+    both.include(_totals(_started(1, "gpt-4o"), _answered(1), _started(2, "gpt-x"), _failed(2, USAGE)))
+    assert (both.calls, both.models["gpt-4o"].input_tokens, both.models["gpt-x"].unpriced) == ({"prompt": 3}, 2000, 1)

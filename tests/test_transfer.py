@@ -11,7 +11,7 @@ import pytest
 from chidori_actors.errors import ChidoriError
 from chidori_actors.history import current_status, records
 from chidori_actors.host.function import Question
-from chidori_actors.journal.lanes import new_lane
+from chidori_actors.journal.lanes import RUN_LANES, new_lane
 from chidori_actors.journal.lease import holder
 from chidori_actors.journal.runs import get_run, list_runs
 from chidori_actors.runtime import Runtime
@@ -201,7 +201,7 @@ async def test_a_taken_id_is_refused_and_nothing_is_written(tmp_path: Path) -> N
         assert "--as" in (caught.value.hint or "")
         with pytest.raises(ChidoriError, match="'a/b' is not a run id"):
             await import_checkpoint(runtime.store, data, run_id="a/b")
-        assert await new_lane(runtime.store) == lane + 1
+        assert await new_lane(runtime.store) == lane + RUN_LANES
         assert len(list_runs(runtime.store).runs) == 1
 
 

@@ -15,6 +15,7 @@ _MODULES = {
     "check": ".checking",
     "tools": ".tools",
     "resume": ".resuming",
+    "branch": ".branching",
     "replay": ".replaying",
     "verify": ".replaying",
     "trace": ".inspect",
@@ -23,6 +24,7 @@ _MODULES = {
     "stats": ".inspect",
     "export": ".inspect",
     "import": ".inspect",
+    "gc": ".collecting",
 }
 """Command → module; each module lists its commands as ``COMMANDS``."""
 

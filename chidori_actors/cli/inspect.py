@@ -1,8 +1,6 @@
 """The commands that look at stored runs and carry them elsewhere."""
 
-import os
 import sys
-import uuid
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,7 +10,8 @@ import click
 import orjson
 
 from ..errors import ChidoriError, UsageError
-from ..history import manifest
+from ..files import replace_file
+from ..history import snapshot as read_snapshot
 from ..journal.runs import get_run
 from ..journal.store import Store
 from ..settings import load_settings
@@ -69,10 +68,10 @@ def trace(run_id: str, as_json: bool) -> None:
 def snapshot(run_id: str) -> None:
     """Print the manifest of RUN_ID as JSON.
 
-    It says how the run stands, and what must match to continue it.
+    It says how the run stands, what must match to continue it, and which images of its actors are stored.
     """
     with _open_store() as store:
-        click.echo(orjson.dumps(manifest(store, get_run(store, run_id)), option=orjson.OPT_INDENT_2))
+        click.echo(orjson.dumps(read_snapshot(store, get_run(store, run_id)), option=orjson.OPT_INDENT_2))
 
 
 @click.command("runs")
@@ -138,17 +137,8 @@ def _check_target(path: Path, force: bool) -> None:
 
 
 def _write_file(path: Path, data: bytes) -> None:
-    """Whoever reads ``path`` finds all of ``data`` there, or what was there before."""
-    beside = path.with_name(f".chidori-{uuid.uuid4().hex}")
     try:
-        try:
-            with beside.open("xb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-            beside.replace(path)
-        finally:
-            beside.unlink(missing_ok=True)
+        replace_file(path, data)
     except OSError as error:
         raise ChidoriError(f"{path} cannot be written: {error.strerror}", hint="name another file with -o") from None
 

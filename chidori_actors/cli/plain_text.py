@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 
 CLIP = 60
+_KB = 1024
 _MINUTE_MS = 60_000
 _HOUR_MS = 60 * _MINUTE_MS
 _DAY_MS = 24 * _HOUR_MS
@@ -18,6 +19,18 @@ def clip(text: str, length: int = CLIP) -> str:
 def counted(count: int, noun: str) -> str:
     """``1 call``, ``2 calls``."""
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
+def bytes_text(count: int) -> str:
+    """``512 bytes``, ``1.4 KB``, ``3.0 MB``."""
+    if count < _KB:
+        return counted(count, "byte")
+    units = ["KB", "MB", "GB", "TB"]
+    size = count / _KB
+    while size >= _KB and len(units) > 1:
+        size /= _KB
+        del units[0]
+    return f"{size:.1f} {units[0]}"
 
 
 def duration_text(milliseconds: float) -> str:

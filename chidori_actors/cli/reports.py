@@ -25,6 +25,7 @@ class ConsoleReport:
         self._progress = progress
         self._verbose = verbose
         self._replayed = 0
+        self._names: dict[int, str] = {}
         self.run_id: str | None = None
 
     def run_started(self, run_id: str) -> None:
@@ -34,20 +35,23 @@ class ConsoleReport:
     def call_started(self, path: str, call: Started) -> None:
         if self._progress:
             self.tell_replayed()
-            self._screen.write(f"#{call.seq} {call.function} …")
-            self._screen.began(call.seq, call.function)
+            name = _name(path, call.function)
+            self._names[call.seq] = name
+            self._screen.write(f"#{call.seq} {name} …")
+            self._screen.began(call.seq, name)
 
     def call_waits(self, question: Question) -> None:
         self._screen.ended(question.seq)
         if self._progress:
-            self._screen.write(f"#{question.seq} {waits_for(question.kind)}")
+            self._screen.write(f"#{question.seq} {_name(question.path, waits_for(question.kind))}")
 
     def call_ended(self, path: str, call: Started, settled: Settled, replayed: bool) -> None:
         if replayed:
             self._replayed += 1
             return
         self._screen.ended(call.seq)
-        name = f"#{call.seq} {call.function}"
+        self._names.pop(call.seq, None)
+        name = f"#{call.seq} {_name(path, call.function)}"
         error = error_text(settled)
         if self._progress:
             self.tell_replayed()
@@ -67,19 +71,26 @@ class ConsoleReport:
 
     def prompt_start(self, stream_id: str, seq: int, prompt_type: str | None, model: str) -> None:
         if self._progress:
-            self._screen.began(seq, f"prompt {model}")
+            self._screen.began(seq, f"{self._names.get(seq, 'prompt')} {model}")
 
     def prompt_delta(self, stream_id: str, seq: int, prompt_type: str | None, delta: str) -> None: ...
 
     def prompt_end(self, stream_id: str, seq: int, prompt_type: str | None, error: str | None) -> None:
         if error is not None and error != "cancelled" and self._progress:
-            self._screen.write(f"#{seq} prompt attempt failed: {clip(error, _SHOWN)}")
+            name = self._names.get(seq, "prompt")
+            self._screen.write(f"#{seq} {name} attempt failed: {clip(error, _SHOWN)}")
 
     def tell_replayed(self) -> None:
         """Say how many calls the record has answered since this was said last."""
         if self._replayed and self._progress:
             self._screen.write(f"{counted(self._replayed, 'call')} answered from the record")
         self._replayed = 0
+
+
+def _name(path: str, what: str) -> str:
+    """``what``, a call's function, behind the actor that made the call: ``7/b1 prompt``."""
+    actor = path.rpartition("/")[0]
+    return f"{actor} {what}" if actor else what
 
 
 def _figures(settled: Settled) -> str:

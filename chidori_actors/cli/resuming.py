@@ -13,7 +13,7 @@ from ..policy import Policy, Profile
 from ..runtime import RunResult, Runtime
 from ..session.attendance import Attendance
 from ..settings import load_settings
-from .answers import OLDEST, Prepared, match_answers
+from ..answers import OLDEST, Prepared, match_answers
 from .execution import (
     Command,
     Execution,

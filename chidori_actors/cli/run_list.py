@@ -1,5 +1,7 @@
 """The list of stored runs."""
 
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, cast
@@ -7,20 +9,21 @@ from typing import Any, cast
 import orjson
 
 from ..history import INTERRUPTED, current_status
+from ..journal.actors import run_actors
 from ..journal.json_text import rfc3339
-from ..journal.lanes import Started, lane_length, read_lane
+from ..journal.lanes import last_counters
 from ..journal.runs import RunMeta, Status, list_runs
 from ..journal.store import Store
+from ..totals import run_totals
 from .plain_text import clip, table
 
 _HEADER = ("ID", "STATUS", "AGENT", "CREATED", "CALLS", "")
 _LONGEST_AGENT = 40
-_TAIL_ENTRIES = 64
 
 
 @dataclass(frozen=True, slots=True)
 class ListedRun:
-    """A run as the list shows it; ``calls`` counts those made so far."""
+    """A run as the list shows it; ``calls`` counts those made so far, without those shared with another run."""
 
     meta: RunMeta
     status: str
@@ -63,41 +66,64 @@ def read_runs(store: Store, *, status: str | None, limit: int, cursor: str | Non
 
 
 def _calls_made(store: Store, meta: RunMeta) -> int:
-    """The description of a run counts its calls only while it is at rest; of others the lane's end tells."""
+    if meta.branch is not None:
+        # Its numbers go on from those of the run that it is a branch of.
+        return run_totals(store, meta).calls.total()
     if meta.status != "running":
         return meta.call_count
-    start = length = lane_length(store, meta.lane)
-    while start > 0:
-        start = max(0, start - _TAIL_ENTRIES - (length - start))
-        seqs = [entry.seq for entry in read_lane(store, meta.lane, start=start) if isinstance(entry, Started)]
-        if seqs:
-            return max(seqs)
-    return 0
+    # The description of a run counts its calls only while it is at rest; of others the ends of its lanes tell.
+    lanes = (meta.lane, *(actor.lane for actor in run_actors(store, meta.lane)))
+    return max(last_counters(store, lane)[0] for lane in lanes)
 
 
 def run_list_lines(found: RunList) -> list[str]:
-    """A table with the time of creation in this machine's time zone; damaged runs come last."""
+    """A table with the time of creation in this machine's time zone; branches from history stand below the run that
+    they are of, when that is on the page, and damaged runs come last."""
     if not found.runs and not found.damaged:
         return ["no runs"]
     unreadable = ((run_id, "damaged", "", "", "", "its description cannot be read") for run_id in found.damaged)
-    return table(_HEADER, (*map(_row, found.runs), *unreadable))
+    return table(_HEADER, (*(_row(depth, run) for depth, run in _as_tree(found.runs)), *unreadable))
 
 
-def _row(run: ListedRun) -> tuple[str, ...]:
+def _as_tree(runs: Sequence[ListedRun]) -> Iterator[tuple[int, ListedRun]]:
+    """Each run with its depth; branches from the history of a listed run follow it, the newest first."""
+    listed = {run.meta.id for run in runs}
+    branches: defaultdict[str | None, list[ListedRun]] = defaultdict(list)
+    for run in runs:
+        parent = _parent(run)
+        branches[parent if parent in listed else None].append(run)
+    waiting = [(0, run) for run in reversed(branches[None])]
+    while waiting:
+        depth, run = waiting.pop()
+        yield depth, run
+        waiting += ((depth + 1, branch) for branch in reversed(branches[run.meta.id]))
+
+
+def _parent(run: ListedRun) -> str | None:
+    return None if run.meta.branch is None else str(run.meta.branch["parent_run_id"])
+
+
+def _row(depth: int, run: ListedRun) -> tuple[str, ...]:
     meta = run.meta
     created = datetime.fromtimestamp(meta.created_at_ms / 1000).strftime("%Y-%m-%d %H:%M:%S")
     agent = meta.agent if len(meta.agent) <= _LONGEST_AGENT else "…" + meta.agent[1 - _LONGEST_AGENT :]
-    return meta.id, run.status, agent, created, str(run.calls), clip(_remark(run))
+    shown_id = "  " * (depth - 1) + "└ " + meta.id if depth else meta.id
+    return shown_id, run.status, agent, created, str(run.calls), _remark(run, alone=depth == 0)
 
 
-def _remark(run: ListedRun) -> str:
+def _remark(run: ListedRun, *, alone: bool) -> str:
+    """``alone``: nothing else says whose branch it is."""
     pending = _pending_prompt(run.meta)
-    return f"asks: {pending}" if pending else _error(run) or ""
+    remarks = [clip(f"asks: {pending}" if pending else _error(run) or "")]
+    if run.meta.branch is not None:
+        at = f"#{run.meta.branch['at_seq']}"
+        remarks.append(f"branch of {_parent(run)} at {at}" if alone else f"branch at {at}")
+    return ", ".join(remark for remark in remarks if remark)
 
 
 def run_list_json(found: RunList) -> bytes:
-    """``{runs: [{id, run_id, status, agent, error, created_at, updated_at, call_count, pending_prompt}],
-    damaged: [id], next_cursor}``."""
+    """``{runs: [{id, run_id, status, agent, error, created_at, updated_at, call_count, pending_prompt, branch}],
+    damaged: [id], next_cursor}``; ``branch`` is ``{parent_run_id, at_seq, at_index}`` or null."""
     document = {
         "runs": [_run_json(run) for run in found.runs],
         "damaged": found.damaged,
@@ -118,6 +144,7 @@ def _run_json(run: ListedRun) -> dict[str, Any]:
         "updated_at": rfc3339(meta.updated_at_ms),
         "call_count": run.calls,
         "pending_prompt": _pending_prompt(meta),
+        "branch": meta.branch,
     }
 
 

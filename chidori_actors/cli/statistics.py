@@ -8,10 +8,9 @@ import orjson
 
 from ..errors import StoreError
 from ..history import current_status
-from ..journal.lanes import read_lane
 from ..journal.runs import list_runs
 from ..journal.store import Store
-from ..totals import Totals, model_cost_text
+from ..totals import Totals, model_cost_text, run_totals
 from .plain_text import counted, table
 
 _PAGE = 200
@@ -27,7 +26,7 @@ class Statistics:
 
 
 def read_statistics(store: Store) -> Statistics:
-    """Reads every lane once, and holds one at a time: of a damaged one nothing must be counted."""
+    """Reads every lane once, and holds one at a time. Of a run with a damaged one nothing is counted."""
     found = Statistics()
     cursor: str | None = None
     while True:
@@ -35,13 +34,13 @@ def read_statistics(store: Store) -> Statistics:
         found.damaged += page.damaged
         for meta in page.runs:
             try:
-                entries = list(read_lane(store, meta.lane))
+                totals = run_totals(store, meta)
                 status = current_status(store, meta)
             except StoreError:
                 found.damaged.append(meta.id)
                 continue
             found.statuses[status] += 1
-            found.totals.add(entries)
+            found.totals.include(totals)
         cursor = page.next_cursor
         if cursor is None:
             return found

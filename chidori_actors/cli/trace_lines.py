@@ -1,20 +1,22 @@
 """A run's calls as lines for people, and as JSON for programs."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import orjson
 
-from ..history import INTERRUPTED, current_status, stored_bundle
+from ..history import INTERRUPTED, current_status, read_bundle
 from ..journal.json_text import parse_json, rfc3339
-from ..journal.lanes import Entry, Settled, Started, apply_retries, read_lane
-from ..journal.records import call_records, error_text
+from ..journal.lanes import Settled, Started
+from ..journal.records import call_path, error_text
 from ..journal.runs import RunMeta
 from ..journal.store import Store
+from ..journal.tree import RunTree, TreeActor, run_tree
 from ..languages.bundle import Bundle
 from ..session.failure import place_of
-from ..totals import Totals, failed_attempts
+from ..totals import Totals, failed_attempts, run_totals
+from .call_args import short_args
 from .call_words import failure_text, waits_for
 from .plain_text import clip, counted, duration_text
 from .screen import printable
@@ -23,15 +25,35 @@ JsonObject = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
+class TracedCall:
+    """A call, what it came to if it has ended, and whose it is."""
+
+    actor: TreeActor
+    call: Started
+    settled: Settled | None
+
+    @property
+    def path(self) -> str:
+        return call_path(self.actor.path, self.call.ordinal)
+
+    @property
+    def name(self) -> str:
+        """The function, behind the branch that the call was made in."""
+        meta = self.actor.meta
+        function = self.call.function
+        return function if meta is None or meta.kind != "branch" else f"b{meta.index} {function}"
+
+
+@dataclass(frozen=True, slots=True)
 class Trace:
-    """A run's calls in the order in which they began, each with its settlement if it has ended."""
+    """A run's calls, of all actors, in the order in which they began."""
 
     meta: RunMeta
     status: str
-    calls: list[Started]
-    settled: Mapping[int, Settled]
+    tree: RunTree
+    calls: list[TracedCall]
     totals: Totals
-    place: Callable[[Started], str]
+    place: Callable[[TracedCall], str]
     """``file:line:column`` of the call in the agent's own source, or empty."""
     ended_ms: int
     """When the last thing happened, in milliseconds since 1970."""
@@ -43,72 +65,109 @@ def read_trace(store: Store, meta: RunMeta) -> Trace:
     Raises:
         StoreError: an entry or the source is missing or damaged.
     """
-    totals = Totals()
-    entries = apply_retries(totals.following(read_lane(store, meta.lane)))
+    tree = run_tree(store, meta)
     status = current_status(store, meta)
+    calls = [traced for actor in tree.actors for traced in _calls(actor)]
     return Trace(
         meta=meta,
         status=status,
-        calls=sorted((entry for entry in entries if isinstance(entry, Started)), key=lambda call: call.seq),
-        settled={entry.ordinal: entry for entry in entries if isinstance(entry, Settled)},
-        totals=totals,
-        place=_places(stored_bundle(store, meta)),
-        ended_ms=_last_ms(meta, status, entries),
+        tree=tree,
+        calls=sorted(calls, key=lambda traced: traced.call.seq),
+        totals=run_totals(store, meta),
+        place=_places(store, meta, tree),
+        ended_ms=_last_ms(meta, status, tree),
     )
 
 
-def _last_ms(meta: RunMeta, status: str, entries: Iterable[Entry]) -> int:
+def _calls(actor: TreeActor) -> Iterator[TracedCall]:
+    settled = actor.settled
+    return (TracedCall(actor, call, settled.get(call.ordinal)) for call in actor.calls)
+
+
+def _last_ms(meta: RunMeta, status: str, tree: RunTree) -> int:
     if status not in ("running", INTERRUPTED):
         return meta.updated_at_ms
-    return max((entry.at_ms for entry in entries), default=meta.created_at_ms)
+    return max((entry.at_ms for actor in tree.actors for entry in actor.entries), default=meta.created_at_ms)
 
 
-def _places(bundle: Bundle | None) -> Callable[[Started], str]:
+def _places(store: Store, meta: RunMeta, tree: RunTree) -> Callable[[TracedCall], str]:
     """Looks up every place once: agents make many calls from few places."""
-    known: dict[str | None, str] = {}
+    bundles: dict[str, Bundle] = {}
+    known: dict[tuple[str, str | None], str] = {}
+    # Branches run the source of the actor that forked, which comes before them.
+    sources: dict[str, str | None] = {}
+    for actor in tree.actors:
+        if actor.meta is None:
+            sources[""] = meta.bundle
+        elif actor.meta.kind == "branch":
+            sources[actor.path] = sources[actor.path.rpartition("/")[0].rpartition("/")[0]]
+        else:
+            sources[actor.path] = actor.meta.bundle
 
-    def place(call: Started) -> str:
-        if bundle is None:
+    def place(traced: TracedCall) -> str:
+        digest = sources[traced.actor.path]
+        if digest is None:
             return ""
-        if call.site not in known:
-            known[call.site] = place_of(call.site, bundle)
-        return known[call.site]
+        if digest not in bundles:
+            bundles[digest] = read_bundle(store, digest, f"run {meta.id}")
+        key = digest, traced.call.site
+        if key not in known:
+            known[key] = place_of(traced.call.site, bundles[digest])
+        return known[key]
 
     return place
 
 
 def render_trace(store: Store, meta: RunMeta) -> Iterator[str]:
-    """A line a call, indented by parent, then the totals.
+    """A line a call, indented by parent and in the order of start within a parent, then the totals.
 
     Raises:
         StoreError: an entry or the source is missing or damaged.
     """
     trace = read_trace(store, meta)
-    depth: dict[int, int] = {}
-    seq_width = len(str(max((call.seq for call in trace.calls), default=0))) + 1
-    name_width = max((len(call.function) for call in trace.calls), default=0)
-    for call in trace.calls:
-        depth[call.seq] = 0 if call.parent_seq is None else depth.get(call.parent_seq, -1) + 1
-        settled = trace.settled.get(call.ordinal)
+    seq_width = len(str(max((traced.call.seq for traced in trace.calls), default=0))) + 1
+    name_width = max((len(traced.name) for traced in trace.calls), default=0)
+    for depth, traced in _in_order(trace.calls):
+        call, settled = traced.call, traced.settled
         took = "…" if settled is None else duration_text(settled.duration_ms)
         offset = "+" + duration_text(call.at_ms - meta.created_at_ms)
         head = f"{f'#{call.seq}':<{seq_width}}  {offset:>9}  {took:>8}  "
         parts = [
-            f"{call.function:<{name_width}}",
+            f"{traced.name:<{name_width}}",
             short_args(call.function, parse_json(call.args)),
-            *_outcome(trace, call, settled),
+            *_outcome(trace, traced),
         ]
-        place = trace.place(call)
+        place = trace.place(traced)
         if place:
             parts.append(f"({place})")
-        yield printable(head + "  " * depth[call.seq] + "  ".join(part for part in parts if part))
+        yield printable(head + "  " * depth + "  ".join(part for part in parts if part))
     for line in _totals(trace):
         yield printable(line)
 
 
-def _outcome(trace: Trace, call: Started, settled: Settled | None) -> Iterator[str]:
+def _in_order(calls: Iterable[TracedCall]) -> Iterator[tuple[int, TracedCall]]:
+    """Each call with its depth, followed by those inside of it, branch by branch."""
+    inside: dict[int | None, list[TracedCall]] = {None: []}
+    for traced in calls:
+        parent = traced.call.parent_seq
+        inside[traced.call.seq] = []
+        inside[parent if parent in inside else None].append(traced)
+    waiting = [(0, traced) for traced in reversed(inside[None])]
+    while waiting:
+        depth, traced = waiting.pop()
+        yield depth, traced
+        within = sorted(inside[traced.call.seq], key=_branch, reverse=True)
+        waiting += ((depth + 1, each) for each in within)
+
+
+def _branch(traced: TracedCall) -> tuple[int, int]:
+    return 0 if traced.actor.meta is None else traced.actor.meta.index, traced.call.seq
+
+
+def _outcome(trace: Trace, traced: TracedCall) -> Iterator[str]:
+    settled = traced.settled
     if settled is None:
-        yield _under_way(trace, call)
+        yield _under_way(trace, traced)
         return
     if settled.token_usage is not None:
         usage = settled.token_usage
@@ -121,11 +180,13 @@ def _outcome(trace: Trace, call: Started, settled: Settled | None) -> Iterator[s
         yield failure_text(error)
 
 
-def _under_way(trace: Trace, call: Started) -> str:
+def _under_way(trace: Trace, traced: TracedCall) -> str:
     """What a call without an outcome is doing."""
     for question in trace.meta.pending:
-        if question["seq"] == call.seq:
+        if question["seq"] == traced.call.seq:
             return waits_for(question["kind"])
+    if trace.meta.pending:
+        return "waits for what is inside of it"
     return INTERRUPTED if trace.status == INTERRUPTED else "under way"
 
 
@@ -137,6 +198,11 @@ def _totals(trace: Trace) -> Iterator[str]:
         yield f"error: {clip(str(meta.error.get('message', '')))}"
     calls = ", ".join(f"{count} {name}" for name, count in totals.calls.most_common())
     yield f"{counted(totals.calls.total(), 'call')}" + (f": {calls}" if calls else "")
+    branch = meta.branch
+    if branch is not None:
+        parent, at_seq = branch["parent_run_id"], branch["at_seq"]
+        shared = sum(len(actor.settled_before(int(branch["at_index"]))) for actor in trace.tree.actors)
+        yield f"and {counted(shared, 'call')} shared with run {parent}, of which it is a branch at #{at_seq}"
     yield f"wall time {duration_text(trace.ended_ms - meta.created_at_ms)}"
     if totals.models:
         yield f"tokens {totals.input_tokens} in, {totals.output_tokens} out, cost {totals.cost_text()}"
@@ -148,12 +214,11 @@ def _totals(trace: Trace) -> Iterator[str]:
 
 def _warnings(trace: Trace) -> Iterator[str]:
     yield from trace.meta.warnings
-    for call in trace.calls:
-        settled = trace.settled.get(call.ordinal)
-        said = settled.notes.get("warnings") if settled else None
+    for traced in trace.calls:
+        said = traced.settled.notes.get("warnings") if traced.settled else None
         # Of another implementation's run a field of that name may be anything.
         for warning in said if isinstance(said, list) else ():
-            yield f"#{call.seq} {call.function}: {warning}"
+            yield f"#{traced.call.seq} {traced.call.function}: {warning}"
 
 
 def trace_json(store: Store, meta: RunMeta) -> bytes:
@@ -164,16 +229,15 @@ def trace_json(store: Store, meta: RunMeta) -> bytes:
         StoreError: an entry or the source is missing or damaged.
     """
     trace = read_trace(store, meta)
-    ended = call_records([*trace.calls, *trace.settled.values()], origin_run_id=meta.origin_run_id)
-    by_seq = {record["seq"]: record for record in ended}
+    by_path = {record["path"]: record for record in trace.tree.records(meta.origin_run_id)}
     document = {
         "run_id": meta.id,
         "status": trace.status,
         "wall_ms": trace.ended_ms - meta.created_at_ms,
         "calls": [
-            (by_seq.get(call.seq) or _open_record(trace, call))
-            | {"offset_ms": call.at_ms - meta.created_at_ms, "place": trace.place(call) or None}
-            for call in trace.calls
+            (by_path.get(traced.path) or _open_record(trace, traced))
+            | {"offset_ms": traced.call.at_ms - meta.created_at_ms, "place": trace.place(traced) or None}
+            for traced in trace.calls
         ],
         "totals": trace.totals.to_json(),
         "warnings": list(_warnings(trace)),
@@ -181,43 +245,18 @@ def trace_json(store: Store, meta: RunMeta) -> bytes:
     return orjson.dumps(document, option=orjson.OPT_INDENT_2)
 
 
-def _open_record(trace: Trace, call: Started) -> JsonObject:
+def _open_record(trace: Trace, traced: TracedCall) -> JsonObject:
+    call = traced.call
+    inside = {} if call.parent_seq is None else {"parent_seq": call.parent_seq}
     return {
         "seq": call.seq,
+        **inside,
         "function": call.function,
         "args": parse_json(call.args),
         "result": None,
         "duration_ms": None,
         "timestamp": rfc3339(call.at_ms),
-        "path": str(call.ordinal),
-        "state": _under_way(trace, call),
+        "path": traced.path,
+        "actor": traced.actor.path,
+        "state": _under_way(trace, traced),
     }
-
-
-_TOLD_BY: Mapping[str, tuple[str, ...]] = {
-    "prompt": ("model", "text"),
-    "input": ("prompt",),
-    "http": ("method", "url"),
-    "template": ("template",),
-    "memory": ("action", "namespace", "key", "prefix"),
-    "checkpoint": ("label",),
-    "log": ("message",),
-    "timer": ("ms",),
-    "env": ("name",),
-    "tool": ("name", "kwargs"),
-    "call_agent": ("path", "input"),
-}
-"""The args by which a person knows a call."""
-
-
-def short_args(function: str, args: Any) -> str:
-    """A call's args on one line, cut when they are long."""
-    names = _TOLD_BY.get(function, ())
-    if not isinstance(args, Mapping) or not any(name in args for name in names):
-        return clip(orjson.dumps(args).decode())
-    told = (args.get(name) for name in names)
-    return clip(" ".join(_told(value) for value in told if value is not None))
-
-
-def _told(value: Any) -> str:
-    return value if isinstance(value, str) else orjson.dumps(value).decode()

@@ -59,6 +59,19 @@ def run_actors(store: Store, root_lane: int) -> list[ActorMeta]:
     return [_decode(store, key, value) for key, value in store.scan("actors", run_lanes_prefix(root_lane))]
 
 
+def get_actor(store: Store, lane: int) -> ActorMeta:
+    """The actor of that lane.
+
+    Raises:
+        StoreError: there is none, or its description is damaged.
+    """
+    key = lane.to_bytes(_LANE_BYTES, "big")
+    value = store.get("actors", key)
+    if value is None:
+        raise damaged(store, f"the description of the actor with lane {lane}")
+    return _decode(store, key, value)
+
+
 def _decode(store: Store, key: bytes, value: bytes) -> ActorMeta:
     what = f"the description of the actor with lane {int.from_bytes(key, 'big')}"
     fields = unframe_fields(store, value, what, ActorMeta, _TEXTS)

@@ -13,31 +13,39 @@ _LANE_BYTES = 8
 
 @dataclass(frozen=True, slots=True)
 class LaneBase:
-    """The first ``length`` entries of a lane are those of ``lane``."""
+    """The first ``length`` entries of a lane are those of ``lane``.
+
+    ``images``: its images are those of the lane too, but for any after more settlements than that.
+    """
 
     lane: int
     length: int
+    images: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class LanePart:
-    """Entries that are stored under ``lane`` and come before place ``stop`` (None: all to the end)."""
+    """Entries that are stored under ``lane`` and come before place ``stop`` (None: all to the end).
+
+    ``images``: of the images there, those after more settlements than that do not count.
+    """
 
     lane: int
     stop: int | None
+    images: int | None = None
 
 
-def base_write(lane: int, base_lane: int, length: int) -> Write:
+def base_write(lane: int, base_lane: int, length: int, *, images: int | None = None) -> Write:
     """The write that says that the first ``length`` entries of ``lane`` are those of the older ``base_lane``.
 
-    Own entries of ``lane`` are numbered from ``length`` on.
+    Own entries of ``lane`` are numbered from ``length`` on. ``images``: see ``LaneBase``.
 
     Raises:
         ValueError: ``base_lane`` is not older: a lane would lead to itself.
     """
     if not 0 <= base_lane < lane or length < 0:
         raise ValueError(f"lane {lane} cannot begin with {length} entries of lane {base_lane}")
-    value, _ = frame({"lane": base_lane, "length": length}, ())
+    value, _ = frame({"lane": base_lane, "length": length, "images": images}, ())
     return Write("meta", BASE_PREFIX + lane.to_bytes(_LANE_BYTES, "big"), value)
 
 
@@ -60,7 +68,8 @@ def read_base(store: Store, lane: int, value: bytes) -> LaneBase:
     what = f"the base of lane {lane}"
     header, _ = unframe(store, value, what)
     try:
-        base = LaneBase(int(header["lane"]), int(header["length"]))
+        images = header["images"]
+        base = LaneBase(int(header["lane"]), int(header["length"]), None if images is None else int(images))
     except (KeyError, TypeError, ValueError) as error:
         raise damaged(store, what) from error
     if not 0 <= base.lane < lane or base.length < 0:
@@ -78,12 +87,19 @@ def lane_parts(store: Store, lane: int, start: int = 0) -> list[LanePart]:
     """
     parts: list[LanePart] = []
     stop: int | None = None
+    images: int | None = None
     while True:
         base = lane_base(store, lane)
         first = base.length if base else 0
         if stop is None or first < stop:
-            parts.append(LanePart(lane, stop))
+            parts.append(LanePart(lane, stop, images))
         if base is None or first <= start:
             return parts[::-1]
         stop = first if stop is None else min(stop, first)
+        images = least(images, base.images)
         lane = base.lane
+
+
+def least(*bounds: int | None) -> int | None:
+    """The lowest of some bounds, of which None is no bound at all."""
+    return min((bound for bound in bounds if bound is not None), default=None)

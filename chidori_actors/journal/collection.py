@@ -8,13 +8,14 @@ back. Whatever is cut off is finished by the next collection.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from ..errors import StoreError
 from .bases import BASE_PREFIX, read_base
 from .framing import blob_references
 from .lanes import RUN_LANES, run_lanes_prefix
+from .lease import holder
 from .runs import RunMeta, decode_run, time_key
 from .store import Database, Store, Write
 from .writes import epoch_key, owner_key
@@ -27,7 +28,7 @@ _BATCH_BYTES = 16 << 20
 _ENDED = frozenset({"completed", "failed", "cancelled"})
 _LOCK = "garbage collection"  # no run has this id
 _WITH_BLOBS: tuple[Database, ...] = ("runs", "actors", "lanes")
-_BY_LANE: tuple[Database, ...] = ("lanes", "actors", "images", "forks")
+_BY_LANE: tuple[Database, ...] = ("lanes", "actors", "images", "forks", "events")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +40,17 @@ class Collected:
 
     runs: int
     values: int
+    value_bytes: int
+    blobs: int
+    blob_bytes: int
+    kept: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Foreseen:
+    """What a collection would remove: ``runs``, the bytes of their values, blobs; ``kept`` as ``Collected`` has it."""
+
+    runs: tuple[RunMeta, ...]
     value_bytes: int
     blobs: int
     blob_bytes: int
@@ -76,11 +88,16 @@ class _Batch:
         await self._store.commit(writes)
 
 
-async def collect(store: Store, *, older_than_ms: int | None, now_ms: int) -> Collected:
+def _tell_nobody(text: str) -> None: ...
+
+
+async def collect(
+    store: Store, *, older_than_ms: int | None, now_ms: int, tell: Callable[[str], None] = _tell_nobody
+) -> Collected:
     """Drop the ended runs that began more than ``older_than_ms`` before ``now_ms``, and what only they referred to.
 
     Times are milliseconds, since 1970. None drops no run. A run that is running, paused or owned by a process stays,
-    and so does every run of which a kept one is a branch. Memory is not touched.
+    and so does every run of which a kept one is a branch. Memory is not touched. ``tell`` hears what goes on.
 
     Raises:
         StoreError: another process collects, or the store cannot be written; the next collection goes on.
@@ -93,16 +110,39 @@ async def collect(store: Store, *, older_than_ms: int | None, now_ms: int) -> Co
         )
     try:
         values, blobs = _Removed(), _Removed()
-        await _remove_contents(store, values)
-        before_ms = None if older_than_ms is None else now_ms - older_than_ms
-        old = [] if before_ms is None else [meta for meta in _ended_runs(store) if meta.created_at_ms < before_ms]
+        await _remove_contents(store, values, tell)
+        old = _old_runs(store, older_than_ms, now_ms)
         dropped = _take_out(store, old)
-        await _remove_contents(store, values)
+        await _remove_contents(store, values, tell)
+        tell("looking for values that nothing refers to …")
         await _sweep(store, blobs)
     finally:
         locks.unlock(_LOCK)
     kept = tuple(meta.id for meta in old if meta.lane not in dropped)
     return Collected(len(dropped), values.count, values.size, blobs.count, blobs.size, kept)
+
+
+def foresee(store: Store, *, older_than_ms: int | None, now_ms: int) -> Foreseen:
+    """What ``collect`` would remove now; nothing is changed.
+
+    Raises:
+        StoreError: the store cannot be read.
+    """
+    old = _old_runs(store, older_than_ms, now_ms)
+    going = {meta.lane: meta for meta in old if holder(store, meta.id) is None}
+    bases = list(store.scan("meta", BASE_PREFIX))
+    leaving = going.keys() - _needed(going, [*_branches(store), *_shared_lanes(store, bases)])
+    runs = tuple(meta for meta in old if meta.lane in leaving)
+    values, blobs = _Removed(), _Removed()
+    for meta in runs:
+        for _, key, value in _contents(store, meta.lane):
+            values.add(key, value)
+    referred = _references(store, without=runs)
+    for key, value in store.scan("blobs"):
+        if key not in referred:
+            blobs.add(key, value)
+    kept = tuple(meta.id for meta in old if meta.lane not in leaving)
+    return Foreseen(runs, values.size, blobs.count, blobs.size, kept)
 
 
 def drop_run_writes(store: Store, meta: RunMeta) -> list[Write]:
@@ -130,6 +170,12 @@ def _runs(store: Store) -> Iterator[RunMeta]:
 
 def _ended_runs(store: Store) -> Iterator[RunMeta]:
     return (meta for meta in _runs(store) if meta.status in _ENDED)
+
+
+def _old_runs(store: Store, older_than_ms: int | None, now_ms: int) -> list[RunMeta]:
+    if older_than_ms is None:
+        return []
+    return [meta for meta in _ended_runs(store) if meta.created_at_ms < now_ms - older_than_ms]
 
 
 def _take_out(store: Store, old: list[RunMeta]) -> set[int]:
@@ -204,17 +250,24 @@ def _needed(going: Iterable[int], pairs: Iterable[tuple[int, int]]) -> set[int]:
     return needed
 
 
-async def _remove_contents(store: Store, removed: _Removed) -> None:
+def _contents(store: Store, root_lane: int) -> Iterator[tuple[Database, bytes, bytes]]:
+    """All that lies under the lanes of a run: database, key, value."""
+    lanes = run_lanes_prefix(root_lane)
+    places: list[tuple[Database, bytes]] = [(database, lanes) for database in _BY_LANE]
+    for database, prefix in (*places, ("meta", BASE_PREFIX + lanes)):
+        for key, value in store.scan(database, prefix):
+            yield database, key, value
+
+
+async def _remove_contents(store: Store, removed: _Removed, tell: Callable[[str], None]) -> None:
     """Remove all that lies under the lanes of runs that were taken out."""
-    for mark in list(store.keys("meta", _DROPPING)):
-        lanes = run_lanes_prefix(int.from_bytes(mark[len(_DROPPING) :], "big"))
-        places: list[tuple[Database, bytes]] = [(database, lanes) for database in _BY_LANE]
-        places.append(("meta", BASE_PREFIX + lanes))
+    marks = list(store.keys("meta", _DROPPING))
+    for number, mark in enumerate(marks, start=1):
+        tell(f"removing the contents of run {number} of {len(marks)} …")
         batch = _Batch(store)
-        for database, prefix in places:
-            for key, value in store.scan(database, prefix):
-                await batch.add(Write(database, key, None))
-                removed.add(key, value)
+        for database, key, value in _contents(store, int.from_bytes(mark[len(_DROPPING) :], "big")):
+            await batch.add(Write(database, key, None))
+            removed.add(key, value)
         await batch.add(Write("meta", mark, None))
         await batch.commit()
 
@@ -248,8 +301,14 @@ async def _judge(store: Store, removed: _Removed) -> None:
     await batch.commit()
 
 
-def _references(store: Store) -> set[bytes]:
-    """The keys of all blobs that anything may refer to."""
+def _references(store: Store, *, without: Iterable[RunMeta] = ()) -> set[bytes]:
+    """The keys of all blobs that anything may refer to, anything but the runs ``without``."""
+    ids = {meta.id.encode() for meta in without}
+    lanes = tuple(run_lanes_prefix(meta.lane) for meta in without)
     return {
-        digest for database in _WITH_BLOBS for _, value in store.scan(database) for digest in blob_references(value)
+        digest
+        for database in _WITH_BLOBS
+        for key, value in store.scan(database)
+        if not (key in ids if database == "runs" else key.startswith(lanes))
+        for digest in blob_references(value)
     }

@@ -1,13 +1,13 @@
 """The image of a parent at a call of ``parallel``, which its branches begin with."""
 
 import struct
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from .bases import LanePart, lane_parts
 from .framing import damaged
-from .lanes import last_seq
+from .lanes import last_seq, run_lanes_prefix
 from .packing import pack, unpack
 from .store import Store, Write
 
@@ -44,6 +44,20 @@ def get_fork(store: Store, lane: int, seq: int) -> StoredFork | None:
         if value is not None and (part.stop is None or seq <= last_seq(store, part)):
             return _decode(store, part, seq, value)
     return None
+
+
+def fork_sizes(store: Store, root_lane: int) -> Iterator[tuple[int, int, int, int]]:
+    """The forks of a run's own lanes that still have an image: lane, seq of the call, settlements given before, and
+    bytes in the store.
+
+    Raises:
+        StoreError: the header of one is damaged.
+    """
+    for key, value in store.scan("forks", run_lanes_prefix(root_lane)):
+        lane, seq = _KEY.unpack(key)
+        packed = unpack(store, value, f"the fork of lane {lane} at call #{seq}")
+        if packed.has_payload:
+            yield lane, seq, packed.header["delivered"], len(value)
 
 
 def _decode(store: Store, part: LanePart, seq: int, value: bytes) -> StoredFork:

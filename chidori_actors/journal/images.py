@@ -1,13 +1,14 @@
 """Images of an actor's VM at safepoints, as the VM layer made them."""
 
 import struct
-from collections.abc import Collection, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
 from ..errors import StoreError
-from .bases import LanePart, lane_parts
+from .bases import LanePart, base_write, lane_base, lane_parts, least
+from .lanes import run_lanes_prefix
 from .packing import Packed, pack, unpack
 from .store import Store, Write
 
@@ -51,7 +52,10 @@ def newest_image(store: Store, lane: int, *, at_most: int | None = None) -> tupl
 
 
 def _newest_of(store: Store, part: LanePart, at_most: int | None, rejected: list[str]) -> StoredImage | None:
-    start = None if at_most is None else _KEY.pack(part.lane, at_most)
+    newest = least(at_most, part.images)
+    if newest is not None and newest < 0:
+        return None
+    start = None if newest is None else _KEY.pack(part.lane, newest)
     for key, value in store.scan("images", _LANE.pack(part.lane), start=start, reverse=True):
         delivered = _delivered(key)
         what = f"the image of lane {part.lane} after {delivered} settlements"
@@ -81,9 +85,24 @@ def _delivered(key: bytes) -> int:
     return int.from_bytes(key[_LANE.size :], "big")
 
 
-def drop_images(store: Store, lane: int, *, keep: Collection[int]) -> list[Write]:
-    """The writes that remove the lane's stored images except those after ``keep`` settlements."""
-    return [Write("images", key, None) for key in store.keys("images", _LANE.pack(lane)) if _delivered(key) not in keep]
+def image_sizes(store: Store, root_lane: int) -> Iterator[tuple[int, int, int]]:
+    """The images stored in a run's own lanes: lane, settlements given before, and bytes in the store."""
+    for key, value in store.scan("images", run_lanes_prefix(root_lane)):
+        lane, delivered = _KEY.unpack(key)
+        yield lane, delivered, len(value)
+
+
+def drop_images(store: Store, lane: int, *, after: int) -> list[Write]:
+    """The writes that leave the lane no image after more than ``after`` settlements; -1 leaves it none.
+
+    Those of its base stay where they are, for the base, and are no more the lane's.
+    """
+    keys = store.keys("images", _LANE.pack(lane))
+    dropped = [Write("images", key, None) for key in keys if _delivered(key) > after]
+    base = lane_base(store, lane)
+    if base is not None:
+        dropped.append(base_write(lane, base.lane, base.length, images=least(base.images, after)))
+    return dropped
 
 
 def drop_image(lane: int, delivered: int) -> Write:

@@ -1,13 +1,13 @@
 """The snapshot manifest (wire contract, section 5): how a run stands, and what must match to continue it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from ..errors import ManifestMismatch
 from .json_text import parse_json, rfc3339
 from .lanes import Entry, Settled, Started
-from .records import error_text
+from .records import call_path, described_start, error_text
 from .runs import ABI, RunMeta
 
 _POLICY_FIELDS = ("typescript_imports", "date", "random", "maps_sets")
@@ -26,7 +26,7 @@ class Engine:
 
 def build_manifest(
     meta: RunMeta,
-    entries: Sequence[Entry],
+    lanes: Iterable[tuple[str, Sequence[Entry]]],
     *,
     source: Mapping[str, Any],
     engine: Engine | None = None,
@@ -34,13 +34,17 @@ def build_manifest(
 ) -> JsonObject:
     """The manifest of a run.
 
-    ``entries`` is its lane as it counts (``apply_retries``); ``source`` has ``entry``, ``modules`` and
-    ``module_graph`` in the contract's shapes; ``snapshot_file`` names the newest image, None when there is
-    none and the run is continued by replay.
+    ``lanes`` has the path of each of its actors (the root's is empty) and the actor's lane as it counts
+    (``apply_retries``); ``source`` has ``entry``, ``modules`` and ``module_graph`` in the contract's shapes;
+    ``snapshot_file`` names the root's newest image, None when there is none and the run is continued by replay.
+    Operations are in the order in which the calls began. Their ``id`` is the path; ``after``, ``site``, ``attempt`` and
+    ``parent_seq`` are those of the call (``Started``), left out when they say nothing.
     """
-    operations, settlements = _calls(meta, entries)
-    open_calls = [operations[ordinal] for ordinal in operations if ordinal not in settlements]
-    asked = [operation for operation in open_calls if _question(meta, operation["seq"]) is not None]
+    questions = {question.get("seq"): question for question in meta.pending}
+    calls = sorted(_calls(lanes), key=lambda found: found[0].seq)
+    promises = [(_operation(call, path, questions.get(call.seq)), settled) for call, settled, path in calls]
+    open_calls = [operation for operation, settled in promises if settled is None]
+    asked = [operation for operation in open_calls if operation["seq"] in questions]
     manifest: JsonObject = {
         "run_id": meta.id,
         "abi": dict(meta.abi),
@@ -54,12 +58,9 @@ def build_manifest(
         "modules": source["modules"],
         "module_graph": source["module_graph"],
         "pending": next(iter(asked or open_calls), None),
-        "host_promises": [
-            {"operation": operation, "state": _state(settlements.get(ordinal))}
-            for ordinal, operation in operations.items()
-        ],
+        "host_promises": [{"operation": operation, "state": _state(settled)} for operation, settled in promises],
         "branch": _branch(meta),
-        "call_log_len": len(settlements),
+        "call_log_len": len(promises) - len(open_calls),
         "snapshot_file": snapshot_file,
         "created_at": rfc3339(meta.updated_at_ms),
     }
@@ -83,28 +84,25 @@ def _branch(meta: RunMeta) -> JsonObject | None:
     }
 
 
-def _calls(meta: RunMeta, entries: Sequence[Entry]) -> tuple[dict[int, JsonObject], dict[int, Settled]]:
-    """By ordinal: every call of the lane as an operation, and the settlements."""
-    operations: dict[int, JsonObject] = {}
-    settlements: dict[int, Settled] = {}
-    for entry in entries:
-        if isinstance(entry, Started):
-            question = _question(meta, entry.seq)
-            operations[entry.ordinal] = {
-                "id": str(entry.ordinal),
-                "seq": entry.seq,
-                "kind": entry.function if question is None else question["kind"],
-                "function": entry.function,
-                "args": parse_json(entry.args),
-                "created_at": rfc3339(entry.at_ms),
-            }
-        elif isinstance(entry, Settled) and not entry.inherited:
-            settlements[entry.ordinal] = entry
-    return operations, settlements
+def _calls(lanes: Iterable[tuple[str, Sequence[Entry]]]) -> Iterator[tuple[Started, Settled | None, str]]:
+    """Every call, what it came to if it has ended, and its path."""
+    for actor, entries in lanes:
+        settlements = {entry.ordinal: entry for entry in entries if isinstance(entry, Settled)}
+        for entry in entries:
+            if isinstance(entry, Started):
+                yield entry, settlements.get(entry.ordinal), call_path(actor, entry.ordinal)
 
 
-def _question(meta: RunMeta, seq: int) -> Mapping[str, Any] | None:
-    return next((question for question in meta.pending if question.get("seq") == seq), None)
+def _operation(call: Started, path: str, question: Mapping[str, Any] | None) -> JsonObject:
+    operation = {
+        "id": path,
+        "seq": call.seq,
+        "kind": call.function if question is None else question["kind"],
+        "function": call.function,
+        "args": parse_json(call.args),
+        "created_at": rfc3339(call.at_ms),
+    }
+    return operation | described_start(call)
 
 
 def _state(settled: Settled | None) -> str | JsonObject:

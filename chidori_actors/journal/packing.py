@@ -28,6 +28,11 @@ class Packed:
     _sha: str | None
     _compressed: bytes
 
+    @property
+    def has_payload(self) -> bool:
+        """Whether one was packed, intact or not."""
+        return self._sha is not None
+
     def payload(self) -> bytes | None:
         """The payload as it was given; None when it is damaged, or there was none."""
         if self._sha is None:

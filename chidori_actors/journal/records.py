@@ -54,6 +54,13 @@ def call_path(actor: str, ordinal: int) -> str:
     return f"{actor}/{ordinal}" if actor else str(ordinal)
 
 
+def described_start(call: Started) -> Record:
+    """What a record does not say of a call's beginning, and whoever makes the run again needs."""
+    said = {"after": None if call.after < 0 else call.after, "site": call.site, "parent_seq": call.parent_seq}
+    found = {name: value for name, value in said.items() if value is not None}
+    return found if call.attempt == 1 else {**found, "attempt": call.attempt}
+
+
 def _ended(entries: Iterable[Entry], actor: str) -> list[tuple[Started, Settled]]:
     started: dict[int, Started] = {}
     ended: list[Settled] = []

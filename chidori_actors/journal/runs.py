@@ -30,7 +30,8 @@ class RunMeta:
     bundle in ``blobs``; ``error`` is ``{message, stack?, location?}``; ``pending`` are the open questions (wire
     contract, section 1); ``failed_ordinal`` is the call whose error ended the run. ``branch`` is where a branch from
     history left its parent: ``{parent_run_id, at_seq, at_index}``. ``tool_folders`` are the directories of tools that
-    were named when the run was started.
+    were named when the run was started. ``served`` runs were created by a server, which takes them up again by itself
+    when they are interrupted: ``tries`` times in a row so far. ``attempt_number`` is the client's own.
     """
 
     id: str
@@ -55,6 +56,9 @@ class RunMeta:
     warnings: tuple[str, ...] = ()
     branch: Mapping[str, Any] | None = None
     tool_folders: tuple[str, ...] = ()
+    served: bool = False
+    tries: int = 0
+    attempt_number: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ Database = Literal[
     "actors",
     "images",
     "forks",
+    "events",
     "blobs",
     "condemned",
     "memory",

@@ -31,8 +31,8 @@ class LocalRef:
             await asyncio.wait([self._task])
             raise
 
-    def cancel(self) -> None:
-        self._actor.cancel()
+    def cancel(self, reason: str | None = None) -> None:
+        self._actor.cancel(reason)
 
     def inherit(self, key: int, settled: Settled | None) -> None:
         self._actor.inherit(key, settled)

@@ -16,6 +16,7 @@ from ..vm.image import ImageRejected
 from ..vm.machine import Aborted, Call, Printed, Returned, Said, VmFailed
 from .actor_images import ActorImages
 from .actor_spec import ActorSpec
+from .asking import Asking
 from .call_runner import CallRunner, Ready
 from .containers import Containers
 from .context import Closing, RunContext, Watcher
@@ -27,7 +28,7 @@ from .inheritance import Inheritance
 from .lane_writer import LaneWriter
 from .outcome import BOUND_EXCEEDED, Cancelled, Completed, Failed, Paused, RecordEnded, Rest
 from .past import load_past
-from .vm_host import History, Message, VmHost, VmResources
+from .vm_host import History, VmHost, VmResources
 
 
 class Actor:
@@ -42,21 +43,23 @@ class Actor:
         self._watcher = watcher
         self._vm = VmHost(shared, spec.origin, self._history)
         self._forks = Forks(run, lane, shared.engine, self._vm)
-        self._containers = Containers(run, spec, lane.lane, shared.engine.golden, self._forks, self._container_changed)
+        self._containers = Containers(run, spec, lane.lane, shared.engine.golden, self._forks, self._rest_changed)
         services = replace(run.services, read_template=spec.read_template)
-        self._calls = HostCalls(run, services, self._containers.perform)
+        self._calls = HostCalls(run, services, Asking(run, self._rest_changed), self._containers.perform)
         self._runner = CallRunner(run, lane, self._calls)
         self._images = ActorImages(run, lane, shared.engine, self._vm, run.image_every)
-        self._inheritance = Inheritance(spec.inherited, spec.past, run)
+        self._inheritance = Inheritance(spec.inherited, spec.past, run, in_branch=spec.is_branch)
         self._past = spec.past
         # The host-promise table: what the VM waits for.
         self._table: dict[int, LiveCall] = {}
         # The ordinal of the last call that the VM made.
         self._made_last = 0
+        # How many of the recorded settlements the VM was given.
+        self._replayed = 0
         self._forking: list[LiveCall] = []
         self._aborted: set[int] = set()
         self._left: list[tuple[LiveCall, Settled]] = []
-        self._cancelled = False
+        self._cancelled: Cancelled | None = None
         self._told_rest = False
         self._rest: Rest | None = None
 
@@ -96,9 +99,9 @@ class Actor:
         finally:
             self._vm.close()
 
-    def cancel(self) -> None:
+    def cancel(self, reason: str | None = None) -> None:
         """End the actor and everything inside of it, recorded as cancelled."""
-        self._cancelled = True
+        self._cancelled = Cancelled(reason)
         for call in self._table.values():
             self._runner.stop(call)
         self._runner.wake.set()
@@ -135,6 +138,8 @@ class Actor:
                 break
             started = self._inheritance.started(settled.ordinal) or self._recorded(settled.ordinal)
             said = await self._vm.deliver([self._calls.delivery(started, settled)])
+            self._replayed += 1
+            self._gave(settled)
             if settled.ordinal > 0:
                 self._run.observer.call_ended(self._path(settled.ordinal), started, settled, True)
             self._hear(said)
@@ -186,7 +191,7 @@ class Actor:
         runner = self._runner
         while runner.fault is None:
             if self._cancelled and self._rest is None:
-                self._rest = Cancelled()
+                self._rest = self._cancelled
             if self._rest is not None:
                 if self._cancelled or not self._is_finishing():
                     return
@@ -199,26 +204,36 @@ class Actor:
             await runner.wake.wait()
             runner.wake.clear()
             if self._rest is not None:
-                self._take_ready()
+                while runner.has_ready:
+                    self._take_ready()
 
     def _is_finishing(self) -> bool:
         return any(call.function.finishes and call.question is None for call in self._table.values())
 
     async def _step(self) -> None:
-        messages = self._deliveries(self._take_ready())
-        self._hear(await self._vm.deliver(messages))
+        # One by one, as in a replay: a fork has seen what came before the call that it belongs to, and nothing later.
+        started, settled = self._take_ready()
+        self._hear(await self._vm.deliver([self._calls.delivery(started, settled)]))
         if self._rest is None and self._images.is_due:
             self._lane.submit(self._runner.committed, self._image())
 
-    def _deliveries(self, ready: list[Ready]) -> list[Message]:
-        return [self._calls.delivery(started, settled) for started, settled in ready]
+    def _take_ready(self) -> Ready:
+        started, settled = self._runner.take_ready()
+        self._table.pop(settled.ordinal, None)
+        self._gave(settled)
+        return started, settled
 
-    def _take_ready(self) -> list[Ready]:
-        ready = self._runner.take_ready()
-        for _, settled in ready:
-            self._table.pop(settled.ordinal, None)
-            self._containers.inherit(settled.ordinal, settled)
-        return ready
+    def _gave(self, settled: Settled) -> None:
+        """What forks from now on has seen this settlement; what forked before has not."""
+        self._inheritance.given(settled.ordinal)
+        self._containers.inherit(settled.ordinal, settled)
+
+    def _tail(self) -> int:
+        """The place in the lane of the first settlement that the VM was not given yet."""
+        recorded = self._past.deliveries
+        if self._replayed < len(recorded):
+            return self._past.places[recorded[self._replayed].ordinal]
+        return self._runner.tail
 
     def _image(self) -> list[Write]:
         """Writes for an image of the VM now. Every call that it waits for is in the lane, or goes there with it."""
@@ -243,7 +258,7 @@ class Actor:
             self._told_rest = False
             self._watcher.goes_on()
 
-    def _container_changed(self) -> None:
+    def _rest_changed(self) -> None:
         if not all(call.resting for call in self._table.values()):
             self._go_on()
         self._runner.wake.set()
@@ -280,7 +295,7 @@ class Actor:
         forking, self._forking = self._forking, []
         if self._rest is None:
             pending = [(ordinal, call.started) for ordinal, call in self._table.items()]
-            self._forks.take(forking, [*pending, *self._inheritance.pending()], self._runner.tail)
+            self._forks.take(forking, [*pending, *self._inheritance.pending()], self._tail())
 
     def _made(self, made: Call) -> None:
         self._made_last = made.ordinal

@@ -33,3 +33,7 @@ class ActorSpec:
     inherited: Mapping[int, Started] = field(default_factory=dict)
     live: bool = True
     record_complete: bool = False
+
+    @property
+    def is_branch(self) -> bool:
+        return self.meta is not None and self.meta.kind == "branch"

@@ -27,7 +27,8 @@ class CallRunner:
         self._calls = calls
         self._group: asyncio.TaskGroup | None = None
         self._tasks: dict[int, asyncio.Task[None]] = {}
-        self._ready: list[Ready] = []
+        self._ending: set[asyncio.Task[None]] = set()
+        self._ready: deque[Ready] = deque()
         self._undelivered: deque[int] = deque()
         self.wake = asyncio.Event()
         self.fault: BaseException | None = None
@@ -68,7 +69,9 @@ class CallRunner:
         if task is None:
             self._record_cancelled(call, then)
         else:
-            self._group.create_task(self._give_up_container(call, task, then))
+            ending = self._group.create_task(self._give_up_container(call, task, then))
+            self._ending.add(ending)
+            ending.add_done_callback(self._ended)
 
     def stop(self, call: LiveCall) -> asyncio.Task[None] | None:
         """Stop what a call is doing. The task when it takes its time: what is inside of the call is being recorded."""
@@ -88,8 +91,9 @@ class CallRunner:
         chosen = list(calls)
         # First all are stopped, and what is inside of them is recorded before they are.
         containers = [task for call in chosen if (task := self.stop(call)) is not None]
-        if containers:
-            await asyncio.wait(containers)
+        # Containers that the agent gave up before may still be ending.
+        if waited := [*containers, *self._ending]:
+            await asyncio.wait(waited)
         return [(call, self._append_cancelled(call)) for call in chosen if not call.settling]
 
     async def _give_up_container(
@@ -99,6 +103,10 @@ class CallRunner:
         if not call.settling:
             self._record_cancelled(call, then)
 
+    def _ended(self, ending: asyncio.Task[None]) -> None:
+        self._ending.discard(ending)
+        self.wake.set()
+
     def _record_cancelled(self, call: LiveCall, then: Callable[[Settled], None]) -> None:
         settled = self._append_cancelled(call)
         self._lane.submit(lambda error: self._cancelled(call, settled, error))
@@ -106,28 +114,26 @@ class CallRunner:
 
     def _append_cancelled(self, call: LiveCall) -> Settled:
         settled = self._calls.cancelled(call)
-        self._lane.append(settled)
+        self._lane.append_end(settled, call.number)
         return settled
 
     def inherit(self, started: Started, settled: Settled) -> None:
         """A call of the actor's parent was settled: it is given to this VM too, from this actor's own lane."""
-        self._append_settled(started, settled, (), lambda: None)
+        self._commit_settled(self._lane.append(settled), started, settled, (), lambda: None)
 
     @property
     def has_ready(self) -> bool:
         return bool(self._ready)
 
-    def take_ready(self) -> list[Ready]:
-        """The settlements that are durable and that nobody has taken yet, in the order of the lane."""
-        ready, self._ready = self._ready, []
-        for _ in ready:
-            self._undelivered.popleft()
-        return ready
+    def take_ready(self) -> Ready:
+        """The first settlement in the lane that is durable and that nobody has taken yet."""
+        self._undelivered.popleft()
+        return self._ready.popleft()
 
     @property
     def is_committing(self) -> bool:
         """Whether a settlement is on its way into the lane."""
-        return bool(self._undelivered)
+        return bool(self._undelivered or self._ending)
 
     @property
     def tail(self) -> int:
@@ -163,12 +169,12 @@ class CallRunner:
         call.settling = True
         started, settled = call.started, done.settled
         told = partial(self._run.observer.call_ended, call.path, started, settled, False)
-        self._append_settled(started, settled, done.writes, told)
+        self._commit_settled(self._lane.append_end(settled, call.number), started, settled, done.writes, told)
 
-    def _append_settled(
-        self, started: Started, settled: Settled, writes: Iterable[Write], told: Callable[[], None]
+    def _commit_settled(
+        self, number: int, started: Started, settled: Settled, writes: Iterable[Write], told: Callable[[], None]
     ) -> None:
-        self._undelivered.append(self._lane.append(settled))
+        self._undelivered.append(number)
 
         def committed(error: BaseException | None) -> None:
             if error is None:

@@ -1,6 +1,7 @@
 """The actors inside of one call: started, awaited, cancelled and started again alike, whatever they run."""
 
 import asyncio
+import math
 from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import replace
@@ -8,11 +9,10 @@ from typing import Protocol
 
 from ..host.function import Question
 from ..journal.actors import ActorMeta, actor_writes
-from ..journal.lanes import Retried, Settled
+from ..journal.lanes import Retried, Settled, last_counters
 from ..journal.store import Write
 from .actor_spec import ActorSpec
 from .context import ActorRef, RunContext
-from .lane_writer import LaneWriter
 from .outcome import Cancelled, Completed, Failed, Rest
 from .past import Past, load_past
 
@@ -83,6 +83,8 @@ class ChildGroup:
     @property
     def resting(self) -> bool:
         """Whether nothing in here can go on by itself."""
+        if self._failed or self._cancelled:
+            return False  # it is ending
         full = not self._waiting or len(self._running) == self._limit
         return bool(self._running) and full and len(self._resting) == len(self._running)
 
@@ -105,6 +107,8 @@ class ChildGroup:
                 self._waiting.append(index)
             else:
                 self._note(index, ended)
+        # What was settled first is seen first again, so that of several failures the same one is the first.
+        self._waiting = deque(sorted(self._waiting, key=self._last_settled))
         try:
             async with asyncio.TaskGroup() as self._tasks:
                 self._start()
@@ -149,6 +153,11 @@ class ChildGroup:
                 ref.cancel()
             self._tasks.create_task(self._await(index, ref))
 
+    def _last_settled(self, index: int) -> float:
+        """The run-wide index of the last settlement that an actor was given before a crash; new ones come last."""
+        meta = self._run.actors.find(self._seq, index)
+        return math.inf if meta is None else last_counters(self._run.store, meta.lane)[1]
+
     def _is_interrupted(self, index: int) -> bool:
         meta = self._run.actors.find(self._seq, index)
         return meta is not None and meta.status == "running"
@@ -177,13 +186,13 @@ class ChildGroup:
         if meta is None:
             meta, writes = self._plan.describe(index, run.actors.new_lane())
             past = Past()
-            lane = LaneWriter(run.store, run.fence, meta.lane, 0)
+            lane = run.lane_writer(meta.lane, 0)
             lane.attach([*writes, *actor_writes(meta)])
         else:
             past = load_past(run.store, meta.lane, self._golden)
             for reason in past.rejected:
                 run.observer.warned(reason)
-            lane = LaneWriter(run.store, run.fence, meta.lane, past.length)
+            lane = run.lane_writer(meta.lane, past.length)
             if meta.status == "cancelled":
                 # The call that contains it is made again after all, and with it what was in flight.
                 past.settled = {ordinal: settled for ordinal, settled in past.settled.items() if settled.delivered}

@@ -55,6 +55,8 @@ class Containers:
         if call.started.function == "parallel":
             return await self._parallel(call, make_durable)
         module = self._sub_agent(call) if call.started.function == "call_agent" else await self._tool(call)
+        # An actor is found again by the call that contains it: nothing of the actor may be kept without that.
+        await make_durable()
         try:
             outcomes = await self._group(call, module, 1, all_needed=True).run()
         except ChildFailed as failure:
@@ -63,6 +65,7 @@ class Containers:
 
     def inherit(self, key: int, settled: Settled) -> None:
         """A call of this actor was settled, which branches may wait for."""
+        self._forks.inherit(settled)
         for branches, group in self._branches:
             if key in branches.point.pending:
                 passed = settled if settled.delivered else None
@@ -74,12 +77,12 @@ class Containers:
         if not count:
             return HostResult(b"[]")
         point = await self._forks.point(call)
-        # No branch begins before the image that it can be started from again is durable.
-        await make_durable()
         branches = _Branches(self._run, self._spec, self._lane, call, point)
         group = self._group(call, branches, call.args.get("concurrency") or count, all_needed=not settle)
         self._branches.append((branches, group))
         try:
+            # No branch begins before the image that it can be started from again is durable.
+            await make_durable()
             outcomes = await group.run()
         except ChildFailed as failure:
             raise _branch_error(failure.index, failure.failed, self._forks.ended(call)) from None

@@ -11,6 +11,8 @@ from ..journal.lanes import Settled
 from ..journal.store import Fence, Store, Write
 from ..languages.bundle import Tool
 from ..policy import Policy
+from .event_log import EventLog
+from .lane_writer import LaneWriter
 from .observer import Observer
 from .outcome import Rest
 from .run_actors import RunActors
@@ -18,7 +20,6 @@ from .run_actors import RunActors
 if TYPE_CHECKING:
     from ..host.function import Question
     from .actor_spec import ActorSpec
-    from .lane_writer import LaneWriter
 
 Closing = Callable[[Rest], Iterable[Write]]
 """The writes that belong to an actor's end and are committed with it."""
@@ -36,7 +37,7 @@ class ActorRef(Protocol):
         """
         ...
 
-    def cancel(self) -> None:
+    def cancel(self, reason: str | None = None) -> None:
         """End the actor and everything inside of it, recorded as cancelled; ``wait`` tells when that is done."""
         ...
 
@@ -55,11 +56,21 @@ class Watcher(Protocol):
     def goes_on(self) -> None: ...
 
 
+class Board(Protocol):
+    """Where open questions stand until somebody answers them, while the run goes on or comes to rest."""
+
+    def post(self, question: "Question", answered: Callable[[str], None]) -> None:
+        """``answered`` is to be called with the answer, once, as long as the question stands."""
+        ...
+
+    def withdraw(self, question: "Question") -> None: ...
+
+
 class Spawn(Protocol):
     """Starts an actor; it runs by itself from there on."""
 
     def __call__(
-        self, spec: "ActorSpec", run: "RunContext", lane: "LaneWriter", closing: Closing, watcher: Watcher | None = None
+        self, spec: "ActorSpec", run: "RunContext", lane: LaneWriter, closing: Closing, watcher: Watcher | None = None
     ) -> ActorRef: ...
 
 
@@ -88,12 +99,18 @@ class RunContext:
     seed: str
     runtime_policy: Mapping[str, str]
     image_every: int
+    events: EventLog
+    board: Board | None = None
     attempt: int = 1
     waiting: frozenset[str] = field(default_factory=frozenset)
     seq: int = 0
     index: int = 0
     last_ms: int = 0
     in_flight: int = 0
+
+    def lane_writer(self, lane: int, length: int) -> LaneWriter:
+        """The writing end of the lane of one of the run's actors, which has ``length`` entries."""
+        return LaneWriter(self.store, self.fence, self.events, lane, length)
 
     def next_seq(self) -> int:
         self.seq += 1

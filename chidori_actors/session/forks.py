@@ -1,13 +1,13 @@
 """Where an actor forked: the image that its branches start from, and what it was waiting for."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ..errors import StoreError
 from ..journal.blobs import DAMAGED_HINT
 from ..journal.forks import StoredFork, fork_write, get_fork
-from ..journal.lanes import Settled, Started, read_lane
+from ..journal.lanes import Settled, Started, apply_retries, read_lane
 from ..journal.store import Write
 from ..vm.engine import Engine
 from ..vm.image import Image, ImageRejected
@@ -61,6 +61,12 @@ class Forks:
             self._headers[seq] = self._vm.delivered, header
             self._lane.attach([fork_write(self._lane.lane, seq, self._vm.delivered, header, image.encode())])
 
+    def inherit(self, settled: Settled) -> None:
+        """A call was settled, before somebody asked for the points at which it was pending."""
+        for seq, point in self._points.items():
+            if settled.ordinal in point.pending:
+                self._points[seq] = replace(point, settled=(*point.settled, settled))
+
     def _describe(self, key: int, started: Started) -> dict[str, Any]:
         # The args are needed where a value is made anew at every delivery.
         unrecorded = self._run.functions[started.function].unrecorded is not None
@@ -87,9 +93,13 @@ class Forks:
             raise StoreError(f"the fork of call #{seq} of run {self._run.run_id} is missing", hint=DAMAGED_HINT)
         self._headers[seq] = stored.delivered, stored.header
         pending = {each["key"]: _started(each) for each in stored.header["pending"]}
-        later = read_lane(self._run.store, self._lane.lane, start=stored.header["tail"])
+        image = await self._image(stored)
+        # Read last: what is settled while the image is made must not be missed.
+        later = apply_retries(
+            read_lane(self._run.store, self._lane.lane, start=stored.header["tail"]), delivered_before=stored.delivered
+        )
         settled = tuple(entry for entry in later if isinstance(entry, Settled) and entry.ordinal in pending)
-        return ForkPoint(await self._image(stored), pending, settled)
+        return ForkPoint(image, pending, settled)
 
     async def _image(self, stored: StoredFork) -> Image:
         if stored.payload is not None and stored.header["golden"] == self._engine.golden:

@@ -5,7 +5,7 @@ import contextlib
 import hashlib
 import time
 from collections.abc import Awaitable, Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import orjson
@@ -16,6 +16,7 @@ from ..journal.approvals import approval_write, get_approval
 from ..journal.lanes import CANCELLED, OUTCOME_UNKNOWN, Settled, Started
 from ..journal.store import Write
 from ..policy import Decision, denied_text
+from .asking import Asking
 from .canonical import canonical
 from .children import ChildGroup
 from .context import RunContext
@@ -83,9 +84,10 @@ Contain = Callable[[LiveCall, Flush], Awaitable[HostResult]]
 class HostCalls:
     """Performs the calls of one actor; ``contain`` those that other actors answer."""
 
-    def __init__(self, run: RunContext, services: HostServices, contain: Contain) -> None:
+    def __init__(self, run: RunContext, services: HostServices, asking: Asking, contain: Contain) -> None:
         self._run = run
-        self._services = services
+        self._services = replace(services, questions=asking)
+        self._asking = asking
         self._contain = contain
 
     async def perform(self, call: LiveCall, make_durable: Flush) -> Done:
@@ -95,6 +97,7 @@ class HostCalls:
             Unanswered: it needs a person and nobody is there.
             ContainerCancelled: it was cancelled, and the actors inside of it have ended.
         """
+        self._asking.calls[call.path] = call
         try:
             result = await self._decide_and_do(call, make_durable)
         except asyncio.CancelledError:
@@ -110,6 +113,8 @@ class HostCalls:
                 failure["inner"] = error.inner
             notes = self._notes(call, error.notes)
             return Done(self._settled(call, error=failure, notes=notes, token_usage=error.token_usage), error.writes)
+        finally:
+            del self._asking.calls[call.path]
         settled = self._settled(
             call, value=result.value, token_usage=result.token_usage, notes=self._notes(call, result.notes)
         )

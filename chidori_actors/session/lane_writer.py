@@ -2,8 +2,10 @@
 
 from collections.abc import Iterable
 
-from ..journal.lanes import Entry, encode_entry
+from ..journal.events import EndedCall
+from ..journal.lanes import Entry, Settled, encode_entry
 from ..journal.store import Done, Fence, Store, Write
+from .event_log import EventLog
 
 
 class LaneWriter:
@@ -13,20 +15,28 @@ class LaneWriter:
     be repeated costs no commit of its own.
     """
 
-    __slots__ = ("_fence", "_store", "_unsent", "lane", "length")
+    __slots__ = ("_ended", "_events", "_fence", "_store", "_unsent", "lane", "length")
 
-    def __init__(self, store: Store, fence: Fence, lane: int, length: int) -> None:
+    def __init__(self, store: Store, fence: Fence, events: EventLog, lane: int, length: int) -> None:
         self._store = store
         self._fence = fence
+        self._events = events
         self.lane = lane
         self.length = length
         self._unsent: list[Write] = []
+        self._ended: list[EndedCall] = []
 
     def append(self, entry: Entry) -> int:
         """Put ``entry`` behind the last one; its number. Durable with the next submission."""
         number = self.length
         self.length = number + 1
         self._unsent += encode_entry(self.lane, number, entry)
+        return number
+
+    def append_end(self, settled: Settled, started: int) -> int:
+        """The same for the end of a call of this actor, whose start is at that place of the lane."""
+        number = self.append(settled)
+        self._ended.append(EndedCall(self.lane, started, number))
         return number
 
     def attach(self, writes: Iterable[Write]) -> None:
@@ -53,4 +63,7 @@ class LaneWriter:
         taken = self._unsent
         taken.extend(writes)
         self._unsent = []
+        if self._ended:
+            taken += self._events.calls_ended(self._ended)
+            self._ended = []
         return taken

@@ -57,5 +57,7 @@ class RecordEnded:
 class Cancelled:
     """Whoever started the actor ended it."""
 
+    reason: str | None = None
+
 
 Rest = Completed | Failed | Paused | Cancelled | RecordEnded

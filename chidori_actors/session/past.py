@@ -12,14 +12,16 @@ from ..journal.store import Store
 class Past:
     """An actor's history from ``image`` on (from its beginning when there is none).
 
-    ``deliveries`` are the settlements that the VM has not been given yet, in order; ``started`` the calls that were
-    pending in the image or came later; ``numbers`` their places in the lane. ``rejected`` says why an image was
-    passed over. ``attempt`` is one more than the number of times that settlements were taken back.
+    ``deliveries`` are the settlements that the VM has not been given yet, in order, and ``places`` where they are in
+    the lane, by ordinal; ``started`` the calls that were pending in the image or came later, ``numbers`` their places.
+    ``rejected`` says why an image was passed over. ``attempt`` is one more than the number of times that settlements
+    were taken back.
     """
 
     image: StoredImage | None = None
     started: dict[int, Started] = field(default_factory=dict)
     numbers: dict[int, int] = field(default_factory=dict)
+    places: dict[int, int] = field(default_factory=dict)
     settled: dict[int, Settled] = field(default_factory=dict)
     deliveries: list[Settled] = field(default_factory=list)
     length: int = 0
@@ -34,7 +36,7 @@ class Past:
     def release(self) -> None:
         """Drop what it holds; whoever started the actor may keep it for as long as the actor lives."""
         self.image = None
-        for held in (self.started, self.numbers, self.settled, self.deliveries, self.pending):
+        for held in (self.started, self.numbers, self.places, self.settled, self.deliveries, self.pending):
             held.clear()
 
     @property
@@ -95,3 +97,4 @@ def _add(past: Past, entry: Entry, number: int) -> None:
         past.settled[entry.ordinal] = entry
         if entry.delivered:
             past.deliveries.append(entry)
+            past.places[entry.ordinal] = number

@@ -18,7 +18,8 @@ def at_rest(meta: RunMeta, rest: Rest, context: RunContext) -> RunMeta:
     if isinstance(rest, Failed):
         return replace(meta, status="failed", error=rest.error, failed_ordinal=rest.call, **common)
     if isinstance(rest, Cancelled):
-        return replace(meta, status="cancelled", **common)
+        error = None if rest.reason is None else {"message": rest.reason}
+        return replace(meta, status="cancelled", error=error, **common)
     if isinstance(rest, Paused):
         common["pending"] = tuple(_question(question) for question in rest.questions)
         return replace(meta, status=rest.status, **common)

@@ -83,6 +83,11 @@ def inherited_key(key: int) -> int:
     return -key if key > 0 else key - _LEVEL
 
 
+def parents_key(key: int) -> int:
+    """The key in its parent of a call that has the negative ``key`` in a branch."""
+    return -key if key > -_LEVEL else key + _LEVEL
+
+
 Said = Call | Aborted | Printed | Returned | Threw
 
 

@@ -7,12 +7,15 @@ import pytest
 
 from chidori_actors.errors import StoreError
 from chidori_actors.journal.actors import ActorMeta, actor_writes, run_actors
-from chidori_actors.journal.checkpoint import checkpoint_entries, export_checkpoint, parse_checkpoint
+from chidori_actors.journal.checkpoint import parse_checkpoint
+from chidori_actors.journal.checkpoint_export import export_checkpoint
+from chidori_actors.journal.checkpoint_lanes import checkpoint_entries
 from chidori_actors.journal.lanes import RUN_LANES, Entry, Settled, Started
 from chidori_actors.journal.manifest import build_manifest
 from chidori_actors.journal.records import call_records, tree_records
 from chidori_actors.journal.runs import RunMeta, get_run, run_writes
 from chidori_actors.journal.store import Store, Write
+from chidori_actors.journal.tree import RunTree, TreeActor
 
 ROOT = 3 * RUN_LANES
 BRANCH = ActorMeta(ROOT + 1, "4/b0", "branch", ROOT, 4, 0, "running", 1_700_000_000_000)
@@ -98,10 +101,11 @@ def test_a_result_without_its_call_is_named_with_its_actor() -> None:
 
 def test_what_was_inherited_is_in_no_record_manifest_or_checkpoint() -> None:
     lane: list[Entry] = [_call(1, 1), Settled(1, 1, 0, 1, value=b'"own"'), Settled(-1, 1, 0, 1, value=b'"theirs"')]
-    manifest = build_manifest(META, lane, source={"entry": None, "modules": [], "module_graph": []})
+    manifest = build_manifest(META, [("", lane)], source={"entry": None, "modules": [], "module_graph": []})
     assert manifest["call_log_len"] == len(manifest["host_promises"]) == 1
     assert [record["result"] for record in call_records(lane)] == ["own"]
-    checkpoint = parse_checkpoint(export_checkpoint(META, lane, manifest=manifest, bundle=None))
+    tree = RunTree([TreeActor(1, lane, 1)])
+    checkpoint = parse_checkpoint(export_checkpoint(META, tree, manifest=manifest, bundle=None, bundles={}))
     assert checkpoint_entries(checkpoint) == lane[:2]
 
 

@@ -8,12 +8,15 @@ import orjson
 import pytest
 
 from chidori_actors.errors import ChidoriError, ManifestMismatch, StoreError
-from chidori_actors.journal.checkpoint import checkpoint_entries, export_checkpoint, parse_checkpoint
+from chidori_actors.journal.checkpoint import parse_checkpoint
+from chidori_actors.journal.checkpoint_export import export_checkpoint
+from chidori_actors.journal.checkpoint_lanes import checkpoint_entries
 from chidori_actors.journal.json_text import milliseconds_since_1970, parse_json, rfc3339
 from chidori_actors.journal.lanes import Entry, Settled, Started
 from chidori_actors.journal.manifest import Engine, build_manifest, check_manifest
 from chidori_actors.journal.records import call_records
 from chidori_actors.journal.runs import ABI, RunMeta
+from chidori_actors.journal.tree import RunTree, TreeActor
 
 AT = 1_700_000_000_123
 POLICY = {"typescript_imports": "relative", "date": "fixed", "random": "seeded", "maps_sets": "serialize"}
@@ -111,7 +114,7 @@ def test_what_javascript_reads_as_json_is_read() -> None:
 
 
 def test_the_manifest_says_how_the_run_stands() -> None:
-    manifest = build_manifest(META, LANE, source=SOURCE, engine=ENGINE, snapshot_file="images/1/2")
+    manifest = build_manifest(META, [("", LANE)], source=SOURCE, engine=ENGINE, snapshot_file="images/1/2")
     assert manifest["abi"] == {
         "typescript_runtime": 1,
         "quickjs_snapshot": 1,
@@ -127,6 +130,7 @@ def test_the_manifest_says_how_the_run_stands() -> None:
         "function": "input",
         "args": {"prompt": "Go on?"},
         "created_at": rfc3339(AT + 91),
+        "after": 2,
     }
     states = [promise["state"] for promise in manifest["host_promises"]]
     assert states == [
@@ -136,12 +140,12 @@ def test_the_manifest_says_how_the_run_stands() -> None:
         "pending",
         "pending",
     ]
-    assert build_manifest(META, LANE, source=SOURCE)["snapshot_kind"] == "replay"
-    assert build_manifest(META, LANE[:1] + LANE[4:5], source=SOURCE)["pending"] is None
+    assert build_manifest(META, [("", LANE)], source=SOURCE)["snapshot_kind"] == "replay"
+    assert build_manifest(META, [("", LANE[:1] + LANE[4:5])], source=SOURCE)["pending"] is None
 
 
 def test_abi_and_policy_are_compared_in_this_order_in_the_contract_s_words() -> None:
-    recorded = build_manifest(META, LANE, source=SOURCE)
+    recorded = build_manifest(META, [("", LANE)], source=SOURCE)
     check_manifest(recorded, {"abi": dict(ABI), "policy": POLICY})
     newer = {"abi": {**ABI, "quickjs_snapshot": 2}, "policy": {**POLICY, "date": "disabled"}}
     abi = "runtime snapshot ABI mismatch: snapshot has quickjs_snapshot=1, runtime expects quickjs_snapshot=2"
@@ -163,16 +167,17 @@ def _scrubbed(entry: Entry) -> Entry:
 
 
 def test_an_exported_run_is_imported_as_it_was() -> None:
-    manifest = build_manifest(META, LANE, source=SOURCE)
+    manifest = build_manifest(META, [("", LANE)], source=SOURCE)
     done = replace(META, output=b"[1]")
-    checkpoint = parse_checkpoint(export_checkpoint(done, LANE, manifest=manifest, bundle=b'{"a":\t1}'))
+    tree = RunTree([TreeActor(1, LANE, 1)])
+    data = export_checkpoint(done, tree, manifest=manifest, bundle=b'{"a":\t1}', bundles={})
+    checkpoint = parse_checkpoint(data)
     assert checkpoint.session_id == "run-1"
     assert checkpoint.input == META.input
     assert checkpoint.bundle == b'{"a":\t1}'
     assert checkpoint.manifest == manifest
     assert checkpoint.run is not None
     assert (checkpoint.run["seed"], checkpoint.run["epoch_ms"], checkpoint.run["output"]) == ("0f", AT, [1])
-    assert checkpoint.warnings == ()
     ended = {entry.ordinal for entry in LANE if isinstance(entry, Settled)}
     expected = [_scrubbed(entry) for entry in LANE if entry.ordinal in ended]
     assert checkpoint_entries(checkpoint) == expected
@@ -190,7 +195,6 @@ def _file(*records: Any, **fields: Any) -> bytes:
 def test_a_foreign_checkpoint_gets_its_paths_from_the_order_of_seq() -> None:
     data = _file(_foreign(3, result=[1]), _foreign(2, parent_seq=1), _foreign(1, error="failed"))
     checkpoint = parse_checkpoint(data)
-    assert checkpoint.warnings == ("1 calls inside of tools, sub-agents or branches were not imported",)
     at = milliseconds_since_1970("2025-12-31T23:00:00.500Z")
     assert checkpoint_entries(checkpoint) == [
         Started(1, 1, -1, "log", b"{}", at),

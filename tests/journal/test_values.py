@@ -23,8 +23,10 @@ async def test_the_newest_image_up_to_a_bound_is_found_and_others_are_dropped(st
     assert newest_image(store, 1, at_most=299) == (StoredImage(1, 3, HEADER, b"pages 3"), [])
     assert newest_image(store, 1, at_most=2) == (None, [])
     assert newest_image(store, 3) == (None, [])
-    await store.commit(drop_images(store, 1, keep={300}))
-    assert newest_image(store, 1, at_most=299)[0] is None
+    await store.commit(drop_images(store, 1, after=299))
+    assert newest_image(store, 1) == (StoredImage(1, 3, HEADER, b"pages 3"), [])
+    await store.commit(drop_images(store, 1, after=-1))
+    assert newest_image(store, 1) == (None, [])
     assert newest_image(store, 2)[0] is not None
 
 

@@ -126,8 +126,7 @@ async def resume_after_crash(folder: Path, original: Execution) -> None:
     async with open_runtime(settings, image_every=3) as runtime:
         done = [str(ordinal) for ordinal, *_ in answers_in(runtime.store)]
         order = [str(ordinal) for ordinal, *_ in original.answers]
-        given, afterwards = order[: original.given], order[original.given :]
-        conductor = Conductor(left_of(given, done), left_of(afterwards, done))
+        conductor = Conductor(left_of(order, done), order[original.given :])
         with patched(functions_with(**conductor.functions())):
             watched = Attendance(observer=conductor.observer)
             resumed = await asyncio.wait_for(runtime.resume(RUN, attendance=watched), HANGS_AFTER_S)

@@ -9,14 +9,16 @@ from typing import Any
 
 import orjson
 
+from chidori_actors.agent_source import load_agent
+from chidori_actors.history import records
 from chidori_actors.host.function import HostCall, HostFunction, HostResult, HostServices, Question
 from chidori_actors.host.table import host_functions
-from chidori_actors.journal.lanes import Settled, Started, apply_retries, read_lane
-from chidori_actors.journal.records import Record, call_records
+from chidori_actors.journal.lanes import Settled, Started
+from chidori_actors.journal.records import Record
 from chidori_actors.journal.runs import get_run
 from chidori_actors.journal.store import Store
+from chidori_actors.journal.tree import run_tree
 from chidori_actors.languages.bundle import Bundle
-from chidori_actors.languages.loading import load_bundle
 from chidori_actors.runtime import RunResult, Runtime, open_runtime
 from chidori_actors.session.actor_images import IMAGE_EVERY
 from chidori_actors.session.attendance import Attendance
@@ -86,8 +88,8 @@ def write_agent(folder: Path, source: str, name: str = "agent.ts") -> Path:
 
 
 def bundle_of(path: Path, policy: RuntimePolicy | None = None) -> Bundle:
-    """The bundle of the agent at ``path``."""
-    return load_bundle(path, policy or RuntimePolicy())
+    """The bundle of the agent at ``path``, with the tools beside it."""
+    return load_agent(path, policy or RuntimePolicy())
 
 
 @asynccontextmanager
@@ -114,7 +116,7 @@ async def start(
 ) -> RunResult:
     """Run the agent at ``path`` on the input ``value``."""
     return await runtime.run(
-        load_bundle(path, runtime.settings.runtime_policy),
+        load_agent(path, runtime.settings.runtime_policy),
         path,
         orjson.dumps({} if value is None else value),
         run_id=run_id,
@@ -141,14 +143,14 @@ def pause_of(result: RunResult) -> Paused:
 
 
 def records_of(store: Store, run_id: str = "test-run") -> list[Record]:
-    """The run's call records as the store has them."""
-    return call_records(apply_retries(read_lane(store, get_run(store, run_id).lane)))
+    """The call records of all of the run's actors as the store has them."""
+    return records(store, get_run(store, run_id))
 
 
 def calls_of(store: Store, run_id: str = "test-run") -> list[Started]:
-    """The calls that the run made, in the order of their ordinals."""
-    entries = apply_retries(read_lane(store, get_run(store, run_id).lane))
-    return sorted((entry for entry in entries if isinstance(entry, Started)), key=lambda started: started.ordinal)
+    """The calls that the run's actors made, in the order in which they began."""
+    calls = (call for actor in run_tree(store, get_run(store, run_id)).actors for call in actor.calls)
+    return sorted(calls, key=lambda started: started.seq)
 
 
 async def within(seconds: float, work: Awaitable[Any]) -> Any:

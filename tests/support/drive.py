@@ -30,7 +30,10 @@ async def _continue(runtime: Runtime, agent: Path, url: str) -> RunResult:
 
 async def drive(folder: Path, url: str) -> None:
     """Run or resume, and say how it ended."""
-    settings = load_settings({**LOCAL, "CHIDORI_DB_PATH": str(folder / "store")})
+    # A prompt that offers this tool is answered with a call of it first.
+    asked = orjson.dumps([{"name": "post", "input": {"url": url, "name": "asked"}}]).decode()
+    environ = {**LOCAL, "CHIDORI_DB_PATH": str(folder / "store"), "CHIDORI_TEST_LLM_TOOL_CALL": asked}
+    settings = load_settings(environ)
     # A small distance between images, so that kills fall before, between and after them.
     async with open_runtime(settings, image_every=5) as runtime:
         result = await _continue(runtime, folder / "agent.ts", url)

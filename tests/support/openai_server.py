@@ -86,6 +86,7 @@ class OpenAIServer:
         """Set once a request has reached its ``hold_after``."""
         self.root = ""
         self._in_flight = 0
+        self._more = asyncio.Event()
         self._port = port
         self._deterministic = deterministic
         self._delay_ms = delay_ms
@@ -117,6 +118,12 @@ class OpenAIServer:
     async def __aexit__(self, *exc: object) -> None:
         if self._runner is not None:
             await self._runner.cleanup()
+
+    async def until_in_flight(self, count: int) -> None:
+        """Wait until so many requests wait for their answers at once."""
+        while self._in_flight < count:
+            self._more.clear()
+            await self._more.wait()
 
     def stats(self) -> JsonObject:
         """Every counter, as ``GET /stats`` gives it."""
@@ -184,8 +191,7 @@ class OpenAIServer:
 
     def _answer(self, prompt: str, results: list[JsonObject]) -> str:
         if self._deterministic:
-            known = "\n".join([prompt, *(message["content"] for message in results)])
-            return f"answer({prompt[:40]})#{hashlib.sha256(known.encode()).hexdigest()[:8]}"
+            return answer_to(prompt, [message["content"] for message in results])
         return f"answer({prompt[:40]})#{self.prompts[prompt]}"
 
     def _delay_of(self, request: web.Request, text: str) -> int:
@@ -196,6 +202,7 @@ class OpenAIServer:
     @contextmanager
     def _watching(self) -> Iterator[None]:
         self._in_flight += 1
+        self._more.set()
         self.max_in_flight = max(self.max_in_flight, self._in_flight)
         try:
             yield
@@ -229,6 +236,12 @@ class OpenAIServer:
             await response.write(chunk(None, usage=_usage(body, step, answer)))
         await response.write(b"data: [DONE]\n\n")
         return response
+
+
+def answer_to(prompt: str, tool_results: Sequence[str] = ()) -> str:
+    """What a deterministic server answers to that prompt, once tools have given these results."""
+    known = "\n".join([prompt, *tool_results])
+    return f"answer({prompt[:40]})#{hashlib.sha256(known.encode()).hexdigest()[:8]}"
 
 
 def _tool_messages(body: JsonObject) -> list[JsonObject]:

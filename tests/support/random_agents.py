@@ -3,7 +3,7 @@
 import asyncio
 import hashlib
 import random
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 import orjson
@@ -14,7 +14,7 @@ from chidori_actors.host.memory import FUNCTION as MEMORY
 
 from .agents import RecordingObserver, Run
 
-_HEAD = """
+HEAD = """
 import type { Chidori } from "chidori";
 
 export async function agent(input: { start: number }, chidori: Chidori) {
@@ -31,7 +31,7 @@ export async function agent(input: { start: number }, chidori: Chidori) {
   const sleep = (ms: number): Promise<string> =>
     new Promise((resolve) => setTimeout(() => resolve(note(`slept ${ms}`)), ms));
   const remember = async (value: string): Promise<string> => {
-    const key = `key ${n++}`;
+    const key = `key ${Math.random()}`;
     await chidori.memory("set", key, { value });
     return note(`memory ${JSON.stringify(await chidori.memory("get", key))}`);
   };
@@ -48,13 +48,13 @@ export async function agent(input: { start: number }, chidori: Chidori) {
     return note(result.ok ? "in time" : "too late");
   };
 """
-_TAIL = """
+TAIL = """
   return { value, trace, seen: [...seen], n, random: Math.random() };
 }
 """
 
 
-def _leaf() -> st.SearchStrategy[str]:
+def leaf() -> st.SearchStrategy[str]:
     """Expressions that are promises of a string."""
     few = st.integers(0, 4)
     return st.one_of(
@@ -70,24 +70,24 @@ def _leaf() -> st.SearchStrategy[str]:
     )
 
 
-def _several(children: st.SearchStrategy[str]) -> st.SearchStrategy[list[str]]:
+def several(children: st.SearchStrategy[str]) -> st.SearchStrategy[list[str]]:
     return st.lists(children, min_size=1, max_size=3)
 
 
-def _nested(children: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
+def nested(children: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
     def sequence(parts: list[str]) -> str:
         steps = "".join(f"parts.push(await {part}); " for part in parts)
         return f'(async () => {{ const parts: string[] = []; {steps}return note(parts.join("+")); }})()'
 
     def combined(method: str) -> st.SearchStrategy[str]:
-        return _several(children).map(
+        return several(children).map(
             lambda parts: (
                 f"Promise.{method}([{', '.join(parts)}]).then((all) => note(`{method} ${{JSON.stringify(all)}}`))"
             )
         )
 
     return st.one_of(
-        _several(children).map(sequence),
+        several(children).map(sequence),
         combined("all"),
         combined("race"),
         combined("allSettled"),
@@ -106,12 +106,16 @@ def _nested(children: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
 
 def agent_sources() -> st.SearchStrategy[str]:
     """Sources of agents that end, one way or the other, whatever the world answers when."""
-    part = st.recursive(_leaf(), _nested, max_leaves=7)
-    body = st.lists(part, min_size=2, max_size=4).map(lambda parts: ", ".join(f"await {part}" for part in parts))
-    return body.map(lambda expressions: f"{_HEAD}  const value = [{expressions}];{_TAIL}")
+    return bodies(st.recursive(leaf(), nested, max_leaves=7)).map(lambda body: f"{HEAD}{body}{TAIL}")
 
 
-def _answer(call: HostCall) -> HostResult:
+def bodies(part: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
+    """What stands between head and tail: it waits for a few of ``part``."""
+    awaited = st.lists(part, min_size=2, max_size=4).map(lambda parts: ", ".join(f"await {part}" for part in parts))
+    return awaited.map(lambda expressions: f"  const value = [{expressions}];")
+
+
+def answer(call: HostCall) -> HostResult:
     """What the model says, which depends on the call alone, so that a call made again has the same answer."""
     text = call.args["text"]
     digest = hashlib.sha256(f"{call.path} {text}".encode()).digest()
@@ -125,7 +129,7 @@ def scripted_world(delays: random.Random) -> dict[str, Run]:
 
     async def prompt(call: HostCall, services: HostServices) -> HostResult:
         await asyncio.sleep(delays.randrange(4) / 1000)
-        return _answer(call)
+        return answer(call)
 
     return {"prompt": prompt}
 
@@ -134,50 +138,60 @@ def scripted_world(delays: random.Random) -> dict[str, Run]:
 class Conductor:
     """Lets calls settle in a given order, so that a second execution can meet the same race outcomes.
 
-    Those in ``afterwards`` settled when the agent had ended, in whatever order; any other call never settles.
+    Those in ``afterwards`` settled when the agent had ended: nobody waits for their turns to be over. Calls that are
+    not in ``order`` never settle.
     One that is cancelled gives up its turn: ``observer`` must watch the run, for a call that was aborted before a
     crash is not even begun again.
     """
 
     order: list[str]
-    afterwards: list[str]
+    afterwards: Collection[str]
 
     def __post_init__(self) -> None:
-        self._turns = {path: asyncio.Event() for path in (*self.order, *self.afterwards)}
-        self.observer = RecordingObserver(when_ended=self._leave)
+        self._turns = {path: asyncio.Event() for path in self.order}
+        self.observer = RecordingObserver(when_ended=self.leave)
         self._open()
 
     def functions(self) -> dict[str, Run]:
         """Functions that answer as ``scripted_world`` does, each at its turn."""
 
         async def prompt(call: HostCall, services: HostServices) -> HostResult:
-            await self._turn(call.path)
-            return _answer(call)
+            await self._wait(call.path)
+            return answer(call)
 
         async def memory(call: HostCall, services: HostServices) -> HostResult:
-            await self._turn(call.path)
+            await self._wait(call.path)
+            assert MEMORY.run is not None
             return await MEMORY.run(call, services)
 
         async def nothing(call: HostCall, services: HostServices) -> HostResult:
-            await self._turn(call.path)
+            await self._wait(call.path)
             return HostResult(b"null")
 
         return {"prompt": prompt, "memory": memory, "timer": nothing, "log": nothing}
 
-    async def _turn(self, path: str) -> None:
+    async def _wait(self, path: str) -> None:
         try:
-            await self._turns.get(path, asyncio.Event()).wait()
-        finally:
-            self._leave(path)
+            await self.turn(path).wait()
+        except asyncio.CancelledError:
+            self.leave(path)
+            raise
 
-    def _leave(self, path: str) -> None:
+    def turn(self, path: str) -> asyncio.Event:
+        """Set once it is the turn of ``path``, which lasts until ``leave``; never for one that has none."""
+        return self._turns.get(path, asyncio.Event())
+
+    def leave(self, path: str) -> None:
+        """What had its turn has settled, or never will."""
         if path in self.order:
             self.order.remove(path)
             self._open()
 
     def _open(self) -> None:
-        for path in self.order[:1] or self.afterwards:
+        for path in self.order:
             self._turns[path].set()
+            if path not in self.afterwards:
+                break
 
 
 def left_of(order: Iterable[str], done: Iterable[str]) -> list[str]:

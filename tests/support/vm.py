@@ -1,6 +1,6 @@
 """A VM without a session: the test plays the host."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -47,6 +47,14 @@ class Vm:
     def refuse(self, ordinal: int, **failure: Any) -> list[Said]:
         """Let a call fail."""
         return self._hear(self.machine.step([(NOW_MS, b"[%d,0,%b]" % (ordinal, orjson.dumps(failure)))]))
+
+    def fork(self, index: int = 0, *, call: int | None = None, random: Sequence[int] = (5, 6, 7, 8)) -> "Vm":
+        """Branch ``index`` of the ``parallel`` call with that ordinal (default: the one made last)."""
+        if call is None:
+            call = max(made.ordinal for made in self.calls if made.function == "parallel")
+        machine = Machine.restore(load_engine(), self.machine.image(), Bounds())
+        config = {"call": call, "index": index, "random": list(random)}
+        return Vm(machine, machine.fork(config, NOW_MS, 10))
 
     def _hear(self, said: list[Said]) -> list[Said]:
         self.said += said

@@ -1,7 +1,7 @@
 // The object `chidori`: a few primitive host calls; what can be JavaScript on top of them is JavaScript.
 ((TypeError, Error, AbortSignal, Promise) => {
   "use strict";
-  const { call, toJson, agentStack, inspect } = __prelude;
+  const { call, toJson, agentStack, inspect, addAbortAlgorithm, removeAbortAlgorithm } = __prelude;
   const { keys, freeze } = Object;
   const { isArray } = Array;
   const { trunc } = Math;
@@ -9,6 +9,7 @@
   const uncurry = Function.prototype.bind.bind(Function.prototype.call);
   const join = uncurry(Array.prototype.join);
   const isPromise = (value) => value instanceof Promise;
+  const then = uncurry(Promise.prototype.then);
   const rejected = Promise.reject.bind(Promise);
   const allOf = Promise.all.bind(Promise);
 
@@ -79,7 +80,7 @@
 
   const later = (method, what) => async () => wrong(`chidori.${method} is not available yet: ${what}`);
 
-  const sleep = (ms) => call("timer", { ms }, sleep);
+  const sleep = (ms, signal) => call("timer", { ms }, sleep, signal);
 
   // A method gives the promise of its call as it is, so that a branch can wait for a call of its parent. Misuse rejects.
   const rejecting = (methods) => {
@@ -100,11 +101,11 @@
   };
 
   // `parallel` without forks: everything in this VM, at most `concurrency` at once.
-  const together = async (thunks, { concurrency, settle }) => {
+  const together = async (thunks, { concurrency, settle }, signal) => {
     const results = [];
     let next = 0;
     const work = async () => {
-      while (next < thunks.length) {
+      while (next < thunks.length && !signal?.aborted) {
         const i = next++;
         const thunk = thunks[i];
         if (!settle) {
@@ -122,6 +123,17 @@
     for (let i = 0; i < thunks.length && (concurrency === null || i < concurrency); i++) workers[i] = work();
     await allOf(workers);
     return results;
+  };
+
+  const untilAborted = (work, signal) => {
+    if (signal === undefined) return work;
+    return new Promise((resolve, reject) => {
+      const abort = () => reject(signal.reason);
+      if (signal.aborted) abort();
+      else addAbortAlgorithm(signal, abort);
+      const ended = () => removeAbortAlgorithm(signal, abort);
+      then(work, (value) => { ended(); resolve(value); }, (error) => { ended(); reject(error); });
+    });
   };
 
   // The tool-use loop: a turn is a prompt, its tool calls run side by side, and what goes wrong in one of them is for
@@ -219,7 +231,7 @@
     async retry(fn, opts) {
       if (typeof fn !== "function") wrong("chidori.retry: the first argument must be a function");
       const { attempts = 3, delayMs = 250, backoff = "exponential" } = opts ?? {};
-      takeOptions("retry", opts, retryOptions, {});
+      const signal = takeOptions("retry", opts, retryOptions, {});
       if (!(attempts >= 1) || attempts % 1 !== 0) wrong("chidori.retry: attempts must be a whole number of at least 1");
       if (!(delayMs >= 0)) wrong("chidori.retry: delayMs must not be negative");
       if (backoff !== "constant" && backoff !== "linear" && backoff !== "exponential") {
@@ -231,7 +243,7 @@
         } catch (error) {
           if (attempt >= attempts) throw error;
           const factor = backoff === "constant" ? 1 : backoff === "linear" ? attempt : 2 ** (attempt - 1);
-          await sleep(trunc(delayMs * factor));
+          await sleep(trunc(delayMs * factor), signal);
         }
       }
     },
@@ -266,7 +278,7 @@
       }
       const given = { concurrency: null, settle: false, isolate: true };
       const signal = takeOptions("parallel", opts, parallelOptions, given);
-      if (!given.isolate) return together(thunks, given);
+      if (!given.isolate) return untilAborted(together(thunks, given, signal), signal);
       const args = { count: thunks.length, concurrency: given.concurrency };
       if (!given.settle) return call("parallel", args, methods.parallel, signal, { thunks });
       args.settle = true;

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from chidori_actors.cli.answers import OLDEST, Prepared, match_answers
+from chidori_actors.answers import OLDEST, Prepared, match_answers
 from chidori_actors.errors import UsageError
 from chidori_actors.host.function import Question, Unanswered
 from chidori_actors.session.attendance import Nobody

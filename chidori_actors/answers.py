@@ -1,12 +1,12 @@
-"""Answers that ``resume`` is given on its command line."""
+"""Answers to the open questions of a run that are there before it is continued."""
 
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ..errors import UsageError
-from ..host.function import Question, Questions
+from .errors import UsageError
+from .host.function import Question, Questions
 
 OLDEST = "oldest"
 """What ``--approve`` and ``--deny`` have for a value when they name no question."""

@@ -1,0 +1,49 @@
+"""``chidori serve``."""
+
+from pathlib import Path
+
+import click
+
+from ..policy import Policy, Profile
+from ..settings import load_settings
+from .execution import check_placement, placement_options
+from .interruption import run_interruptibly
+from .output import write
+from .tools import tools_option
+
+
+@click.command("serve")
+@click.argument("file")
+@click.option("--port", type=click.IntRange(0, 65535), default=8080, show_default=True, help="0 takes a free one.")
+@click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
+@click.option("--grace", type=click.FloatRange(0), default=10.0, show_default=True, metavar="SECONDS", help="Time for calls to settle when it is stopped.")
+@click.option("--log-format", type=click.Choice(("text", "json")), default="text", show_default=True)
+@tools_option
+@placement_options
+def serve(
+    file: str,
+    port: int,
+    host: str,
+    grace: float,
+    log_format: str,
+    tools: tuple[Path, ...],
+    local: bool,
+    address: str | None,
+    profile: Profile | None,
+) -> int:
+    """Serve the agent in FILE, and those beside it, over HTTP."""
+    from ..front_door.server import Serving, serve as run_server  # aiohttp: 0.2 s that other commands save
+
+    check_placement(local, address)
+    settings = load_settings()
+    policy = Policy.load(settings, profile=profile)
+    serving = Serving(Path(file), host, port, grace, log_format, tools)
+
+    def ready(url: str) -> None:
+        write(f"Serving {file} at {url}", err=True)
+
+    run_interruptibly(run_server(settings, policy, serving, ready))
+    return 0
+
+
+COMMANDS: tuple[click.Command, ...] = (serve,)

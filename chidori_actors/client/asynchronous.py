@@ -1,0 +1,212 @@
+"""The asynchronous client."""
+
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+from .address import Timeouts, resolve_address
+from .async_http import AsyncDriver
+from .checkpoint import Checkpoint
+from .event_stream import Event
+from .operations import NOT_GIVEN, Operations, StartOptions
+from .retries import Retries
+from .views import AgentFile, Cancellation, JsonObject, SessionSummary, SessionView
+
+
+@dataclass(frozen=True, slots=True)
+class AsyncSession(SessionView):
+    """A session as it was when the server answered, and what can be done with it.
+
+    Every method asks the server and returns a new value; this one stays as it is.
+    """
+
+    client: "AsyncAgentClient" = field(repr=False, compare=False)
+
+    async def checkpoint(self) -> Checkpoint:
+        """The recorded calls of the session; see ``AsyncAgentClient.get_checkpoint``."""
+        return await self.client.get_checkpoint(self.id)
+
+    async def wait(self) -> "AsyncSession":
+        """Wait until the run completes, fails, is cancelled or pauses; see ``AsyncAgentClient.wait``."""
+        return await self.client.wait(self.id)
+
+    async def resume(self, response: str, seq: int | None = None) -> "AsyncSession":
+        """Answer the question ``seq``, by default the oldest of ``input()`` seen here."""
+        return await self.client.resume(self.id, response, self.oldest("input") if seq is None else seq)
+
+    async def approve(self, allow: bool, seq: int | None = None) -> "AsyncSession":
+        """Decide the approval ``seq``, by default the oldest seen here; see ``AsyncAgentClient.approve``."""
+        return await self.client.approve(self.id, allow, self.oldest("approval") if seq is None else seq)
+
+    async def retry(self) -> "AsyncSession":
+        """Make the call again whose error ended the run; see ``AsyncAgentClient.retry``."""
+        return await self.client.retry(self.id)
+
+    async def cancel(self, reason: str | None = None) -> Cancellation:
+        """Stop the run and all its children; see ``AsyncAgentClient.cancel``."""
+        return await self.client.cancel(self.id, reason)
+
+
+class AsyncAgentClient:
+    """Talks to `chidori serve` from coroutines of one event loop.
+
+    Use it in ``async with``, or ``close`` it: it keeps connections. To cancel a call leaves the run as it is.
+
+    Args:
+        base_url: where the server is; by default ``CHIDORI_URL``, else ``http://127.0.0.1:8080``.
+        api_key: the server's key; by default ``CHIDORI_API_KEY``, else none.
+        timeouts: seconds to connect and of silence. A request that waits for a run has no limit.
+        retries: when a request is sent again. That happens only where twice is the same as once (reading, and
+            starting a session, which has an ``Idempotency-Key``), or where the server was never reached.
+
+    Every method raises a ``ClientError``: ``NotFound``, ``Conflict``, ``Invalid``, ``Unauthorized``, ``ServerBusy``
+    or ``ConnectionFailed``, with ``status``, ``body`` and ``hint``. A run that failed is not an error: its session
+    has ``status`` ``failed``.
+    """
+
+    def __init__(
+        self,
+        base_url: str | None = None,
+        *,
+        api_key: str | None = None,
+        timeouts: Timeouts | None = None,
+        retries: Retries | None = None,
+    ) -> None:
+        self._driver = AsyncDriver(resolve_address(base_url, api_key), timeouts or Timeouts())
+        self._operations = Operations(retries or Retries())
+
+    async def __aenter__(self) -> "AsyncAgentClient":
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._driver.close()
+
+    async def run(
+        self,
+        input: Any,
+        *,
+        session_id: str | None = None,
+        agent: str | None = None,
+        policy_profile: str | None = None,
+        idempotency_key: str | None = None,
+        wait: bool = True,
+    ) -> AsyncSession:
+        """Start a session and return it once its run completes, fails or pauses.
+
+        Args:
+            input: any JSON value; the agent's first argument.
+            session_id: the id to give it (``[\\w.:-]{1,128}``); one that exists is a ``Conflict``.
+            agent: another agent file beside the served one.
+            policy_profile: the name of a policy of the server.
+            idempotency_key: asking again with the same key gives the same session. One is made when it is left
+                out, so a lost answer never starts two.
+            wait: False returns the running session at once.
+        """
+        options = StartOptions(session_id, agent, policy_profile, idempotency_key)
+        return self._session(await self._driver.call(self._operations.run(input, options, wait=wait)))
+
+    def stream(
+        self,
+        input: Any,
+        *,
+        session_id: str | None = None,
+        agent: str | None = None,
+        policy_profile: str | None = None,
+        idempotency_key: str | None = None,
+    ) -> AsyncGenerator[Event, None]:
+        """Start a session as ``run`` does and yield its events; the last one is ``done``.
+
+        An event is what the server sent, with ``type``: ``call`` (a record), ``prompt_start``, ``prompt_delta``,
+        ``prompt_end`` or ``done``, and with ``event_id``, which ``attach`` goes on after. A dropped connection is
+        opened again: nothing is missing or comes twice. The run goes on when the caller stops listening.
+        """
+        options = StartOptions(session_id, agent, policy_profile, idempotency_key)
+        return self._driver.iterate(self._operations.stream(input, options))
+
+    def attach(self, session_id: str, after: int | None = None) -> AsyncGenerator[Event, None]:
+        """Yield the events of a session as ``stream`` does, past ones first, or only those after an ``event_id``."""
+        return self._driver.iterate(self._operations.attach(session_id, after))
+
+    async def wait(self, session_id: str) -> AsyncSession:
+        """Wait until a session completes, fails, is cancelled or pauses, and return it."""
+        return self._session(await self._driver.call(self._operations.wait(session_id)))
+
+    async def resume(self, session_id: str, response: str, seq: int | None = None) -> AsyncSession:
+        """Answer a question of a paused session, and return it once its run rests again.
+
+        ``seq`` names the question, by default the oldest. ``Conflict``: it is not open, or the source or the
+        policy has changed; ``Invalid``: the response is not among the choices.
+        """
+        return self._session(await self._driver.call(self._operations.resume(session_id, response, seq)))
+
+    async def approve(self, session_id: str, allow: bool, seq: int | None = None) -> AsyncSession:
+        """Allow or deny what a session waits to do, and return it once its run rests again.
+
+        ``seq`` names the question, by default the oldest. ``Conflict``: none is open.
+        """
+        return self._session(await self._driver.call(self._operations.approve(session_id, allow, seq)))
+
+    async def retry(self, session_id: str) -> AsyncSession:
+        """Continue a failed or interrupted session: the call whose error ended it is made again."""
+        return self._session(await self._driver.call(self._operations.retry(session_id)))
+
+    async def cancel(self, session_id: str, reason: str | None = None) -> Cancellation:
+        """Stop a run and all its children, calls in flight included. ``Conflict``: it has ended already."""
+        return await self._driver.call(self._operations.cancel(session_id, reason))
+
+    async def branch(
+        self,
+        session_id: str,
+        at: int,
+        *,
+        result: Any = NOT_GIVEN,
+        error: str | None = None,
+        note: str | None = None,
+    ) -> AsyncSession:
+        """Start a session from an edited history, and return it once its run rests.
+
+        It shares what came before the record whose ``seq`` is ``at``, which answers with ``result`` (any JSON
+        value) or fails with ``error``, and goes on live from there.
+        """
+        flow = self._operations.branch(session_id, at, result=result, error=error, note=note)
+        return self._session(await self._driver.call(flow))
+
+    async def replay(self, what: Checkpoint | str, *, agent: str | None = None) -> AsyncSession:
+        """Replay a checkpoint, or a session by its id, as a new session that asks no model.
+
+        ``agent`` goes with a checkpoint: the agent file beside the served one that it was made with.
+        """
+        return self._session(await self._driver.call(self._operations.replay(what, agent)))
+
+    async def get_session(self, session_id: str) -> AsyncSession:
+        """A session as it is now."""
+        return self._session(await self._driver.call(self._operations.get_session(session_id)))
+
+    def list_sessions(
+        self, status: str | None = None, limit: int | None = None
+    ) -> AsyncGenerator[SessionSummary, None]:
+        """Yield the sessions, newest first, read page by page: all, or at most ``limit``, or those of ``status``."""
+        return self._driver.iterate(self._operations.list_sessions(status, limit))
+
+    async def get_checkpoint(self, session_id: str) -> Checkpoint:
+        """The recorded calls of a session, whatever its status."""
+        return await self._driver.call(self._operations.get_checkpoint(session_id))
+
+    async def get_snapshot_manifest(self, session_id: str) -> JsonObject:
+        """The manifest of a session's snapshot: versions, policy, source hashes, pending calls."""
+        return await self._driver.call(self._operations.get_snapshot_manifest(session_id))
+
+    async def agents(self) -> tuple[AgentFile, ...]:
+        """The agent files that the server can run."""
+        return await self._driver.call(self._operations.agents())
+
+    async def health(self) -> JsonObject:
+        """``{"status": "ok"}`` from a server that is up; it asks for no key."""
+        return await self._driver.call(self._operations.health())
+
+    def _session(self, view: SessionView) -> AsyncSession:
+        return AsyncSession(client=self, **{part.name: getattr(view, part.name) for part in fields(view)})

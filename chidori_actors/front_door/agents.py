@@ -1,0 +1,88 @@
+"""The agents that a server serves: the files beside the one it was started with."""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..agent_source import load_agent
+from ..errors import ChidoriError
+from ..languages.bundle import Bundle
+from ..settings import RuntimePolicy
+from .refusal import Refused
+
+_NAME = re.compile(r"[A-Za-z0-9._-]{1,127}", re.ASCII)
+_SUFFIXES = (".ts", ".star")
+_NOT_AGENTS = (".d.ts", ".test.ts")
+
+
+@dataclass(frozen=True, slots=True)
+class ServedAgent:
+    """An agent's file and its source as it was when it was read."""
+
+    entry: Path
+    bundle: Bundle
+
+
+class Agents:
+    """Loads agents by their bare file names; a source that did not change on disk is read once."""
+
+    def __init__(self, default: Path, policy: RuntimePolicy, tool_folders: tuple[Path, ...]) -> None:
+        self.default = default
+        self.tool_folders = tool_folders
+        self._policy = policy
+        self._loaded: dict[Path, tuple[object, ServedAgent]] = {}
+
+    def load(self, name: str | None = None) -> ServedAgent:
+        """The agent of that name, or the default one.
+
+        Raises:
+            Refused: the name is not one (400), there is no such file (404), or its source has a fault (500).
+        """
+        return self.load_file(self.default if name is None else self._file(name))
+
+    def load_file(self, entry: Path) -> ServedAgent:
+        """The agent in that file; raises ``Refused`` when its source has a fault."""
+        known = self._loaded.get(entry)
+        if known is not None and known[0] == self._state(known[1]):
+            return known[1]
+        try:
+            agent = ServedAgent(entry, load_agent(entry, self._policy, self.tool_folders))
+        except ChidoriError as error:
+            raise Refused(500, str(error), hint=error.hint) from error
+        self._loaded[entry] = self._state(agent), agent
+        return agent
+
+    def names(self) -> list[str]:
+        """The agent files beside the default one; a file that exports no agent is found out when it is run."""
+        return sorted(
+            file.name
+            for file in self.default.parent.iterdir()
+            if file.is_file() and file.name.endswith(_SUFFIXES) and not file.name.endswith(_NOT_AGENTS)
+        )
+
+    def _file(self, name: str) -> Path:
+        if not _NAME.fullmatch(name) or not name.endswith(_SUFFIXES):
+            raise Refused(400, f"{name!r} is not the name of an agent file")
+        file = self.default.parent / name
+        if not file.is_file():
+            raise Refused(404, f"there is no agent {name}")
+        return file
+
+    def _state(self, agent: ServedAgent) -> object:
+        """Changes whenever one of the files that the source was read from does."""
+        root = agent.entry.resolve()
+        for _ in Path(agent.bundle.entry).parts:
+            root = root.parent
+        files = [root / module.path for module in agent.bundle.modules]
+        folders = [agent.entry.parent, agent.entry.parent / "tools", *self.tool_folders]
+        inside = [file for folder in folders[1:] if folder.is_dir() for file in folder.iterdir()]
+        templates = [agent.entry.parent / path for path, _ in agent.bundle.templates]
+        return tuple(_stamp(path) for path in (*files, *folders, *inside, *templates))
+
+
+def _stamp(path: Path) -> tuple[int, int] | None:
+    try:
+        state = path.stat()
+    except OSError:
+        return None
+    return state.st_mtime_ns, state.st_size

@@ -1,0 +1,73 @@
+"""Streams of a session's events (wire contract, section 2): all from a number on, past ones first, and ``done`` last."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import orjson
+from aiohttp import web
+
+from ..journal.events import read_events
+from ..journal.store import Store
+from .recorded_events import event_data
+from .sessions import Sessions
+from .views import done_event
+
+_HEADERS = {
+    "Content-Type": "text/event-stream",
+    "Cache-Control": "no-cache",
+    "X-Accel-Buffering": "no",
+}
+_COMMENT = b": still here\n\n"
+_COMMENT_SECONDS = 15.0
+_WRITE_SECONDS = 60.0
+"""A client that takes nothing for so long is let go; it can attach again."""
+
+
+async def stream_session(
+    request: web.Request, sessions: Sessions, store: Store, session_id: str, after: int
+) -> web.StreamResponse:
+    """Answer with the session's events behind number ``after``; the session does not notice whether anybody reads."""
+    sessions.meta(session_id)
+    response = web.StreamResponse(headers=_HEADERS)
+    await response.prepare(request)
+    try:
+        async for frame in _frames(sessions, store, session_id, after):
+            async with asyncio.timeout(_WRITE_SECONDS):
+                await response.write(frame)
+        await response.write_eof()
+    except (ConnectionError, TimeoutError):
+        if request.transport is not None:
+            request.transport.abort()
+    return response
+
+
+async def _frames(sessions: Sessions, store: Store, session_id: str, after: int) -> AsyncIterator[bytes]:
+    last = after
+    while True:
+        session = sessions.live(session_id)
+        # Before the store is read: what comes in between is news.
+        news = None if session is None else asyncio.ensure_future(session.news())
+        meta = sessions.meta(session_id)
+        try:
+            for number, event in read_events(store, meta.lane, after=last):
+                name, data = event_data(store, meta, event)
+                last = number
+                yield _frame(number, name, data)
+            if news is None:
+                if meta.status != "running":
+                    yield _frame(last + 1, "done", orjson.dumps(done_event(meta)))
+                    return
+                # Another process has it, or it waits to be taken up.
+                await asyncio.sleep(1.0)
+                continue
+            while not news.done():
+                done, _ = await asyncio.wait([news], timeout=_COMMENT_SECONDS)
+                if not done:
+                    yield _COMMENT
+        finally:
+            if news is not None:
+                news.cancel()
+
+
+def _frame(number: int, name: str, data: bytes) -> bytes:
+    return b"id: %d\nevent: %b\ndata: %b\n\n" % (number, name.encode(), data)

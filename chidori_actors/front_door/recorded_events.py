@@ -1,0 +1,23 @@
+"""Events as clients get them, from what the store keeps of them."""
+
+import orjson
+
+from ..journal.actors import get_actor
+from ..journal.events import EndedCall, Told
+from ..journal.lanes import read_lane
+from ..journal.records import call_records
+from ..journal.runs import RunMeta
+from ..journal.store import Store
+
+
+def event_data(store: Store, meta: RunMeta, event: EndedCall | Told) -> tuple[str, bytes]:
+    """The event's name and its data as JSON.
+
+    Raises:
+        StoreError: what it points to is missing or damaged.
+    """
+    if isinstance(event, Told):
+        return event.event, event.data
+    actor = "" if event.lane == meta.lane else get_actor(store, event.lane).path
+    entries = [next(read_lane(store, event.lane, start=place, limit=1)) for place in (event.started, event.settled)]
+    return "call", orjson.dumps(call_records(entries, actor=actor, origin_run_id=meta.origin_run_id)[0])

@@ -1,0 +1,100 @@
+"""The server: the application's parts put together, and its life from the first request to the last."""
+
+import asyncio
+import signal
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from aiohttp import web
+
+from ..errors import ChidoriError, UsageError
+from ..journal.server_lock import ServerLock
+from ..policy import Policy
+from ..runtime import Runtime, open_runtime
+from ..settings import Settings
+from .access import access_control
+from .access_log import LogFormat, access_log
+from .agents import Agents
+from .events_from_outside import EventsFromOutside
+from .metrics import Metrics
+from .refusals import answer_refusals
+from .routes import add_routes
+from .session_routes import SessionRoutes
+from .sessions import Sessions
+from .slots import Slots
+from .webhook_config import load_webhooks
+
+_LOOPBACK = ("127.0.0.1", "::1", "localhost")
+
+
+@dataclass(frozen=True, slots=True)
+class Serving:
+    """How a server is to be run. ``grace_seconds`` is what calls have to settle when it is stopped."""
+
+    agent: Path
+    host: str = "127.0.0.1"
+    port: int = 8080
+    grace_seconds: float = 10.0
+    log_format: LogFormat = "text"
+    tool_folders: tuple[Path, ...] = ()
+
+
+async def serve(settings: Settings, policy: Policy, serving: Serving, ready: Callable[[str], None]) -> None:
+    """Serve until SIGTERM or SIGINT; ``ready`` is told the URL once connections are accepted.
+
+    Raises:
+        UsageError: an address other than loopback without an API key, or one that cannot be had.
+        ChidoriError: a fault in the agent's source, or another server has the store.
+    """
+    if serving.host not in _LOOPBACK and settings.api_key is None:
+        raise UsageError(
+            f"--host {serving.host} lets others reach the server, and no API key is set",
+            hint="set CHIDORI_API_KEY, or leave --host out to listen on 127.0.0.1 alone",
+        )
+    stopping = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for each in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(each, stopping.set)
+    try:
+        async with open_runtime(settings, policy=policy) as runtime, ServerLock.held(runtime.store):
+            async with running(runtime, settings, serving) as url:
+                ready(url)
+                await stopping.wait()
+    finally:
+        for each in (signal.SIGTERM, signal.SIGINT):
+            loop.remove_signal_handler(each)
+
+
+@asynccontextmanager
+async def running(runtime: Runtime, settings: Settings, serving: Serving) -> AsyncIterator[str]:
+    """A server that accepts connections, and its URL. Leaving stops it: no new work, then the grace, then the rest."""
+    agents = Agents(serving.agent, settings.runtime_policy, serving.tool_folders)
+    await asyncio.get_running_loop().run_in_executor(None, agents.load)
+    metrics = Metrics()
+    slots = Slots(settings.max_concurrent_sessions, settings.acquire_timeout_ms)
+    sessions = Sessions(runtime, agents, slots, metrics)
+    webhooks = load_webhooks(settings)
+    outside = EventsFromOutside(sessions, webhooks, settings)
+    app = web.Application(
+        client_max_size=settings.max_body_bytes,
+        middlewares=[access_log(serving.log_format), answer_refusals, access_control(settings, webhooks)],
+    )
+    add_routes(app, SessionRoutes(runtime, sessions, agents), metrics, outside)
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0, max_line_size=16384, max_field_size=16384)
+    await runner.setup()
+    site = web.TCPSite(runner, serving.host, serving.port)
+    try:
+        try:
+            await site.start()
+        except OSError as error:
+            raise UsageError(f"{serving.host}:{serving.port}: {error.strerror or error}", hint="name another --port") from None
+        take_up = asyncio.create_task(sessions.take_up())
+        host, port = runner.addresses[0][:2]
+        yield f"http://{f'[{host}]' if ':' in host else host}:{port}"
+        take_up.cancel()
+        await site.stop()
+        await sessions.close(serving.grace_seconds)
+    finally:
+        await runner.cleanup()

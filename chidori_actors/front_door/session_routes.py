@@ -1,0 +1,183 @@
+"""The sessions API (wire contract, section 1): a handler per route, each a few lines over ``Sessions``."""
+
+import re
+from typing import Any, get_args
+
+import orjson
+from aiohttp import web
+
+from ..errors import StoreError
+from ..history import manifest, records
+from ..journal.json_text import parse_json
+from ..journal.runs import Status, is_run_id, list_runs
+from ..runtime import Runtime
+from .agents import Agents
+from .event_stream import stream_session
+from .refusal import Refused
+from .request_body import BodyFields, read_fields
+from .sessions import Handle, NewSession, Sessions
+from .views import View, list_item, session_view
+
+_DEFAULT_LIMIT = 50
+_LARGEST_LIMIT = 500
+_KEY = re.compile(r"[\x20-\x7e]{1,255}")
+
+
+class SessionRoutes:
+    """The handlers, by the names that the route table has for them."""
+
+    def __init__(self, runtime: Runtime, sessions: Sessions, agents: Agents) -> None:
+        self._store = runtime.store
+        self._sessions = sessions
+        self._agents = agents
+
+    # -- looking ----------------------------------------------------------------------------------------------------
+
+    async def health(self, request: web.Request) -> web.Response:
+        return answer(200, {"status": "ok"})
+
+    async def list_agents(self, request: web.Request) -> web.Response:
+        default = self._agents.default.name
+        return answer(200, {"agents": [{"name": name, "default": name == default} for name in self._agents.names()]})
+
+    async def list_sessions(self, request: web.Request) -> web.Response:
+        limit = _limit(request.query.get("limit"))
+        status = request.query.get("status")
+        if status is not None and status not in get_args(Status):
+            raise Refused(422, f"`status` must be one of {', '.join(get_args(Status))}")
+        try:
+            page = list_runs(self._store, status=status, limit=limit, cursor=request.query.get("cursor"))
+        except StoreError as error:
+            raise Refused(422, str(error)) from error
+        return answer(200, {"sessions": [list_item(meta) for meta in page.runs], "next_cursor": page.next_cursor})
+
+    async def get_session(self, request: web.Request) -> web.Response:
+        return answer(200, self._view(_id(request)))
+
+    async def get_checkpoint(self, request: web.Request) -> web.Response:
+        meta = self._sessions.meta(_id(request))
+        document: View = {
+            "id": meta.id,
+            "run_id": meta.id,
+            "status": meta.status,
+            "input": parse_json(meta.input),
+            "call_log": records(self._store, meta),
+            "snapshot_manifest": manifest(self._store, meta),
+        }
+        return answer(200, document)
+
+    async def get_snapshot(self, request: web.Request) -> web.Response:
+        meta = self._sessions.meta(_id(request))
+        return answer(200, {"id": meta.id, "run_id": meta.id, "snapshot_manifest": manifest(self._store, meta)})
+
+    async def stream_session(self, request: web.Request) -> web.StreamResponse:
+        after = request.headers.get("Last-Event-ID") or request.query.get("after") or "0"
+        if not after.isdecimal() or len(after) > 15:
+            raise Refused(422, "Last-Event-ID must be the id of an event")
+        return await stream_session(request, self._sessions, self._store, _id(request), int(after))
+
+    # -- changing ---------------------------------------------------------------------------------------------------
+
+    async def create_session(self, request: web.Request) -> web.Response:
+        handle = await self._sessions.create(await _new_session(request))
+        if "respond-async" in request.headers.get("Prefer", ""):
+            return answer(202, self._view(handle.id), {"Preference-Applied": "respond-async"})
+        return await self._at_rest(201, handle)
+
+    async def create_and_stream(self, request: web.Request) -> web.StreamResponse:
+        handle = await self._sessions.create(await _new_session(request))
+        return await stream_session(request, self._sessions, self._store, handle.id, 0)
+
+    async def resume_session(self, request: web.Request) -> web.Response:
+        session_id, fields = _id(request), await read_fields(request)
+        self._sessions.meta(session_id)
+        changed = fields.flag("allow_source_change")
+        if fields.flag("retry"):
+            return await self._at_rest(200, await self._sessions.retry(session_id, changed=changed))
+        seq = fields.optional_number("seq")
+        handle = await self._sessions.resume(session_id, fields.text("response"), seq, changed=changed)
+        return await self._at_rest(200, handle)
+
+    async def approve_session(self, request: web.Request) -> web.Response:
+        session_id, fields = _id(request), await read_fields(request)
+        allow, seq = fields.text("decision") == "allow", fields.optional_number("seq")
+        changed = fields.flag("allow_source_change")
+        return await self._at_rest(200, await self._sessions.approve(session_id, allow, seq, changed=changed))
+
+    async def cancel_session(self, request: web.Request) -> web.Response:
+        session_id, fields = _id(request), await read_fields(request, optional=True)
+        reason = fields.optional_text("reason")
+        handle, active = await self._sessions.cancel(session_id, reason)
+        meta = await self._sessions.at_rest(handle)
+        if meta.status != "cancelled":
+            raise Refused(409, f"Session already {'completed' if meta.status == 'failed' else meta.status}")
+        number = meta.attempt_number
+        return answer(
+            200, {"id": meta.id, "status": "cancelled", "active": active, "attempt_number": number, "reason": reason}
+        )
+
+    async def replay_session(self, request: web.Request) -> web.Response:
+        session_id = _id(request)
+        meta = await self._sessions.at_rest(await self._sessions.replay(session_id))
+        output = None if meta.output is None else parse_json(meta.output)
+        return answer(201, {"id": meta.id, "replayed_from": session_id, "status": meta.status, "output": output})
+
+    async def branch_session(self, request: web.Request) -> web.Response:
+        session_id, fields = _id(request), await read_fields(request)
+        at = fields.optional_number("at")
+        if at is None:
+            raise Refused(422, "`at` is missing")
+        error, note = fields.optional_text("error"), fields.optional_text("note")
+        if (error is None) == ("result" not in fields.values):
+            raise Refused(422, "give either `result` or `error`")
+        result = None if error is not None else fields.json("result")
+        return await self._at_rest(201, await self._sessions.branch(session_id, at, result, error, note))
+
+    async def _at_rest(self, status: int, handle: Handle) -> web.Response:
+        await self._sessions.at_rest(handle)
+        return answer(status, self._view(handle.id))
+
+    def _view(self, session_id: str) -> View:
+        meta, session = self._sessions.meta(session_id), self._sessions.live(session_id)
+        return session_view(meta, None if session is None else session.questions)
+
+
+def answer(status: int, body: Any, headers: dict[str, str] | None = None) -> web.Response:
+    """A JSON answer."""
+    return web.Response(status=status, body=orjson.dumps(body), headers=headers, content_type="application/json")
+
+
+def _id(request: web.Request) -> str:
+    return request.match_info["id"]
+
+
+def _limit(text: str | None) -> int:
+    if text is None:
+        return _DEFAULT_LIMIT
+    if not text.isdecimal() or not 1 <= int(text[:9]) <= _LARGEST_LIMIT:
+        raise Refused(422, f"`limit` must be 1 to {_LARGEST_LIMIT}")
+    return int(text)
+
+
+async def _new_session(request: web.Request) -> NewSession:
+    fields = await read_fields(request)
+    session_id, key = fields.optional_text("session_id"), request.headers.get("Idempotency-Key")
+    if session_id is not None and not is_run_id(session_id):
+        raise Refused(422, "`session_id` must be 1 to 128 of A-Z a-z 0-9 _ . : -")
+    if key is not None and not _KEY.fullmatch(key):
+        raise Refused(422, "Idempotency-Key must be 1 to 255 printable characters")
+    return NewSession(
+        input=fields.json("input"),
+        id=session_id,
+        agent=fields.optional_text("agent"),
+        key=key,
+        attempt_number=fields.optional_number("attempt_number"),
+        replay_from=_records(fields),
+    )
+
+
+def _records(fields: BodyFields) -> list[Any] | None:
+    value = fields.values.get("replay_from")
+    if value is not None and not isinstance(value, list):
+        raise Refused(422, "`replay_from` must be an array of records")
+    return value

@@ -1,0 +1,357 @@
+"""The sessions of a server: what clients may do with them, whether their runs are under way or at rest."""
+
+import asyncio
+import uuid
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from ..answers import Prepared
+from ..errors import ChidoriError, ManifestMismatch, ReplayDivergence, RunNotFound, RunOwned, UsageError
+from ..history import is_running
+from ..journal.runs import RunMeta, get_run, list_runs
+from ..runtime import RunResult, Runtime
+from ..session.attendance import Nobody
+from ..transfer import import_checkpoint
+from .agents import Agents
+from .live_session import LiveSession
+from .metrics import Metrics
+from .refusal import Refused, not_found
+from .slots import Slots
+
+_MOST_TRIES = 3
+_KEYS = uuid.UUID("6c1f6f0e-58d5-4d0f-9f0f-2b7d8f6f2c11")
+"""Namespace of the ids that idempotency keys make."""
+
+Work = Callable[[LiveSession], Awaitable[RunResult]]
+
+
+_STATUS: tuple[tuple[type[ChidoriError], int], ...] = (
+    (UsageError, 422),
+    (RunNotFound, 404),
+    (RunOwned, 409),
+    (ManifestMismatch, 409),
+    (ReplayDivergence, 409),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Handle:
+    """A session, and its run when that is under way."""
+
+    id: str
+    session: LiveSession | None
+
+
+@dataclass(frozen=True, slots=True)
+class NewSession:
+    """A session that a client asks for; ``input`` is JSON text. The same ``key`` is the same session."""
+
+    input: bytes
+    id: str | None = None
+    agent: str | None = None
+    key: str | None = None
+    attempt_number: int | None = None
+    replay_from: Sequence[Any] | None = None
+
+
+class Sessions:
+    """To be entered; leaving stops every run, which stays resumable."""
+
+    def __init__(self, runtime: Runtime, agents: Agents, slots: Slots, metrics: Metrics) -> None:
+        self._runtime = runtime
+        self._agents = agents
+        self._slots = slots
+        self._metrics = metrics
+        self._live: dict[str, LiveSession] = {}
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+
+    # -- looking ----------------------------------------------------------------------------------------------------
+
+    def meta(self, session_id: str) -> RunMeta:
+        """What the store knows of a session; its whole id is needed.
+
+        Raises:
+            Refused: there is none.
+        """
+        try:
+            meta = get_run(self._runtime.store, session_id)
+        except RunNotFound:
+            raise not_found() from None
+        if meta.id != session_id:
+            raise not_found()
+        return meta
+
+    def live(self, session_id: str) -> LiveSession | None:
+        """The session when its run is under way here."""
+        return self._live.get(session_id)
+
+    @property
+    def count(self) -> int:
+        """How many runs are under way."""
+        return len(self._live)
+
+    # -- starting ---------------------------------------------------------------------------------------------------
+
+    async def create(self, new: NewSession) -> Handle:
+        """Start a session, which then is in the store. With a key that was seen, the session of then.
+
+        Raises:
+            Refused: the id is taken, or there is no slot.
+        """
+        agent = self._agents.load(new.agent)
+        session_id = new.id or (str(uuid.uuid4()) if new.key is None else str(uuid.uuid5(_KEYS, new.key)))
+        if session_id in self._live or self._is_stored(session_id):
+            if new.key is None or new.id is not None:
+                raise Refused(409, f"Session {session_id} exists already")
+            return Handle(session_id, self._live.get(session_id))
+
+        async def work(session: LiveSession) -> RunResult:
+            if new.replay_from is None:
+                return await self._runtime.run(
+                    agent.bundle,
+                    agent.entry,
+                    new.input,
+                    run_id=session_id,
+                    tool_folders=self._agents.tool_folders,
+                    served=True,
+                    attempt_number=new.attempt_number,
+                    attendance=session.attendance(),
+                )
+            checkpoint = {"session_id": session_id, "input": orjson.Fragment(new.input), "call_log": new.replay_from}
+            await import_checkpoint(self._runtime.store, orjson.dumps(checkpoint), run_id=session_id)
+            return await self._runtime.resume(session_id, current=agent.bundle, attendance=session.attendance())
+
+        return await self._begin(session_id, work)
+
+    def _is_stored(self, session_id: str) -> bool:
+        return self._runtime.store.get("runs", session_id.encode()) is not None
+
+    async def at_rest(self, handle: Handle) -> RunMeta:
+        """Wait until nothing of the session can go on by itself; how it stands then.
+
+        Raises:
+            Refused: its run could not be continued.
+        """
+        if handle.session is None:
+            return self.meta(handle.id)
+        return (await _result(handle.session)).meta
+
+    # -- answering --------------------------------------------------------------------------------------------------
+
+    async def resume(self, session_id: str, response: str, seq: int | None, *, changed: bool = False) -> Handle:
+        """Answer a question; with ``changed`` the source on disk may be another than the recorded one.
+
+        Raises:
+            Refused: nothing was changed, because the question is not open or the answer is not among its choices.
+        """
+        meta, questions = self._questions(session_id, seq)
+        question = _pick(questions, seq, ("input",), "Session is not paused")
+        choices = question["choices"]
+        if choices is not None and response not in choices:
+            raise Refused(422, f"{response!r} is not among the choices: {', '.join(choices)}")
+        return await self._answer(meta, question, response, changed)
+
+    async def approve(self, session_id: str, allow: bool, seq: int | None, *, changed: bool = False) -> Handle:
+        """Allow or deny what waits for approval. Raises ``Refused`` as ``resume`` does."""
+        meta, questions = self._questions(session_id, seq)
+        question = _pick(questions, seq, ("approval", "in_doubt"), "Session is not awaiting approval")
+        return await self._answer(meta, question, question["choices"][0 if allow else -1], changed)
+
+    async def retry(self, session_id: str, *, changed: bool = False) -> Handle:
+        """Make the call again whose error ended the run, or continue an interrupted one."""
+        meta = self.meta(session_id)
+        if meta.status not in ("failed", "running") or session_id in self._live:
+            raise Refused(409, "Session is neither failed nor interrupted")
+        return await self._continue(meta, {}, changed)
+
+    def _questions(self, session_id: str, seq: int | None) -> tuple[RunMeta, Sequence[Mapping[str, Any]]]:
+        meta = self.meta(session_id)
+        session = self._live.get(session_id)
+        if session is None:
+            return meta, meta.pending if meta.status in ("paused", "awaitingapproval") else ()
+        if session.cancelling is not None or (seq is None and session.is_answering):
+            return meta, ()
+        return meta, [asdict(question) for question in session.questions]
+
+    async def _answer(self, meta: RunMeta, question: Mapping[str, Any], text: str, changed: bool) -> Handle:
+        session = self._live.get(meta.id)
+        if session is None:
+            return await self._continue(meta, {(question["seq"], question["kind"]): text}, changed)
+        session.answer(question["seq"], text)
+        return Handle(meta.id, session)
+
+    async def _continue(self, meta: RunMeta, answers: Mapping[tuple[int, str], str], changed: bool) -> Handle:
+        current = self._agents.load_file(Path(meta.agent)).bundle
+
+        async def work(session: LiveSession) -> RunResult:
+            session.continues()
+            attendance = replace(session.attendance(), questions=Prepared(answers, Nobody()))
+            return await self._runtime.resume(
+                meta.id, current=current, allow_source_change=changed, attendance=attendance
+            )
+
+        return await self._begin(meta.id, work)
+
+    # -- ending -----------------------------------------------------------------------------------------------------
+
+    async def cancel(self, session_id: str, reason: str | None) -> tuple[Handle, bool]:
+        """Cancel a session and everything inside of it; and whether it was under way.
+
+        Raises:
+            Refused: it has ended, or somebody else is about to change it.
+        """
+        meta = self.meta(session_id)
+        session = self._live.get(session_id)
+        if session is not None:
+            if session.is_answering:
+                raise Refused(409, "Session is being resumed")
+            session.cancel(reason or "cancelled")
+            return Handle(session_id, session), True
+        if meta.status not in ("running", "paused", "awaitingapproval"):
+            raise Refused(409, f"Session already {'completed' if meta.status == 'failed' else meta.status}")
+
+        async def work(session: LiveSession) -> RunResult:
+            session.cancel(reason or "cancelled")
+            return await self._runtime.resume(meta.id, attendance=session.attendance())
+
+        return await self._begin(session_id, work), False
+
+    # -- from the record of another ---------------------------------------------------------------------------------
+
+    async def branch(
+        self, session_id: str, at: int, result: bytes | None, error: str | None, note: str | None
+    ) -> Handle:
+        """A new session with the history of this one before record ``at``, which answers differently in it.
+
+        Raises:
+            Refused: the record cannot have that outcome.
+        """
+        self.meta(session_id)
+        new_id = str(uuid.uuid4())
+
+        async def work(session: LiveSession) -> RunResult:
+            return await self._runtime.branch(
+                session_id, at, result=result, error=error, note=note, new_id=new_id, attendance=session.attendance()
+            )
+
+        return await self._begin(new_id, work)
+
+    async def replay(self, session_id: str) -> Handle:
+        """A new session with this one's whole record, run again from it alone."""
+        self.meta(session_id)
+        new_id = str(uuid.uuid4())
+
+        async def work(session: LiveSession) -> RunResult:
+            return await self._runtime.replay_as(session_id, new_id, attendance=session.attendance())
+
+        return await self._begin(new_id, work)
+
+    # -- the server's life ------------------------------------------------------------------------------------------
+
+    async def take_up(self) -> None:
+        """Continue the sessions that a server had created and that were interrupted."""
+        cursor: str | None = None
+        while True:
+            page = list_runs(self._runtime.store, status="running", cursor=cursor)
+            for meta in page.runs:
+                if meta.served and meta.id not in self._live and not is_running(self._runtime.store, meta.id):
+                    await self._take_up(meta)
+            if page.next_cursor is None:
+                return
+            cursor = page.next_cursor
+
+    async def _take_up(self, meta: RunMeta) -> None:
+        async def work(session: LiveSession) -> RunResult:
+            if meta.tries >= _MOST_TRIES:
+                reason = f"it was interrupted {meta.tries} times, each time before it came to rest"
+                return await self._runtime.give_up(meta.id, reason)
+            return await self._runtime.resume(meta.id, attendance=session.attendance())
+
+        await self._begin(meta.id, work)
+
+    async def close(self, grace_seconds: float) -> None:
+        """Let what is under way come to rest for so long, then stop it; it stays resumable."""
+        if self._tasks:
+            await asyncio.wait(self._tasks.values(), timeout=grace_seconds)
+        for task in self._tasks.values():
+            task.cancel()
+        if self._tasks:
+            await asyncio.wait(self._tasks.values())
+
+    # -- runs -------------------------------------------------------------------------------------------------------
+
+    async def _begin(self, session_id: str, work: Work) -> Handle:
+        """Let ``work`` be done for the session, which nobody else may change until it rests again.
+
+        Returns once its run is under way.
+        """
+        if session_id in self._live:
+            raise Refused(409, "Session is running")
+        session = self._live[session_id] = LiveSession(session_id, self._metrics)
+        try:
+            await self._slots.take()
+        except BaseException:
+            del self._live[session_id]
+            raise
+        task = asyncio.create_task(self._drive(session, work), name=f"session {session_id}")
+        self._tasks[session_id] = task
+        await _either(session.stored.wait(), session.rested)
+        if session.rested.done():
+            await _result(session)
+        return Handle(session_id, session)
+
+    async def _drive(self, session: LiveSession, work: Work) -> None:
+        try:
+            result = await work(session)
+        except asyncio.CancelledError:
+            session.rested.cancel()
+            raise
+        except Exception as error:
+            session.rested.set_exception(error)
+            # Whoever waits hears of it; when nobody does, the run is in the store as it was.
+            session.rested.exception()
+        else:
+            session.rested.set_result(result)
+            self._metrics.rested(result.meta.status)
+        finally:
+            del self._live[session.id], self._tasks[session.id]
+            self._slots.give_back()
+            session.tell()
+
+
+def _pick(
+    questions: Sequence[Mapping[str, Any]], seq: int | None, kinds: tuple[str, ...], otherwise: str
+) -> Mapping[str, Any]:
+    """The question with that seq, or the oldest of these kinds."""
+    fitting = [question for question in questions if question["kind"] in kinds]
+    if seq is None and fitting:
+        return fitting[0]
+    for question in fitting:
+        if question["seq"] == seq:
+            return question
+    raise Refused(409, otherwise if seq is None or not fitting else f"question {seq} is not open")
+
+
+async def _result(session: LiveSession) -> RunResult:
+    """How the session came to rest; what kept its run from going on is told to the client."""
+    try:
+        return await asyncio.shield(session.rested)
+    except ChidoriError as error:
+        status = next((status for kind, status in _STATUS if isinstance(error, kind)), 500)
+        raise Refused(status, str(error), hint=error.hint) from error
+    except asyncio.CancelledError:
+        if session.rested.cancelled():
+            raise Refused(503, "the server is stopping; the session goes on when it is started again") from None
+        raise
+
+
+async def _either(first: Awaitable[Any], second: asyncio.Future[RunResult]) -> None:
+    waiting = asyncio.ensure_future(first)
+    try:
+        await asyncio.wait([waiting, second], return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        waiting.cancel()

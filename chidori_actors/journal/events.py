@@ -1,0 +1,63 @@
+"""What a run's streams tell, in the order in which it became durable: texts, and calls by their places in lanes."""
+
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from .store import Store, Write
+
+_KEY = struct.Struct(">QQ")
+_LANE = struct.Struct(">Q")
+_CALL = struct.Struct(">cQQQ")
+
+
+@dataclass(frozen=True, slots=True)
+class EndedCall:
+    """A call that ended: its lane, and there the places of its ``started`` and of its ``settled`` entry."""
+
+    lane: int
+    started: int
+    settled: int
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """A text: the event's name and its data as JSON."""
+
+    event: str
+    data: bytes
+
+
+def event_write(root_lane: int, number: int, event: EndedCall | Told) -> Write:
+    """The write that puts the event into the run's stream; ``number`` counts from 1 and is never given twice."""
+    if isinstance(event, EndedCall):
+        value = _CALL.pack(b"c", event.lane, event.started, event.settled)
+    else:
+        value = b"t%b\n%b" % (event.event.encode(), event.data)
+    return Write("events", _KEY.pack(root_lane, number), value)
+
+
+def read_events(store: Store, root_lane: int, *, after: int = 0) -> Iterator[tuple[int, EndedCall | Told]]:
+    """The run's events behind number ``after``, with their numbers."""
+    for key, value in store.scan("events", _LANE.pack(root_lane), start=_KEY.pack(root_lane, after + 1)):
+        yield _KEY.unpack(key)[1], _decode(value)
+
+
+def newest_events(store: Store, root_lane: int, limit: int) -> Iterator[EndedCall | Told]:
+    """At most ``limit`` of the run's events, the newest first."""
+    for _, value in store.scan("events", _LANE.pack(root_lane), reverse=True, limit=limit):
+        yield _decode(value)
+
+
+def _decode(value: bytes) -> EndedCall | Told:
+    if value[:1] == b"c":
+        return EndedCall(*_CALL.unpack(value)[1:])
+    name, _, data = value[1:].partition(b"\n")
+    return Told(name.decode(), data)
+
+
+def last_event(store: Store, root_lane: int) -> int:
+    """The number of the run's newest event; 0 when there is none."""
+    for key in store.keys("events", _LANE.pack(root_lane), reverse=True, limit=1):
+        return int(_KEY.unpack(key)[1])
+    return 0

@@ -1,0 +1,107 @@
+"""Numbers what happens in a run, and tells it once it is durable."""
+
+import asyncio
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import orjson
+
+from ..host.function import PromptEvents
+from ..journal.events import EndedCall, Told, event_write
+from ..journal.store import Fence, Store, Write
+
+Publish = Callable[[int, str, bytes], None]
+"""Told of a text event's number, name and data (JSON) once it is durable."""
+
+_BATCH_SECONDS = 0.03
+"""Deltas of a prompt that come within so many seconds are one event."""
+
+
+class Everybody:
+    """What prompts stream is told to both."""
+
+    def __init__(self, first: PromptEvents, second: PromptEvents) -> None:
+        self._both = first, second
+
+    def prompt_start(self, stream_id: str, seq: int, prompt_type: str | None, model: str) -> None:
+        for each in self._both:
+            each.prompt_start(stream_id, seq, prompt_type, model)
+
+    def prompt_delta(self, stream_id: str, seq: int, prompt_type: str | None, delta: str) -> None:
+        for each in self._both:
+            each.prompt_delta(stream_id, seq, prompt_type, delta)
+
+    def prompt_end(self, stream_id: str, seq: int, prompt_type: str | None, error: str | None) -> None:
+        for each in self._both:
+            each.prompt_end(stream_id, seq, prompt_type, error)
+
+
+class EventLog:
+    """One per live run. Numbers are given where a transaction is put together, so that they ascend in the store.
+
+    Calls are numbered for every run. Texts are kept only when somebody wants them: ``publish`` is given.
+    """
+
+    def __init__(self, store: Store, fence: Fence, root_lane: int, last: int, publish: Publish | None) -> None:
+        self._store = store
+        self._fence = fence
+        self._root_lane = root_lane
+        self._last = last
+        self._publish = publish
+        self._deltas: dict[str, list[Any]] = {}
+
+    def calls_ended(self, calls: Sequence[EndedCall]) -> list[Write]:
+        """The writes for calls that end with the transaction that is being put together."""
+        writes = []
+        for call in calls:
+            self._last += 1
+            writes.append(event_write(self._root_lane, self._last, call))
+        return writes
+
+    def prompt_start(self, stream_id: str, seq: int, prompt_type: str | None, model: str) -> None:
+        self._tell("prompt_start", stream_id=stream_id, seq=seq, prompt_type=prompt_type, model=model)
+
+    def prompt_delta(self, stream_id: str, seq: int, prompt_type: str | None, delta: str) -> None:
+        if self._publish is None:
+            return
+        waiting = self._deltas.get(stream_id)
+        if waiting is None:
+            self._deltas[stream_id] = [seq, prompt_type, delta]
+            asyncio.get_running_loop().call_later(_BATCH_SECONDS, self._flush, stream_id)
+        else:
+            waiting.append(delta)
+
+    def prompt_end(self, stream_id: str, seq: int, prompt_type: str | None, error: str | None) -> None:
+        self._flush(stream_id)
+        self._tell("prompt_end", stream_id=stream_id, seq=seq, prompt_type=prompt_type, error=error)
+
+    def end_interrupted(self, newest: Iterable[EndedCall | Told]) -> None:
+        """End the prompts that an earlier life of the run was streaming; ``newest`` are its last events, backwards."""
+        ended = set()
+        for event in newest:
+            if not isinstance(event, Told) or event.event == "prompt_delta":
+                continue
+            data = orjson.loads(event.data)
+            if event.event == "prompt_end":
+                ended.add(data["stream_id"])
+            elif data["stream_id"] not in ended:
+                self.prompt_end(data["stream_id"], data["seq"], data["prompt_type"], "interrupted")
+
+    def _flush(self, stream_id: str) -> None:
+        waiting = self._deltas.pop(stream_id, None)
+        if waiting is not None:
+            seq, prompt_type, *texts = waiting
+            self._tell("prompt_delta", stream_id=stream_id, seq=seq, prompt_type=prompt_type, delta="".join(texts))
+
+    def _tell(self, event: str, **data: Any) -> None:
+        publish = self._publish
+        if publish is None:
+            return
+        self._last += 1
+        number, text = self._last, orjson.dumps(data)
+
+        def durable(error: BaseException | None) -> None:
+            if error is None:
+                publish(number, event, text)
+
+        self._store.submit([event_write(self._root_lane, number, Told(event, text))], self._fence, durable)

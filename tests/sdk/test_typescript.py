@@ -1,0 +1,86 @@
+"""The npm package: its own tests, run by Node, and its authoring types against the runtime."""
+
+import os
+import re
+import shutil
+from pathlib import Path
+
+import orjson
+import pytest
+
+from tests.support.process import finished
+from tests.support.vm import begin
+
+PACKAGE = Path(__file__).parents[2] / "sdk" / "typescript"
+OLDEST_NODE = 20
+TAKEN_AND_IGNORED = {"retry": {"signal"}}
+"""Options that the runtime takes without using them, so that the types leave them out."""
+
+# An unknown option is refused with the list of the known ones. Which argument holds the options differs by method, so
+# each is called in every way; calls that get through wait for a host that is not there.
+OPTIONS_OF_EVERY_METHOD = """
+  const wrong = { thereIsNoSuchOption: 1 };
+  const ways = [["get", "key", wrong], ["text", wrong], ["text", {}, wrong], [[], wrong], [() => 1, wrong]];
+  const found = {};
+  for (const name of Object.keys(globalThis.chidori)) {
+    found[name] = "";
+    for (const args of ways) {
+      globalThis.chidori[name](...args).catch((error) => {
+        if (/unknown option|is not available yet/.test(error.message)) found[name] = error.message;
+      });
+    }
+  }
+  for (let turns = 0; turns < 100; turns++) await null;
+  return found;
+"""
+
+
+def without_node() -> str | None:
+    """Why the package's tools cannot run here; ``None`` when they can."""
+    if shutil.which("node") is None or shutil.which("npm") is None:
+        return f"the TypeScript package is tested with Node {OLDEST_NODE} or newer, which is not installed"
+    if not (PACKAGE / "node_modules" / ".bin" / "tsc").exists():
+        return "the TypeScript compiler is not installed: run `npm ci` in sdk/typescript"
+    return None
+
+
+MISSING = without_node()
+needs_node = pytest.mark.skipif(MISSING is not None, reason=MISSING or "")
+
+
+async def node(*command: str) -> bytes:
+    """What a command prints in the package's folder; it has to succeed."""
+    env = {name: value for name, value in os.environ.items() if not name.startswith("CHIDORI_")}
+    code, stdout, stderr = await finished(*command, cwd=PACKAGE, env=env)
+    assert code == 0, f"{stdout.decode()}\n{stderr}"
+    return stdout
+
+
+@needs_node
+async def test_the_authoring_types_and_every_example_agent_compile() -> None:
+    await node("npm", "run", "--silent", "check")
+
+
+@needs_node
+async def test_the_client_and_the_package_as_it_is_built() -> None:
+    printed = (await node("npm", "run", "--silent", "test")).decode()
+
+    counts = {name: int(count) for name, count in re.findall(r"^(?:#|ℹ) (tests|pass) (\d+)$", printed, re.MULTILINE)}
+    assert counts["tests"] == counts["pass"] > 0, printed
+
+
+@needs_node
+async def test_the_types_declare_the_methods_and_options_that_the_runtime_has() -> None:
+    typed = orjson.loads(await node("node", "tests/list_methods.mjs"))
+
+    assert typed == runtime_methods()
+
+
+def runtime_methods() -> dict[str, list[str]]:
+    """The methods of ``chidori`` in a VM with their options, but for those that only say when they will be there."""
+    said: dict[str, str] = begin(OPTIONS_OF_EVERY_METHOD).output
+    return {
+        method: sorted(set(re.findall(r"\w+", message.partition("(known: ")[2])) - TAKEN_AND_IGNORED.get(method, set()))
+        for method, message in said.items()
+        if "is not available yet" not in message
+    }

@@ -1,0 +1,82 @@
+"""Random trees of actors: a branch from any of their calls, with the answer that it had, ends as the run did."""
+
+import asyncio
+import random
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+from hypothesis import Phase, given, settings
+from hypothesis import strategies as st
+
+from chidori_actors.journal.lanes import Settled, Started
+from chidori_actors.journal.store import Store
+from chidori_actors.runtime import Runtime, open_runtime
+from chidori_actors.session.attendance import Attendance
+from tests.session.test_random_agents import RELAXED, RUN, bounded, patched
+from tests.session.test_random_trees import HANGS_AFTER_S, Execution, execute, path_of
+from tests.support.agents import functions_with, make_settings
+from tests.support.random_agents import Conductor
+from tests.support.random_trees import staged, tree_sources
+from tests.support.trees import lanes_of
+
+AT_MOST = 5
+"""So many calls of a tree are branched at."""
+
+
+def answered(store: Store) -> dict[str, tuple[int, bytes]]:
+    """The seq and the result of each call that has one, by its path."""
+    found: dict[str, tuple[int, bytes]] = {}
+    for actor, entries in lanes_of(store, RUN).items():
+        seqs = {entry.ordinal: entry.seq for entry in entries if isinstance(entry, Started)}
+        for entry in entries:
+            if isinstance(entry, Settled) and not entry.inherited and entry.value is not None:
+                found[path_of(actor, entry.ordinal)] = seqs[entry.ordinal], entry.value
+    return found
+
+
+async def branch_at(runtime: Runtime, original: Execution, path: str, seq: int, value: bytes) -> None:
+    """Branch at a call that answers as it did, when everything after it comes in the order in which it came."""
+    order = original.order[original.order.index(path) + 1 :]
+    conductor = Conductor(order, original.afterwards)
+    new_id = f"branch-{seq}"
+    with patched(functions_with(**conductor.functions())), staged(conductor):
+        watched = Attendance(observer=conductor.observer)
+        branching = runtime.branch(RUN, seq, result=value, new_id=new_id, attendance=watched)
+        try:
+            branched = await asyncio.wait_for(branching, HANGS_AFTER_S)
+        except TimeoutError:
+            raise AssertionError(f"a branch at {path} hangs; still to settle: {conductor.order}") from None
+        assert branched.rest == original.rest, path
+        assert (await asyncio.wait_for(runtime.replay(new_id), HANGS_AFTER_S)).rest == original.rest, path
+
+
+async def check(sources: Mapping[str, str], seed: int) -> None:
+    chance = random.Random(seed)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        original = await execute(folder, sources, seed)
+        async with open_runtime(make_settings(folder / "store", RELAXED), image_every=chance.choice((1, 3))) as runtime:
+            calls = answered(runtime.store)
+            # Of what settled when its actor had ended nobody knows any more when that was.
+            paths = sorted(calls.keys() - original.afterwards)
+            for path in chance.sample(paths, min(AT_MOST, len(paths))):
+                await branch_at(runtime, original, path, *calls[path])
+
+
+random_trees = given(sources=tree_sources(), seed=st.integers(0, 2**32))
+
+
+# Shrinking a hang takes minutes: the slow test does that.
+@settings(bounded, max_examples=12, derandomize=True, phases=[Phase.generate])
+@random_trees
+def test_a_branch_with_the_recorded_answer_ends_as_the_run(sources: Mapping[str, str], seed: int) -> None:
+    asyncio.run(check(sources, seed))
+
+
+@pytest.mark.slow
+@settings(bounded, max_examples=100)
+@random_trees
+def test_many_random_branches(sources: Mapping[str, str], seed: int) -> None:
+    asyncio.run(check(sources, seed))
