@@ -5,6 +5,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 DOCUMENT := agents/data/declaration.txt
+SDK := sdk/typescript
+SDK_STAMP := $(SDK)/node_modules/.package-lock.json
 
 .PHONY: help setup run lint types test test-slow test-all bench
 
@@ -25,6 +27,11 @@ $(STAMP): pyproject.toml
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade 'pip>=25.1'
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable . --group dev
 	@touch $@
+
+# The TypeScript package's compiler. Without Node or npm's registry its tests are skipped, and say so.
+$(SDK_STAMP): $(SDK)/package-lock.json
+	@npm ci --prefix $(SDK) --ignore-scripts --no-audit --no-fund && touch $@ \
+	  || echo 'The TypeScript package is not set up: its tests need Node 20 or newer and `npm ci` in $(SDK).' >&2
 
 # The first provider that is configured is asked, with a model of its own unless CHIDORI_MODEL names one.
 ifneq ($(CHIDORI_TEST_LLM_RESPONSE),)

@@ -1,10 +1,11 @@
 """The one place that reads the environment."""
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, Literal, TypeVar, cast
 
 import orjson
 
@@ -15,6 +16,12 @@ ImportPolicy = Literal["none", "relative", "project"]
 ClockPolicy = Literal["disabled", "fixed"]
 RandomPolicy = Literal["disabled", "seeded"]
 MapsSetsPolicy = Literal["reject", "serialize"]
+
+_NUMBER = re.compile(r"[0-9]{1,15}", re.ASCII)
+_ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://[^/?#\s]+")
+_KEY = re.compile(r"[\x21-\x7e]+")
+_ACQUIRE_TIMEOUT_MS = 30_000
+_MAX_BODY_BYTES = 10_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +46,9 @@ class FixedToolCall:
 class Settings:
     """Every setting that the environment can change, checked once at the start.
 
-    ``environ`` is kept for ``env()`` and for provider keys, which are read at the moment of use.
+    ``environ`` is kept for ``env()`` and for provider keys, which are read at the moment of use. ``cors_origins`` are
+    those of browsers that may use the server, ``*`` for all; ``max_concurrent_sessions`` None sets no limit, and a
+    request waits ``acquire_timeout_ms`` for its turn; ``webhooks`` is the file that says how event paths authenticate.
     """
 
     store: Path = Path(".chidori/store")
@@ -51,6 +60,12 @@ class Settings:
     policy_file: Path | None = None
     policy_inline: str | None = None
     http_allow_hosts: tuple[str, ...] = ()
+    api_key: str | None = field(default=None, repr=False)
+    cors_origins: tuple[str, ...] = ()
+    max_concurrent_sessions: int | None = None
+    acquire_timeout_ms: int = _ACQUIRE_TIMEOUT_MS
+    max_body_bytes: int = _MAX_BODY_BYTES
+    webhooks: Path | None = None
     runtime_policy: RuntimePolicy = field(default_factory=RuntimePolicy)
     environ: Mapping[str, str] = field(default_factory=dict, repr=False)
 
@@ -60,6 +75,43 @@ def _choice(environ: Mapping[str, str], name: str, default: str, allowed: tuple[
     if value not in allowed:
         raise UsageError(f"{name} is {value!r}", hint=f"use one of: {', '.join(allowed)}")
     return value
+
+
+Absent = TypeVar("Absent", int, None)
+
+
+def _number(environ: Mapping[str, str], name: str, least: int, absent: Absent) -> int | Absent:
+    value = environ.get(name)
+    if not value:
+        return absent
+    if not _NUMBER.fullmatch(value) or int(value) < least:
+        raise UsageError(f"{name} is {value!r}", hint=f"use a whole number from {least} on")
+    return int(value)
+
+
+def _list(environ: Mapping[str, str], name: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in environ.get(name, "").split(",") if part.strip())
+
+
+def _cors_origins(environ: Mapping[str, str]) -> tuple[str, ...]:
+    origins = _list(environ, "CHIDORI_CORS_ORIGINS")
+    for origin in origins:
+        if origin != "*" and not _ORIGIN.fullmatch(origin):
+            raise UsageError(
+                f"CHIDORI_CORS_ORIGINS has {origin!r}, which is not an origin",
+                hint="write an origin as a browser sends it: https://app.example.com or http://localhost:3000, no path",
+            )
+    return origins
+
+
+def _api_key(environ: Mapping[str, str]) -> str | None:
+    key = environ.get("CHIDORI_API_KEY") or None
+    if key is not None and not _KEY.fullmatch(key):
+        raise UsageError(
+            "CHIDORI_API_KEY has characters that an Authorization header cannot carry",
+            hint="use printable ASCII without spaces",
+        )
+    return key
 
 
 def _deterministic(environ: Mapping[str, str], name: str, default: str, allowed: tuple[str, ...]) -> str:
@@ -126,6 +178,7 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
     )
     policy_file = env.get("CHIDORI_POLICY_FILE")
     mcp_config = env.get("CHIDORI_MCP_CONFIG")
+    webhooks = env.get("CHIDORI_WEBHOOKS")
     return Settings(
         store=Path(env.get("CHIDORI_DB_PATH") or ".chidori/store"),
         durability=cast(Durability, _choice(env, "CHIDORI_DURABILITY", "strict", ("strict", "relaxed"))),
@@ -135,9 +188,13 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
         mcp_config=Path(mcp_config) if mcp_config else None,
         policy_file=Path(policy_file) if policy_file else None,
         policy_inline=env.get("CHIDORI_POLICY") or None,
-        http_allow_hosts=tuple(
-            host.strip() for host in env.get("CHIDORI_HTTP_ALLOW_HOSTS", "").split(",") if host.strip()
-        ),
+        http_allow_hosts=_list(env, "CHIDORI_HTTP_ALLOW_HOSTS"),
+        api_key=_api_key(env),
+        cors_origins=_cors_origins(env),
+        max_concurrent_sessions=_number(env, "CHIDORI_MAX_CONCURRENT_SESSIONS", 1, None),
+        acquire_timeout_ms=_number(env, "CHIDORI_ACQUIRE_TIMEOUT_MS", 0, _ACQUIRE_TIMEOUT_MS),
+        max_body_bytes=_number(env, "CHIDORI_MAX_BODY_BYTES", 1, _MAX_BODY_BYTES),
+        webhooks=Path(webhooks) if webhooks else None,
         runtime_policy=policy,
         environ=env,
     )

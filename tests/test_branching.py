@@ -522,7 +522,8 @@ async def test_what_only_the_first_run_knows_can_be_edited_by_way_of_its_branch(
 async def test_calls_that_cannot_be_edited_are_refused_with_a_reason(tmp_path: Path) -> None:
     body = """
       const controller = new AbortController();
-      const given = chidori.http(`${input.url}/held`, { method: "POST", signal: controller.signal }).catch(() => "aborted");
+      const { signal } = controller;
+      const given = chidori.http(`${input.url}/held`, { method: "POST", signal }).catch(() => "aborted");
       await post("a");
       controller.abort();
       return [await given, await chidori.env("GREETING"), await chidori.prompt("Well?"),

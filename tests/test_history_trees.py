@@ -183,24 +183,25 @@ export async function agent(input, chidori) {
   return [child, after];
 }
 """
-FAILING_CHILD = "export async function agent(input, chidori) { return await chidori.template('late.txt'); }"
+PROMPTING_CHILD = (
+    "export async function agent(input, chidori) { return await chidori.prompt('x', { model: 'gpt-4o' }); }"
+)
+NO_PROVIDER = {"CHIDORI_HTTP_ALLOW_HOSTS": "127.0.0.1"}
 
 
 async def test_what_a_branch_shares_stays_although_its_parent_was_retried_since(tmp_path: Path) -> None:
-    async with world() as served, runtime_in(tmp_path) as runtime:
-        agent = write_tree(tmp_path, RETHROWING)
-        (tmp_path / "child.ts").write_text(FAILING_CHILD, encoding="utf-8")
-        failed = await within(SECONDS, start(runtime, agent, {"url": served.url}))
-        seq = next(record["seq"] for record in records(runtime.store, failed.meta) if record["path"] == "2")
-        edited = b'{"status": 200, "headers": {}, "body": {"answer": "edited"}}'
-        failure_of(await within(SECONDS, runtime.branch("test-run", seq, result=edited, new_id="branch")))
-        before = records_of(runtime.store, "branch")
-        assert [(record["path"], "error" in record) for record in before] == [("1/1", True), ("1", True), ("2", False)]
-        (tmp_path / "late.txt").write_text("late", encoding="utf-8")
-        assert output_of(await within(SECONDS, runtime.resume("test-run"))) == ["late", "/after#2"]
-        assert [(record["path"], "error" in record) for record in records_of(runtime.store)] == [
-            ("1/1", False),
-            ("1", False),
-            ("2", False),
-        ]
-        assert records_of(runtime.store, "branch") == before
+    edited = b'{"status": 200, "headers": {}, "body": {"answer": "edited"}}'
+    agent = write_tree(tmp_path, RETHROWING)
+    (tmp_path / "child.ts").write_text(PROMPTING_CHILD, encoding="utf-8")
+    async with world() as served:
+        async with runtime_in(tmp_path, NO_PROVIDER) as runtime:
+            failed = await within(SECONDS, start(runtime, agent, {"url": served.url}))
+            seq = next(record["seq"] for record in records(runtime.store, failed.meta) if record["path"] == "2")
+            failure_of(await within(SECONDS, runtime.branch("test-run", seq, result=edited, new_id="branch")))
+            before = records_of(runtime.store, "branch")
+            failures = [(record["path"], "error" in record) for record in before]
+            assert failures == [("1/1", True), ("1", True), ("2", False)]
+        async with runtime_in(tmp_path) as runtime:
+            assert output_of(await within(SECONDS, runtime.resume("test-run"))) == ["fine", "/after#2"]
+            assert ["error" in record for record in records_of(runtime.store)] == [False, False, False]
+            assert records_of(runtime.store, "branch") == before

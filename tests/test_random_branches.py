@@ -14,6 +14,7 @@ from chidori_actors.journal.lanes import Settled, Started
 from chidori_actors.journal.store import Store
 from chidori_actors.runtime import Runtime, open_runtime
 from chidori_actors.session.attendance import Attendance
+from chidori_actors.vm.machine import inherited_key
 from tests.session.test_random_agents import RELAXED, RUN, bounded, patched
 from tests.session.test_random_trees import HANGS_AFTER_S, Execution, execute, path_of
 from tests.support.agents import functions_with, make_settings
@@ -36,10 +37,33 @@ def answered(store: Store) -> dict[str, tuple[int, bytes]]:
     return found
 
 
+def origin_of(path: str) -> str:
+    """The path of the call itself when ``path`` is of what a branch inherits of it, else ``path``."""
+    parts = path.split("/")
+    levels, ordinal = divmod(-int(parts[-1]), -inherited_key(-1) - 1)
+    return path if path.rpartition("/")[2][0] != "-" else "/".join([*parts[: -3 - 2 * levels], str(ordinal)])
+
+
+def conduct(order: list[str], original: Execution) -> Conductor:
+    """What the original settled in spite of its being aborted may be cancelled this time, and then no branch gets it."""
+    conductor = Conductor(order, original.afterwards)
+    observer = conductor.observer
+
+    def ended(path: str) -> None:
+        settled: Settled = observer.seen[-1][3]
+        for each in [
+            each for each in conductor.order if each == path or not settled.delivered and origin_of(each) == path
+        ]:
+            conductor.leave(each)
+
+    observer.when_ended = ended
+    return conductor
+
+
 async def branch_at(runtime: Runtime, original: Execution, path: str, seq: int, value: bytes) -> None:
     """Branch at a call that answers as it did, when everything after it comes in the order in which it came."""
     order = original.order[original.order.index(path) + 1 :]
-    conductor = Conductor(order, original.afterwards)
+    conductor = conduct(order, original)
     new_id = f"branch-{seq}"
     with patched(functions_with(**conductor.functions())), staged(conductor):
         watched = Attendance(observer=conductor.observer)

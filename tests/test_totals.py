@@ -113,7 +113,12 @@ def test_calls_without_a_model_do_no_harm() -> None:
 
 async def test_a_branch_from_history_counts_what_it_paid_itself(tmp_path: Path) -> None:
     shared: list[Entry] = [_started(1, "gpt-4o"), _started(2, "gpt-4o"), _started(3, "gpt-4o"), _answered(2)]
-    own = [replace(_answered(3), notes={"edited": True}), _answered(1), _started(4, "gpt-4o-mini"), _answered(4)]
+    own: list[Entry] = [
+        replace(_answered(3), notes={"edited": True}),
+        _answered(1),
+        _started(4, "gpt-4o-mini"),
+        _answered(4),
+    ]
     store = Store.open(tmp_path / "store")
     parent, branch = await new_lane(store), await new_lane(store)
     writes = [write for number, entry in enumerate(shared) for write in encode_entry(parent, number, entry)]

@@ -127,7 +127,8 @@ def _print(lines: Iterator[str]) -> None:
 def _foreseen_lines(found: Foreseen) -> Iterator[str]:
     yield f"would drop {counted(len(found.runs), 'run')}: {bytes_text(found.value_bytes)}"
     yield from _run_lines(found.runs)
-    yield f"would remove {counted(found.blobs, 'large value')} that nothing else refers to: {bytes_text(found.blob_bytes)}"
+    values = counted(found.blobs, "large value")
+    yield f"would remove {values} that nothing else refers to: {bytes_text(found.blob_bytes)}"
     yield from _kept_lines(found.kept)
 
 

@@ -173,8 +173,10 @@ class Actor:
     async def _live(self) -> None:
         async with self._runner.open():
             for call in list(self._table.values()):
-                # The agent may have ended before the crash: then only what is finished anyway is made.
-                if self._rest is None or call.function.finishes:
+                # The agent may have ended before the crash: then only what is finished anyway is made, and actors are
+                # started that are still to be recorded as cancelled.
+                inside = self._run.actors.has_any(call.started.seq)
+                if self._rest is None or call.function.finishes or inside:
                     self._issue(call, again=call.started.ordinal in self._past.started)
             for ordinal in self._aborted & self._table.keys():
                 self._give_up(ordinal)
@@ -341,13 +343,13 @@ class Actor:
         cancelled = self._past.settled.get(started.ordinal)
         if cancelled is None or cancelled.delivered:
             call = self._table[started.ordinal] = self._recorded_call(started)
-            if self._is_unforked(call):
-                self._forking.append(call)
-
-    def _is_unforked(self, call: LiveCall) -> bool:
-        """Whether branches will begin here that nobody knows the beginning of: an imported run comes without images."""
-        settled = call.started.ordinal in self._past.settled
-        return self._spec.live and not settled and call.function.forks(call.args) and not self._forks.is_known(call)
+            settled = call.started.ordinal in self._past.settled
+            if self._spec.live and not settled and call.function.forks(call.args):
+                if self._forks.is_known(call):
+                    self._forks.expect(call)
+                else:
+                    # An imported run comes without images.
+                    self._forking.append(call)
 
     def _recorded_call(self, started: Started) -> LiveCall:
         path = self._path(started.ordinal)

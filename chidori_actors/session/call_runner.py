@@ -81,6 +81,10 @@ class CallRunner:
         if call.container is not None:
             call.container.cancel()
             return task
+        if self._run.actors.has_any(call.started.seq):
+            # What a crash interrupted in it is still to be recorded as cancelled.
+            call.ending = True
+            return task
         # One that is cancelled before its first step never gets to take itself out.
         del self._tasks[call.started.ordinal]
         task.cancel()

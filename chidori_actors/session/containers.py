@@ -102,6 +102,8 @@ class Containers:
             changed=self._changed,
         )
         call.container = group
+        if call.ending:
+            group.cancel()
         return group
 
     def _sub_agent(self, call: LiveCall) -> "_Module":

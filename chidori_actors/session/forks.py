@@ -39,6 +39,8 @@ class Forks:
         self._vm = vm
         self._points: dict[int, ForkPoint] = {}
         self._headers: dict[int, tuple[int, Mapping[str, Any]]] = {}
+        # What was settled since the actor knows again of a fork that the store has, until its point is asked for.
+        self._missed: dict[int, list[Settled]] = {}
 
     def take(self, forking: Iterable[LiveCall], pending: Iterable[tuple[int, Started]], tail: int) -> None:
         """The VM forks now, for the calls ``forking`` that it has just made; the image goes into the lane with them.
@@ -66,6 +68,12 @@ class Forks:
         for seq, point in self._points.items():
             if settled.ordinal in point.pending:
                 self._points[seq] = replace(point, settled=(*point.settled, settled))
+        for missed in self._missed.values():
+            missed.append(settled)
+
+    def expect(self, call: LiveCall) -> None:
+        """The point of this fork, which the store has, will be asked for."""
+        self._missed[call.started.seq] = []
 
     def _describe(self, key: int, started: Started) -> dict[str, Any]:
         # The args are needed where a value is made anew at every delivery.
@@ -98,7 +106,11 @@ class Forks:
         later = apply_retries(
             read_lane(self._run.store, self._lane.lane, start=stored.header["tail"]), delivered_before=stored.delivered
         )
-        settled = tuple(entry for entry in later if isinstance(entry, Settled) and entry.ordinal in pending)
+        settled = tuple(
+            entry
+            for entry in (*later, *self._missed.pop(seq, ()))
+            if isinstance(entry, Settled) and entry.ordinal in pending
+        )
         return ForkPoint(image, pending, settled)
 
     async def _image(self, stored: StoredFork) -> Image:

@@ -32,7 +32,7 @@ _AGAIN, _FAIL = "again", "fail"
 class LiveCall:
     """A call on its way. ``number`` is the place of its ``started`` entry in the lane. ``in_effect`` says that its side
     effect may have happened; ``question`` that it waits; ``settling`` that its settlement is on its way into the lane.
-    ``container`` are the actors inside of it.
+    ``container`` are the actors inside of it, which are started only to be ended when it is ``ending``.
     """
 
     started: Started
@@ -45,6 +45,7 @@ class LiveCall:
     in_effect: bool = False
     question: Question | None = None
     container: ChildGroup | None = None
+    ending: bool = False
     began: float = field(default_factory=time.perf_counter)
 
     @property

@@ -16,6 +16,7 @@ class RunActors:
     def __init__(self, store: Store, root_lane: int, known: Iterable[ActorMeta]) -> None:
         self._store = store
         self._known = {(meta.parent_seq, meta.index): meta for meta in known}
+        self._calls = {meta.parent_seq for meta in self._known.values()}
         self._last_lane = max((meta.lane for meta in self._known.values()), default=root_lane)
         self._bundles: dict[str, Bundle] = {}
 
@@ -23,9 +24,14 @@ class RunActors:
         """The actor that was started for the call with that seq."""
         return self._known.get((call_seq, index))
 
+    def has_any(self, call_seq: int) -> bool:
+        """Whether an actor was started for the call with that seq."""
+        return call_seq in self._calls
+
     def put(self, meta: ActorMeta) -> None:
         """What is known of an actor from now on."""
         self._known[meta.parent_seq, meta.index] = meta
+        self._calls.add(meta.parent_seq)
 
     def new_lane(self) -> int:
         """A lane that no actor of the run has."""

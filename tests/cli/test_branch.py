@@ -50,7 +50,7 @@ def test_a_branch_that_pauses_says_how_it_goes_on(folder: Path) -> None:
 def test_an_error_can_be_the_answer(folder: Path) -> None:
     parent = run_id_of(chidori(folder, "run", "asks.ts", stdin="Ada\nred\n"))
     failed = chidori(folder, "branch", parent, "--at", "2", "--error", "out of words")
-    assert_refused(failed, 1, "Error: asks.ts:4:20: out of words", "chidori resume")
+    assert_refused(failed, 1, "Error: asks.ts:4:26: out of words", "chidori resume")
     resumed = chidori(folder, "resume", "asks.ts", run_id_of(failed), stdin="red\n")
     assert orjson.loads(resumed.stdout) == ["Ada", "a fixed reply", "red"], resumed.stderr
 

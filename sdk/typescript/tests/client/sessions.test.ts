@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { AgentClient, Checkpoint, ConflictError, ConnectionFailedError, NotFoundError } from "chidori";
-import type { CheckpointFile, WireCallRecord, WireSession, WireSnapshotManifest } from "chidori";
+import type { CheckpointFile, Fetch, WireCallRecord, WireSession, WireSnapshotManifest } from "chidori";
 import { chunks, delta, done, drop, json, play, view } from "./server.js";
 
 const RECORD: WireCallRecord = {
@@ -112,29 +112,34 @@ test("a conflict over an id of the caller's is an error", async (t) => {
   await assert.rejects(new AgentClient(server.url).run({}, { sessionId: "mine" }), ConflictError);
 });
 
-const silence = () => {
-  const cause = Object.assign(new Error("Headers Timeout Error"), { code: "UND_ERR_HEADERS_TIMEOUT" });
-  return new TypeError("fetch failed", { cause });
-};
+/** A `fetch` that gives up on the answers to POST, as Node's does after five minutes. */
+function impatient(posted: string[]): Fetch {
+  return (url, init) => {
+    if (init.method !== "POST") return fetch(url, init);
+    posted.push(new URL(url).pathname);
+    const cause = Object.assign(new Error("Headers Timeout Error"), { code: "UND_ERR_HEADERS_TIMEOUT" });
+    return Promise.reject(new TypeError("fetch failed", { cause }));
+  };
+}
 
 test("run and resume go on waiting by the session's id when fetch gives up on a slow answer", async (t) => {
   const server = await play(t, json(200, view({ output: 1 })), json(200, view({ output: 2 })));
-  const client = new AgentClient(server.url, {
-    fetch: (url, init) => (init.method === "POST" ? Promise.reject(silence()) : fetch(url, init)),
-  });
+  const posted: string[] = [];
+  const client = new AgentClient(server.url, { fetch: impatient(posted) });
 
   assert.equal((await client.run({}, { sessionId: "slow/1" })).output, 1);
   assert.equal((await client.resume("s-2", "yes")).output, 2);
   assert.deepEqual(server.lines(), ["GET /sessions/slow%2F1", "GET /sessions/s-2"]);
+  assert.deepEqual(posted, ["/sessions", "/sessions/s-2/resume"]);
 });
 
 test("when fetch gives up and the server knows no such session, the first error is told", async (t) => {
   const server = await play(t, json(404, { error: "Session not found" }));
-  const client = new AgentClient(server.url, {
-    fetch: (url, init) => (init.method === "POST" ? Promise.reject(silence()) : fetch(url, init)),
-  });
+  const posted: string[] = [];
+  const client = new AgentClient(server.url, { fetch: impatient(posted) });
 
   await assert.rejects(client.run({}), (error: ConnectionFailedError) => error.silent && /Headers Timeout/.test(error.message));
+  assert.deepEqual(posted, ["/sessions"]);
 });
 
 test("answers, approvals, retries, cancellations and branches are posted as the wire says", async (t) => {
@@ -275,7 +280,7 @@ test("lists go from page to page as the loop does, up to the limit", async (t) =
 test("agents and health are asked for, under the server's path and with the key", async (t) => {
   const agents = [{ name: "a.ts", default: true }];
   const server = await play(t, json(200, { agents }), json(200, { status: "ok" }));
-  const client = new AgentClient(`${server.url}/chidori/`, { apiKey: "k-1" });
+  const client = new AgentClient(`${server.url}/chidori/`, { apiKey: "k-1", fetch: globalThis.fetch });
 
   assert.deepEqual(await client.agents(), agents);
   await client.health();
