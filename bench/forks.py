@@ -79,13 +79,18 @@ def _images() -> list[Figure]:
 
 def _image(name: str, calls: int, megabytes: int) -> list[Figure]:
     parent, call = _at_fork(calls, megabytes)
-    image = parent.image()
-    stored = pack({}, image.encode())
+    image = parent.fork_image()
+    golden = load_engine().golden_memory
+    stored = pack({}, image.encode(golden))
     figures = [
         Figure(f"{name}: its pages", "KB", len(image.pages) / 1e3, (len(image.pages) / 1e3,)),
         Figure("  as stored", "KB", len(stored) / 1e3, (len(stored) / 1e3,)),
-        repeat("  taken", "ms", lambda: _milliseconds(parent.image)),
-        repeat("  compressed and hashed", "ms", lambda: _milliseconds(lambda: pack({}, image.encode()))),
+        repeat("  taken", "ms", lambda: _milliseconds(parent.fork_image)),
+        repeat(
+            "  compressed and hashed",
+            "ms",
+            lambda: _milliseconds(lambda: pack({}, image.encode(load_engine().golden_memory))),
+        ),
         repeat("  a branch restored from it", "ms", lambda: _milliseconds(lambda: _branch(image, call).close())),
     ]
     parent.close()
@@ -224,7 +229,7 @@ def _private(name: str, code: str, aim: str = "") -> Figure:
 def vms_mb(count: int, megabytes: int) -> float:
     """Private memory in MB of ``count`` branches that wait for a call, after 1,000 calls and with that heap."""
     parent, call = _at_fork(1_000, megabytes)
-    image = parent.image()
+    image = parent.fork_image()
     before = private_mb()
     branches = [_branch(image, call) for _ in range(count)]
     used = private_mb() - before

@@ -4,6 +4,7 @@ import json
 from dataclasses import dataclass
 from typing import Any, Literal, NoReturn, cast
 
+from .config_text import parse_json_config
 from .errors import UsageError
 from .urls import HttpUrl, parse_http_url
 
@@ -52,8 +53,8 @@ def parse_policy(text: str, source: str) -> PolicyDocument:
         UsageError: it is not one; the message names the source, the rule's index and the field.
     """
     try:
-        document = json.loads(text, object_pairs_hook=_object_of_distinct_keys)
-    except (ValueError, RecursionError) as error:
+        document = parse_json_config(text)
+    except ValueError as error:
         _fail(source, f"the policy is not valid JSON: {error}", error)
     if not isinstance(document, dict):
         _fail(source, "the policy must be an object with `rules` and `default`")
@@ -67,14 +68,6 @@ def parse_policy(text: str, source: str) -> PolicyDocument:
         tuple(_rule(source, index, rule) for index, rule in enumerate(rules)),
         cast(RuleDecision, default),
     )
-
-
-def _object_of_distinct_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    built = dict(pairs)
-    if len(built) != len(pairs):
-        keys = [key for key, _ in pairs]
-        raise ValueError(f"the field {next(key for key in keys if keys.count(key) > 1)!r} is given twice")
-    return built
 
 
 def _fail(source: str, problem: str, cause: Exception | None = None) -> NoReturn:

@@ -280,6 +280,11 @@ class Runtime:
             )
         return bundle
 
+    @property
+    def live_vms(self) -> int:
+        """How many VMs its runs have in memory now."""
+        return 0 if self._system is None else self._system.live_vms
+
     def _spawn(
         self, spec: ActorSpec, run: RunContext, lane: LaneWriter, closing: Closing, watcher: Watcher | None = None
     ) -> ActorRef:

@@ -4,13 +4,16 @@ import asyncio
 import random
 import tempfile
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
+from chidori_actors.journal.actors import run_actors
 from chidori_actors.journal.lanes import Settled, Started
+from chidori_actors.journal.runs import get_run
 from chidori_actors.journal.store import Store
 from chidori_actors.runtime import Runtime, open_runtime
 from chidori_actors.session.attendance import Attendance
@@ -26,14 +29,23 @@ AT_MOST = 5
 """So many calls of a tree are branched at."""
 
 
-def answered(store: Store) -> dict[str, tuple[int, bytes]]:
-    """The seq and the result of each call that has one, by its path."""
-    found: dict[str, tuple[int, bytes]] = {}
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """A call that has a result, and its places in the order of calls and of ends."""
+
+    path: str
+    seq: int
+    index: int
+    value: bytes
+
+
+def answered(store: Store) -> list[Answered]:
+    found: list[Answered] = []
     for actor, entries in lanes_of(store, RUN).items():
         seqs = {entry.ordinal: entry.seq for entry in entries if isinstance(entry, Started)}
         for entry in entries:
             if isinstance(entry, Settled) and not entry.inherited and entry.value is not None:
-                found[path_of(actor, entry.ordinal)] = seqs[entry.ordinal], entry.value
+                found.append(Answered(path_of(actor, entry.ordinal), seqs[entry.ordinal], entry.index, entry.value))
     return found
 
 
@@ -45,35 +57,37 @@ def origin_of(path: str) -> str:
 
 
 def conduct(order: list[str], original: Execution) -> Conductor:
-    """What the original settled in spite of its being aborted may be cancelled this time, and then no branch gets it."""
+    """What settled although it was aborted may be cancelled this time, and then no branch of a fork gets it."""
     conductor = Conductor(order, original.afterwards)
     observer = conductor.observer
 
     def ended(path: str) -> None:
         settled: Settled = observer.seen[-1][3]
-        for each in [
-            each for each in conductor.order if each == path or not settled.delivered and origin_of(each) == path
-        ]:
-            conductor.leave(each)
+        for each in list(conductor.order):
+            if each == path or (not settled.delivered and origin_of(each) == path):
+                conductor.leave(each)
 
     observer.when_ended = ended
     return conductor
 
 
-async def branch_at(runtime: Runtime, original: Execution, path: str, seq: int, value: bytes) -> None:
+async def branch_at(runtime: Runtime, original: Execution, call: Answered) -> None:
     """Branch at a call that answers as it did, when everything after it comes in the order in which it came."""
-    order = original.order[original.order.index(path) + 1 :]
+    actors = run_actors(runtime.store, get_run(runtime.store, RUN).lane)
+    # One that is ending may still be given what its parent passes on.
+    over = tuple(f"{actor.path}/" for actor in actors if actor.ended is not None and actor.ended < call.index)
+    order = [path for path in original.order[original.order.index(call.path) + 1 :] if not path.startswith(over)]
     conductor = conduct(order, original)
-    new_id = f"branch-{seq}"
+    new_id = f"branch-{call.seq}"
     with patched(functions_with(**conductor.functions())), staged(conductor):
         watched = Attendance(observer=conductor.observer)
-        branching = runtime.branch(RUN, seq, result=value, new_id=new_id, attendance=watched)
+        branching = runtime.branch(RUN, call.seq, result=call.value, new_id=new_id, attendance=watched)
         try:
             branched = await asyncio.wait_for(branching, HANGS_AFTER_S)
         except TimeoutError:
-            raise AssertionError(f"a branch at {path} hangs; still to settle: {conductor.order}") from None
-        assert branched.rest == original.rest, path
-        assert (await asyncio.wait_for(runtime.replay(new_id), HANGS_AFTER_S)).rest == original.rest, path
+            raise AssertionError(f"a branch at {call.path} hangs; still to settle: {conductor.order}") from None
+        assert branched.rest == original.rest, call.path
+        assert (await asyncio.wait_for(runtime.replay(new_id), HANGS_AFTER_S)).rest == original.rest, call.path
 
 
 async def check(sources: Mapping[str, str], seed: int) -> None:
@@ -82,11 +96,10 @@ async def check(sources: Mapping[str, str], seed: int) -> None:
         folder = Path(name)
         original = await execute(folder, sources, seed)
         async with open_runtime(make_settings(folder / "store", RELAXED), image_every=chance.choice((1, 3))) as runtime:
-            calls = answered(runtime.store)
             # Of what settled when its actor had ended nobody knows any more when that was.
-            paths = sorted(calls.keys() - original.afterwards)
-            for path in chance.sample(paths, min(AT_MOST, len(paths))):
-                await branch_at(runtime, original, path, *calls[path])
+            calls = [call for call in answered(runtime.store) if call.path not in original.afterwards]
+            for call in chance.sample(calls, min(AT_MOST, len(calls))):
+                await branch_at(runtime, original, call)
 
 
 random_trees = given(sources=tree_sources(), seed=st.integers(0, 2**32))

@@ -1,4 +1,4 @@
-"""Who may use the server: the API key, and what pages of other origins may do in a browser (wire contract, section 1)."""
+"""Who may use the server: the API key, and pages of other origins in a browser (wire contract, section 1)."""
 
 import hmac
 from typing import Protocol
@@ -39,7 +39,8 @@ def require_key(request: web.Request, key: str | None) -> None:
 
 
 def access_control(settings: Settings, webhooks: EventPaths) -> Middleware:
-    """Asks for the key on every route but ``/health`` and event paths with an entry of their own; answers preflights."""
+    """A middleware that answers preflights, and asks for the key unless the path is ``/health`` or an event path with
+    an entry of its own."""
 
     @web.middleware
     async def control(request: web.Request, handler: Handler) -> web.StreamResponse:

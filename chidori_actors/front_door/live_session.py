@@ -107,7 +107,7 @@ class LiveSession:
 
     def call_ended(self, path: str, call: Started, settled: Settled, replayed: bool) -> None:
         if not replayed:
-            self._metrics.call_ended(call.function, settled)
+            self._metrics.call_ended(call, settled)
         self.tell()
 
     def printed(self, level: str, text: str) -> None: ...

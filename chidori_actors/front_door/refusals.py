@@ -24,7 +24,7 @@ _OF_THE_BODY = ("Content-Type", "Content-Length", "Content-Encoding")
 def refused(error: ChidoriError) -> Refused:
     """How a client is told of that error: 500 unless it is one that the request brought about."""
     status = next((status for kind, status in _STATUS if isinstance(error, kind)), 500)
-    return Refused(status, str(error), **({} if error.hint is None else {"hint": error.hint}))
+    return Refused(status, str(error), hint=error.hint)
 
 
 @web.middleware
@@ -47,7 +47,7 @@ async def answer_refusals(request: web.Request, handler: Handler) -> web.StreamR
         if refusal.status >= 500:
             request[FAULT] = error
     except Exception as error:
-        if isinstance(error, ConnectionError) and request.transport is None:
+        if isinstance(error, ConnectionError) and (request.transport is None or request.transport.is_closing()):
             raise  # the client is gone: nobody is there to be answered
         request[FAULT] = error
         refusal = Refused(500, _INTERNAL)

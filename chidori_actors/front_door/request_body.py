@@ -11,7 +11,6 @@ from ..journal.json_text import parse_json
 from .refusal import Refused
 
 
-
 async def read_bytes(request: web.Request) -> bytes:
     """The body; aiohttp refuses one that is larger than the application's ``client_max_size``.
 

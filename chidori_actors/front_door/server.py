@@ -14,11 +14,11 @@ from ..journal.server_lock import ServerLock
 from ..policy import Policy
 from ..runtime import Runtime, open_runtime
 from ..settings import Settings
-from .access import access_control
+from .access import access_control, allow_origins
 from .access_log import LogFormat, access_log
 from .agents import Agents
 from .events_from_outside import EventsFromOutside
-from .metrics import Metrics
+from .metrics import Metrics, MetricsPage
 from .refusals import answer_refusals
 from .routes import add_routes
 from .session_routes import SessionRoutes
@@ -81,7 +81,10 @@ async def running(runtime: Runtime, settings: Settings, serving: Serving) -> Asy
         client_max_size=settings.max_body_bytes,
         middlewares=[access_log(serving.log_format), answer_refusals, access_control(settings, webhooks)],
     )
-    add_routes(app, SessionRoutes(runtime, sessions, agents), metrics, outside)
+    allow_origins(app, settings.cors_origins)
+    runtime.store.watch_commits(metrics.commit_seconds)
+    page = MetricsPage(metrics, runtime.store, lambda: sessions.count, lambda: runtime.live_vms)
+    add_routes(app, SessionRoutes(runtime, sessions, agents), page, outside)
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0, max_line_size=16384, max_field_size=16384)
     await runner.setup()
     site = web.TCPSite(runner, serving.host, serving.port)

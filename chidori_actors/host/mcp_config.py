@@ -9,11 +9,10 @@ from typing import Any, NoReturn
 
 from ..errors import UsageError
 from ..urls import parse_http_url
+from ..variable_references import BadReference, fill_references
 
 # `a_` and `__`: the tool `t` of server `a_` would be `a___t`, which reads as `_t` of `a`.
 _SERVER_NAME = re.compile(r"(?!.*__)[A-Za-z0-9_-]*[A-Za-z0-9-]")
-_VARIABLE = re.compile(r"\$\{([^}]*)\}")
-_VARIABLE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _HEADER_VALUE = re.compile(r"[\t\x20-\x7e]*")
 _SERVER_TYPES = {"command": ("stdio",), "url": ("http", "streamable-http", "streamableHttp")}
@@ -170,19 +169,14 @@ class _Reader:
     def _filled(self, place: str, given: object, secret: bool = True) -> str:
         if not isinstance(given, str) or "\0" in given:
             self.fail(place, "must be a string")
-        return _VARIABLE.sub(lambda found: self._variable(place, found[1], secret), given)
-
-    def _variable(self, place: str, name: str, secret: bool) -> str:
-        if not _VARIABLE_NAME.fullmatch(name):
-            hint = "write ${NAME} with the name of an environment variable, nothing else"
-            self.fail(place, f"has `${{{name}}}`, which names no variable", hint)
-        value = self._environ.get(name)
-        if value is None:
-            hint = f"set it where chidori is started: {name}=… chidori run …"
-            self.fail(place, f"needs the environment variable {name}, which is not set", hint)
-        if secret and name not in _PUBLIC_VARIABLES and not _names_file(value):
-            self.credentials[name] = value
-        return value
+        try:
+            text, used = fill_references(given, self._environ)
+        except BadReference as error:
+            self.fail(place, str(error), error.hint)
+        for name, value in used.items():
+            if secret and name not in _PUBLIC_VARIABLES and not _names_file(value):
+                self.credentials[name] = value
+        return text
 
 
 def _names_file(value: str) -> bool:

@@ -59,11 +59,16 @@ class Committer:
         self._waiting: queue.SimpleQueue[Submission | None] = queue.SimpleQueue()
         self._failed: dict[str, int] = {}
         self._pending = 0
+        self._took: Callable[[float], None] | None = None
         self._lone_run: str | None = None
         self._streak = 0
         # A daemon: a program that forgets to close the store still ends; what was acknowledged is durable.
         self._thread = threading.Thread(target=self._run, name="journal commits", daemon=True)
         self._thread.start()
+
+    def watch(self, took: Callable[[float], None]) -> None:
+        """Tell ``took`` how many seconds each transaction took, on the thread that made it."""
+        self._took = took
 
     def submit(self, submission: Submission) -> None:
         """Queue it. Raises ``ValueError`` for a key that LMDB cannot hold, before it can spoil a batch."""
@@ -119,6 +124,12 @@ class Committer:
         return batch, True
 
     def _commit(self, batch: list[Submission]) -> None:
+        began = time.perf_counter()
+        self._write(batch)
+        if self._took is not None:
+            self._took(time.perf_counter() - began)
+
+    def _write(self, batch: list[Submission]) -> None:
         try:
             with self._environment.transaction(write=True) as transaction:
                 for submission in batch:

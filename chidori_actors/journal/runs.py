@@ -3,10 +3,10 @@
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from typing import Any, Literal, cast, get_args
 
 from ..errors import RunNotFound, StoreError
-from .framing import damaged, frame_fields, unframe_fields
+from .framing import damaged, frame_fields, read_header, unframe_fields
 from .store import Store, Write
 
 ABI: Mapping[str, Any] = {"typescript_runtime": 1, "quickjs_snapshot": 1, "engine_fork": "chidori-quickjs"}
@@ -31,7 +31,8 @@ class RunMeta:
     contract, section 1); ``failed_ordinal`` is the call whose error ended the run. ``branch`` is where a branch from
     history left its parent: ``{parent_run_id, at_seq, at_index}``. ``tool_folders`` are the directories of tools that
     were named when the run was started. ``served`` runs were created by a server, which takes them up again by itself
-    when they are interrupted: ``tries`` times in a row so far. ``attempt_number`` is the client's own.
+    when they are interrupted: ``tries`` times in a row so far. ``attempt_number`` and
+    ``idempotency_key`` are the client's own.
     """
 
     id: str
@@ -59,6 +60,7 @@ class RunMeta:
     served: bool = False
     tries: int = 0
     attempt_number: int | None = None
+    idempotency_key: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +114,19 @@ def decode_run(store: Store, run_id: str, value: bytes) -> RunMeta:
         return replace(meta, pending=tuple(meta.pending), warnings=tuple(meta.warnings), tool_folders=folders)
     except (TypeError, ValueError) as error:
         raise damaged(store, what) from error
+
+
+def stored_status(store: Store, run_id: str, value: bytes) -> Status:
+    """The status of the run of that id from its stored value, without a look at its input and output.
+
+    Raises:
+        StoreError: it is damaged.
+    """
+    what = f"the description of run {run_id}"
+    status = read_header(store, value, what).get("status")
+    if status not in get_args(Status):
+        raise damaged(store, what)
+    return cast(Status, status)
 
 
 def get_run(store: Store, run_id: str) -> RunMeta:

@@ -159,6 +159,10 @@ class Store:
         self._use().committer.submit(Submission(writes, fence, counter, loop, done))
         return await future
 
+    def watch_commits(self, took: Callable[[float], None]) -> None:
+        """Tell ``took`` how many seconds each transaction took, on the thread that made it; the last watcher counts."""
+        self._use().committer.watch(took)
+
     def decide(
         self,
         database: Database,

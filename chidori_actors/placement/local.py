@@ -55,6 +55,10 @@ class LocalSystem:
         task.add_done_callback(self._tasks.discard)
         return LocalRef(actor, task)
 
+    @property
+    def live_vms(self) -> int:
+        return len(self._tasks)
+
     async def close(self) -> None:
         for task in self._tasks:
             task.cancel()

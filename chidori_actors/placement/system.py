@@ -16,6 +16,11 @@ class ActorSystem(Protocol):
         """Start an actor; it runs by itself from here on. ``watcher`` is told whether it rests."""
         ...
 
+    @property
+    def live_vms(self) -> int:
+        """How many actors there are now, each with a VM."""
+        ...
+
     async def close(self) -> None:
         """Stop every actor and free what they shared."""
         ...

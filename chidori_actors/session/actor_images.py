@@ -16,6 +16,9 @@ IMAGE_EVERY = 64
 _IMAGE_WORTH = 10
 """… and so many times the time that the last image took: a resume repeats at most that much JavaScript."""
 
+_FIRST_COST = 0.001
+"""What an image takes, in seconds, as far as is known before the first."""
+
 
 class ActorImages:
     """Images of one actor. ``golden`` is of those that this actor went on from or took, so only they may bring its VM
@@ -28,7 +31,7 @@ class ActorImages:
         self._vm = vm
         self._every = every
         self._taken_at = 0
-        self._cost = 0.0
+        self._cost = _FIRST_COST
         self.golden: str | None = None
 
     def restored(self) -> None:
@@ -70,6 +73,6 @@ class ActorImages:
         self.golden = image.golden
         # Of the older ones a few stay, for branches from the run's history.
         writes = thin_images(self._run.store, self._lane.lane, self._taken_at, self._every)
-        writes.append(image_write(self._lane.lane, self._taken_at, header, image.encode()))
+        writes.append(image_write(self._lane.lane, self._taken_at, header, image.encode(self._engine.golden_memory)))
         self._cost = time.perf_counter() - began
         return writes

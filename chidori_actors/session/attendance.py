@@ -20,8 +20,8 @@ class Nobody:
 class Attendance:
     """Who watches a run and who answers its questions.
 
-    ``board`` is where a question stands that ``questions`` do not answer; ``publish`` is told what prompts stream, which
-    is then kept for later; ``holding`` is given the run's root actor, which can be cancelled.
+    ``board`` is where a question stands that ``questions`` do not answer; ``publish`` is told what prompts stream, and
+    then that is kept for later; ``holding`` is given the run's root actor, which can be cancelled.
     """
 
     observer: Observer = field(default_factory=Unobserved)

@@ -21,7 +21,7 @@ from .origins import Fork
 from .outcome import Completed, Failed
 from .past import Past
 from .program import make_program, random_state
-from .sub_agents import SubAgent, find_sub_agent
+from .sub_agents import SubAgent, as_found, find_sub_agent
 
 DEEPEST = 32
 """So many actors can be inside of one another."""
@@ -109,7 +109,7 @@ class Containers:
     def _sub_agent(self, call: LiveCall) -> "_Module":
         recorded = self._recorded_source(call)
         if recorded is not None:
-            agent = SubAgent(recorded, None, None)
+            agent = as_found(recorded, self._run)
         else:
             agent = find_sub_agent(call.args["path"], call.started.site, self._spec, self._run)
         return _Module(self._run, self._spec, self._lane, call, "sub_agent", agent, orjson.dumps(call.args["input"]))

@@ -48,7 +48,8 @@ class Forks:
         ``pending`` are the calls that the VM waits for, with their keys; ``tail`` is the place in the lane of the first
         settlement that it was not given yet.
         """
-        image = self._vm.image()
+        image = self._vm.fork_image()
+        encoded = image.encode(self._engine.golden_memory)
         # A timer calls a function of the parent, so nothing in a branch can wait for it.
         waiting = {key: started for key, started in pending if started.function != _TIMER}
         for call in forking:
@@ -61,7 +62,7 @@ class Forks:
                 "pending": [self._describe(*each) for each in others.items()],
             }
             self._headers[seq] = self._vm.delivered, header
-            self._lane.attach([fork_write(self._lane.lane, seq, self._vm.delivered, header, image.encode())])
+            self._lane.attach([fork_write(self._lane.lane, seq, self._vm.delivered, header, encoded)])
 
     def inherit(self, settled: Settled) -> None:
         """A call was settled, before somebody asked for the points at which it was pending."""
@@ -116,10 +117,10 @@ class Forks:
     async def _image(self, stored: StoredFork) -> Image:
         if stored.payload is not None and stored.header["golden"] == self._engine.golden:
             try:
-                return Image.decode(self._engine.golden, stored.payload)
+                return Image.decode(self._engine.golden, stored.payload, self._engine.golden_memory)
             except ImageRejected as reason:
                 self._run.observer.warned(f"{reason}; the fork is made from the history")
-        return await self._vm.image_at(stored.delivered)
+        return await self._vm.fork_image_at(stored.delivered)
 
     def ended(self, call: LiveCall) -> tuple[Write, ...]:
         """The writes that belong to the end of a fork's branches: nobody needs its image any more."""

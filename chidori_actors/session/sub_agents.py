@@ -53,6 +53,12 @@ def _shown(folder: Path, roots: list[Path]) -> str:
     return next((at.relative_to(root).as_posix() for root in roots if at.is_relative_to(root)), folder.name) + "/"
 
 
+def as_found(bundle: Bundle, run: RunContext) -> SubAgent:
+    """A recorded agent; its folder is known when it lies in the run's own project."""
+    file = run.root / bundle.entry
+    return SubAgent(bundle, run.root, file.parent) if file.is_file() else SubAgent(bundle, None, None)
+
+
 def _load(path: str, file: Path, run: RunContext) -> SubAgent:
     policy: dict[str, Any] = dict(run.runtime_policy)
     try:

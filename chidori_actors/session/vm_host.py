@@ -86,8 +86,13 @@ class VmHost:
         assert self._machine is not None
         return self._machine.image()
 
-    async def image_at(self, delivered: int) -> Image:
-        """The VM as it was after ``delivered`` settlements; made from the history beside the VM itself.
+    def fork_image(self) -> Image:
+        """The VM at this safepoint, for branches to start from."""
+        assert self._machine is not None
+        return self._machine.fork_image()
+
+    async def fork_image_at(self, delivered: int) -> Image:
+        """The same of the VM as it was after ``delivered`` settlements; made from the history beside the VM itself.
 
         Raises:
             VmFailed: a bound was exceeded.
@@ -96,7 +101,7 @@ class VmHost:
         def rebuilt() -> Image:
             machine = self._rebuilt(delivered)
             try:
-                return machine.image()
+                return machine.fork_image()
             finally:
                 machine.close()
 
@@ -164,5 +169,5 @@ class VmHost:
         return machine
 
     def _restored(self, image: StoredImage) -> Machine:
-        decoded = Image.decode(image.header["golden"], image.payload)
+        decoded = Image.decode(image.header["golden"], image.payload, self._shared.engine.golden_memory)
         return Machine.restore(self._shared.engine, decoded, self._shared.bounds)

@@ -27,10 +27,12 @@
     (i32.const 0))
   (elem (i32.const 0) $random_get $environ_sizes_get $clock_time_get)
 
-  ;; Take the reactions off every pending promise (see heap.py): nothing that waited will ever run.
-  (func (export "forget_reactions")
+  ;; Where the engine keeps the state of every pending promise (see heap.py): how many there are; the addresses of those
+  ;; behind the first `skip`, at most `limit`, are left at `out`.
+  (func (export "pending_promises") (param $out i32) (param $limit i32) (param $skip i32) (result i32)
     (local $link i32)
     (local $data i32)
+    (local $count i32)
     (local.set $link (i32.load offset=4 (i32.const {objects})))
     (block $all
       (loop $next
@@ -41,17 +43,22 @@
               (i32.eq (i32.load16_u (i32.sub (local.get $link) (i32.const 2))) (i32.const {promise_class})))
           (then
             (local.set $data (i32.load offset=24 (local.get $link)))
-            ;; State at 0 (0: pending), then the lists for fulfilment and for rejection.
+            ;; Its state comes first; 0: pending.
             (if (i32.eqz (i32.load (local.get $data)))
               (then
-                (call $empty_list (i32.add (local.get $data) (i32.const 4)))
-                (call $empty_list (i32.add (local.get $data) (i32.const 12)))))))
+                (if (i32.and
+                      (i32.ge_u (local.get $count) (local.get $skip))
+                      (i32.lt_u (i32.sub (local.get $count) (local.get $skip)) (local.get $limit)))
+                  (then
+                    (i32.store
+                      (i32.add
+                        (local.get $out)
+                        (i32.shl (i32.sub (local.get $count) (local.get $skip)) (i32.const 2)))
+                      (local.get $data))))
+                (local.set $count (i32.add (local.get $count) (i32.const 1)))))))
         (local.set $link (i32.load offset=4 (local.get $link)))
-        (br $next))))
-
-  (func $empty_list (param $head i32)
-    (i32.store (local.get $head) (local.get $head))
-    (i32.store offset=4 (local.get $head) (local.get $head)))
+        (br $next)))
+    (local.get $count))
 
   (func $drain
     (loop $more

@@ -8,11 +8,23 @@ is used only after a fork of it was seen to work (golden.py).
 """
 
 import struct
+from collections.abc import Iterable, Iterator
 
 PROMISE_CLASS = 52
 """``JS_CLASS_PROMISE``."""
 
 _Words = tuple[int, ...]
+
+
+def without_reactions(promises: Iterable[int]) -> Iterator[tuple[int, int]]:
+    """Addresses and the words to be written there to take the reactions off the promises with these states.
+
+    Behind its own state a promise has two lists, for fulfilment and for rejection; an empty one points to itself.
+    """
+    for promise in promises:
+        for head in (promise + 4, promise + 12):
+            yield head, head
+            yield head + 4, head
 
 
 def find_object_list(before: bytes, after: bytes, lowest: int) -> int:

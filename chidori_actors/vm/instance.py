@@ -6,6 +6,7 @@ public classes do. Measured: 26 against 12 us for an empty step, 0.45 against 0.
 """
 
 import ctypes
+import struct
 from dataclasses import dataclass
 from importlib.resources import files
 from typing import Any, cast
@@ -78,7 +79,7 @@ class _Import:
 
 _MEMORY = _Name.of("memory")
 _STEP = _Name.of("step")
-_FORGET = _Name.of("forget_reactions")
+_PENDING = _Name.of("pending_promises")
 
 
 def _assemble(name: str, addresses: Addresses | None) -> bytes:
@@ -136,9 +137,16 @@ class Instance:
         self._find_base()
         return result
 
-    def forget_reactions(self) -> None:
-        """Take the reactions off every pending promise, see heap.py."""
-        wasmtime.Func._from_raw(self._export(self._glue, _FORGET).of.func)(self.store)
+    def pending_promises(self, buffer: int, size: int) -> list[int]:
+        """The addresses of the states of all pending promises, see heap.py; ``size`` bytes at ``buffer`` are used."""
+        function = wasmtime.Func._from_raw(self._export(self._glue, _PENDING).of.func)
+        found: list[int] = []
+        while True:
+            count = cast(int, function(self.store, buffer, size // 4, len(found)))
+            here = min(count - len(found), size // 4)
+            found += struct.unpack(f"<{here}I", self.read(buffer, 4 * here))
+            if len(found) == count:
+                return found
 
     def memory_size(self) -> int:
         return ffi.wasmtime_memory_data_size(self._context, ctypes.byref(self._memory))

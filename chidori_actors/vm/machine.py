@@ -10,6 +10,7 @@ import wasmtime
 
 from .engine import STACK_BYTES, TICK_SECONDS, Engine
 from .golden import EXCHANGE_BYTES
+from .heap import without_reactions
 from .image import Image, ImageRejected, restore_image, take_image
 from .imports import ImportsFrom, Sources
 
@@ -136,12 +137,10 @@ class Machine:
             return self.step([(now_ms, message)], seconds)
 
     def fork(self, config: dict[str, Any], now_ms: int, seconds: float) -> list[Said]:
-        """Turn this VM, restored from the image of a parent, into a branch. ``config``: see prelude/realm.js.
+        """Turn this VM, restored from a parent's ``fork_image``, into a branch. ``config``: see prelude/realm.js.
 
-        What the parent was waiting to do will not happen here; calls that it had made can be settled under the key
-        ``inherited_key``.
+        Calls that the parent had made can be settled in here under the key ``inherited_key``.
         """
-        self._instance.forget_reactions()
         return self.step([(now_ms, b"[0,%b]" % orjson.dumps(config))], seconds)
 
     def step(self, messages: Sequence[tuple[int, bytes]] = _NO_MESSAGES, seconds: float | None = None) -> list[Said]:
@@ -172,6 +171,14 @@ class Machine:
         self._instance.clear(self._engine.addresses.exchange, self._written)
         self._written = 0
         return take_image(self._instance, self._engine.golden, self._engine.golden_memory)
+
+    def fork_image(self) -> Image:
+        """The VM's memory now, in which nothing will happen of what it is waiting to do: what branches start from."""
+        image = self.image()
+        exchange = self._engine.addresses.exchange
+        promises = self._instance.pending_promises(exchange, EXCHANGE_BYTES)
+        self._instance.clear(exchange, EXCHANGE_BYTES)
+        return image.patched(without_reactions(promises))
 
     def close(self) -> None:
         """Free the VM. May be called more than once."""

@@ -52,7 +52,7 @@ class Vm:
         """Branch ``index`` of the ``parallel`` call with that ordinal (default: the one made last)."""
         if call is None:
             call = max(made.ordinal for made in self.calls if made.function == "parallel")
-        machine = Machine.restore(load_engine(), self.machine.image(), Bounds())
+        machine = Machine.restore(load_engine(), self.machine.fork_image(), Bounds())
         config = {"call": call, "index": index, "random": list(random)}
         return Vm(machine, machine.fork(config, NOW_MS, 10))
 

@@ -22,8 +22,16 @@ COUNTING = """
 """
 
 
+def written(image: Image) -> bytes:
+    return image.encode(load_engine().golden_memory)
+
+
+def read(golden: str, data: bytes) -> Image:
+    return Image.decode(golden, data, load_engine().golden_memory)
+
+
 def restored(image: Image) -> Vm:
-    return Vm(Machine.restore(load_engine(), Image.decode(image.golden, image.encode()), Bounds()))
+    return Vm(Machine.restore(load_engine(), read(image.golden, written(image)), Bounds()))
 
 
 def test_a_call_goes_out_and_its_answer_comes_back() -> None:
@@ -108,9 +116,9 @@ def with_number(data: bytes, index: int, number: int) -> bytes:
     ],
 )
 def test_mangled_images_are_rejected(image: Image, mangle: Any) -> None:
-    assert Image.decode(image.golden, image.encode()) == image
+    assert read(image.golden, written(image)) == image
     with pytest.raises(ImageRejected):
-        Image.decode(image.golden, mangle(image.encode()))
+        read(image.golden, mangle(written(image)))
 
 
 def test_images_of_another_golden_image_or_size_are_rejected(image: Image) -> None:

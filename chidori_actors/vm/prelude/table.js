@@ -117,8 +117,10 @@
   // waits for can settle here too, under a key that is out of the way of the branch's own calls.
   const LEVEL = 2 ** 40;
   const forked = []; // told when this VM becomes a branch
+  let kept; // not freed, so that a branch does not copy the memory of all the other thunks only to free them
   const fork = (number, index) => {
-    const thunk = waiting.get(number).more.thunks[index];
+    kept = { kept, entry: waiting.get(number) };
+    const thunk = kept.entry.more.thunks[index];
     const inherited = [];
     waiting.forEach((entry, key) => {
       if (entry.signal) removeAbortAlgorithm(entry.signal, entry.onAbort);

@@ -28,7 +28,7 @@ export class Checkpoint {
   static fromJSON(file: string | object): Checkpoint {
     const value: unknown = typeof file === "string" ? parse(file) : file;
     if (!isCheckpoint(value)) {
-      throw new TypeError('Checkpoint.fromJSON: not a checkpoint: it needs "session_id", "input" and the array "call_log"');
+      throw new TypeError('Checkpoint.fromJSON: a checkpoint has "session_id", "input" and the array "call_log"');
     }
     return new Checkpoint(value);
   }

@@ -134,7 +134,8 @@ export class AgentClient {
   }
 
   /** The stored sessions, newest first; pages are fetched as the loop comes to them. */
-  async *listSessions({ status, limit = Infinity, signal }: ListOptions = {}): AsyncGenerator<SessionSummary, void, undefined> {
+  async *listSessions(options: ListOptions = {}): AsyncGenerator<SessionSummary, void, undefined> {
+    const { status, limit = Infinity, signal } = options;
     let cursor: string | undefined;
     let left = limit;
     while (left > 0) {
@@ -221,7 +222,12 @@ const globalFetch: Fetch = (url, init) => globalThis.fetch(url, init);
 
 const pathOf = (id: string): string => `/sessions/${encodeURIComponent(id)}`;
 
-const getting = (path: string, signal: AbortSignal | undefined): Call => ({ method: "GET", path, signal, repeatable: true });
+const getting = (path: string, signal: AbortSignal | undefined): Call => ({
+  method: "GET",
+  path,
+  signal,
+  repeatable: true,
+});
 
 const posting = (path: string, body: unknown, signal: AbortSignal | undefined): Call => ({
   method: "POST",

@@ -119,8 +119,9 @@ export class EventStream implements AsyncIterable<AgentEvent> {
 
   #attachment(): Call {
     const path = `/sessions/${encodeURIComponent(this.#sessionId)}/stream`;
-    const call: Call = { method: "GET", path, signal: this.#options.signal };
-    return this.#lastEventId === undefined ? call : { ...call, headers: { "last-event-id": String(this.#lastEventId) } };
+    const headers: Record<string, string> = {};
+    if (this.#lastEventId !== undefined) headers["last-event-id"] = String(this.#lastEventId);
+    return { method: "GET", path, headers, signal: this.#options.signal };
   }
 
   #failed(error: unknown): unknown {
@@ -133,7 +134,8 @@ export class EventStream implements AsyncIterable<AgentEvent> {
     if (!this.#connected) return lost;
     const from = this.#lastEventId === undefined ? "" : `, { after: ${this.#lastEventId} }`;
     const hint = `the run does not need its listener; attach("${this.#sessionId}"${from}) reads on`;
-    return new ConnectionFailedError({ detail: lost.detail, request: lost.request, body: lost.body, hint, cause: lost });
+    const { detail, request, body } = lost;
+    return new ConnectionFailedError({ detail, request, body, hint, cause: lost });
   }
 
   /** The frame's event; `undefined` for one that was given before the connection broke. */

@@ -88,7 +88,11 @@ export function toSnapshotManifest(raw: WireSnapshotManifest): SnapshotManifest 
   const { abi, policy, branch } = raw;
   return {
     runId: raw.run_id,
-    abi: { typescriptRuntime: abi.typescript_runtime, quickjsSnapshot: abi.quickjs_snapshot, engineFork: abi.engine_fork },
+    abi: {
+      typescriptRuntime: abi.typescript_runtime,
+      quickjsSnapshot: abi.quickjs_snapshot,
+      engineFork: abi.engine_fork,
+    },
     snapshotKind: raw.snapshot_kind,
     policy: {
       typescriptImports: policy.typescript_imports,
@@ -128,6 +132,8 @@ function toOperation(raw: WireOperation): HostOperation {
 
 function toState(raw: WirePromiseState): HostPromiseState {
   if (raw === "pending") return { status: "pending" };
-  if ("resolved" in raw) return { status: "resolved", value: raw.resolved.value, completedAt: raw.resolved.completed_at };
-  return { status: "rejected", error: raw.rejected.error, completedAt: raw.rejected.completed_at };
+  if ("rejected" in raw) {
+    return { status: "rejected", error: raw.rejected.error, completedAt: raw.rejected.completed_at };
+  }
+  return { status: "resolved", value: raw.resolved.value, completedAt: raw.resolved.completed_at };
 }

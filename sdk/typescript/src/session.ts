@@ -1,8 +1,22 @@
 import type { Checkpoint } from "./checkpoint.js";
 import type { AgentClient } from "./client.js";
 import type { EventStream } from "./event_stream.js";
-import type { AnswerOptions, AttachOptions, BranchOptions, CancelOptions, ContinueOptions, RequestOptions } from "./options.js";
-import type { PendingApproval, Question, SessionStatus, WireCancellation, WireSession, WireSessionSummary } from "./wire.js";
+import type {
+  AnswerOptions,
+  AttachOptions,
+  BranchOptions,
+  CancelOptions,
+  ContinueOptions,
+  RequestOptions,
+} from "./options.js";
+import type {
+  PendingApproval,
+  Question,
+  SessionStatus,
+  WireCancellation,
+  WireSession,
+  WireSessionSummary,
+} from "./wire.js";
 
 /** A session as the server saw it when it answered. Methods ask the server and give new objects; this one stays. */
 export class Session {

@@ -116,7 +116,8 @@ export class Transport {
     if (isObject(body) && typeof body["error"] === "string") {
       failure.detail = body["error"];
     } else {
-      failure.detail = text.trim() === "" ? "an error without a text" : `an error that is not the API's: ${excerpt(text)}`;
+      const said = excerpt(text);
+      failure.detail = said === "" ? "an error without a text" : `an error that is not the API's: ${said}`;
       failure.hint = WRONG_SERVER;
     }
     return errorOfStatus(failure, response.headers.get("retry-after"));

@@ -77,7 +77,8 @@ export class Patience {
     this.#openedAt = undefined;
     this.#lostAt ??= now;
     const wait = retryDelayMs(this.#failures++, error);
-    const over = this.#everOpened ? now - this.#lostAt >= this.#options.reattachMs : this.#failures > this.#options.retries;
+    const { reattachMs, retries } = this.#options;
+    const over = this.#everOpened ? now - this.#lostAt >= reattachMs : this.#failures > retries;
     return over ? undefined : wait;
   }
 }

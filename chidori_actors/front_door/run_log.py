@@ -1,0 +1,34 @@
+"""The run log: a line when a run begins or goes on, and one when it came to rest."""
+
+from ..errors import ChidoriError
+from ..journal.runs import RunMeta
+from .log_lines import LogFormat, LogLines
+
+
+class RunLog:
+    """Writes the lines of a server's runs: ids, agents and outcomes, no inputs or outputs."""
+
+    def __init__(self, log_format: LogFormat) -> None:
+        self._lines = LogLines(log_format)
+
+    def began(self, run_id: str) -> None:
+        """A run is under way, from its beginning or from where it was."""
+        self._lines.write("run began", id=run_id)
+
+    def rested(self, meta: RunMeta, seconds: float) -> None:
+        """Nothing of it can go on by itself. ``seconds`` is how long it was under way this time."""
+        error = None if meta.error is None else meta.error.get("message")
+        self._lines.write(
+            "run rested",
+            id=meta.id,
+            agent=meta.agent,
+            status=meta.status,
+            calls=meta.call_count,
+            ms=round(seconds * 1000, 1),
+            error=error,
+        )
+
+    def stopped(self, run_id: str, error: BaseException) -> None:
+        """It could not go on; only what nobody foresaw comes with a traceback."""
+        foreseen = isinstance(error, ChidoriError)
+        self._lines.write("run stopped", None if foreseen else error, id=run_id, error=str(error) or None)

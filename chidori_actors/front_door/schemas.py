@@ -1,0 +1,170 @@
+"""JSON schemas of what the server takes and gives (wire contract, sections 1, 4 and 5), by name."""
+
+from collections.abc import Mapping
+from typing import Any, get_args
+
+from ..journal.runs import Status
+
+Schema = dict[str, Any]
+
+RUN_ID = r"^[A-Za-z0-9_.:-]{1,128}$"
+AGENT_NAME = r"^[A-Za-z0-9._-]{1,127}$"
+
+ANY: Schema = {}
+TEXT: Schema = {"type": "string"}
+TEXT_OR_NULL: Schema = {"type": ["string", "null"]}
+NUMBER: Schema = {"type": "integer", "minimum": 0}
+NUMBER_OR_NULL: Schema = {"type": ["integer", "null"], "minimum": 0, "maximum": 2**53 - 1}
+FLAG_OR_NULL: Schema = {"type": ["boolean", "null"]}
+TIME: Schema = {"type": "string", "format": "date-time"}
+ID: Schema = {"type": "string", "pattern": RUN_ID}
+STATUS: Schema = {"type": "string", "enum": list(get_args(Status))}
+
+
+def reference(name: str) -> Schema:
+    """The schema of that name, from within the document."""
+    return {"$ref": f"#/components/schemas/{name}"}
+
+
+def list_of(items: Schema) -> Schema:
+    return {"type": "array", "items": items}
+
+
+def nullable(schema: Schema) -> Schema:
+    return {"anyOf": [schema, {"type": "null"}]}
+
+
+def given(**fields: Schema) -> Schema:
+    """An object that always has all of these fields, and may have more."""
+    return {"type": "object", "required": list(fields), "properties": fields}
+
+
+def _with_optional(schema: Schema, **fields: Schema) -> Schema:
+    return {**schema, "properties": {**schema["properties"], **fields}}
+
+
+_OPERATION = given(id=TEXT, seq=NUMBER, kind=TEXT, function=TEXT, args=ANY, created_at=TIME)
+_SETTLED = {
+    "anyOf": [
+        {"const": "pending"},
+        given(resolved=given(value=ANY, completed_at=TIME)),
+        given(rejected=given(error=TEXT, completed_at=TIME)),
+    ]
+}
+_FILE = given(path=TEXT, hash=TEXT_OR_NULL)
+_BRANCH = given(parent_run_id=TEXT, parallel_op_id=TEXT_OR_NULL, branch_index=NUMBER_OR_NULL)
+_CHANGED = {"allow_source_change": FLAG_OR_NULL}
+
+SCHEMAS: Mapping[str, Schema] = {
+    "Error": _with_optional(given(error=TEXT), hint=TEXT_OR_NULL),
+    "Busy": given(error=TEXT, acquire_timeout_ms=NUMBER),
+    "Document": given(openapi=TEXT, info={"type": "object"}, paths={"type": "object"}),
+    "Health": given(status={"const": "ok"}),
+    "Agents": given(agents=list_of(given(name=TEXT, default={"type": "boolean"}))),
+    "Question": given(
+        seq=NUMBER,
+        path=TEXT,
+        kind={"type": "string", "enum": ["input", "approval", "in_doubt"]},
+        prompt=TEXT,
+        choices=nullable(list_of(TEXT)),
+        default=TEXT_OR_NULL,
+        details=ANY,
+        target=TEXT_OR_NULL,
+        args=ANY,
+    ),
+    "Session": given(
+        id=ID,
+        run_id=ID,
+        status=STATUS,
+        input=ANY,
+        output=ANY,
+        error=TEXT_OR_NULL,
+        call_count=NUMBER,
+        pending_seq=NUMBER_OR_NULL,
+        pending_prompt=TEXT_OR_NULL,
+        pending_details=ANY,
+        pending_approval=nullable(given(target=TEXT_OR_NULL, args=ANY, reason=TEXT_OR_NULL)),
+        pending=list_of(reference("Question")),
+        created_at=TIME,
+    ),
+    "SessionListItem": given(
+        id=ID, run_id=ID, status=STATUS, error=TEXT_OR_NULL, created_at=TIME, pending_prompt=TEXT_OR_NULL
+    ),
+    "SessionPage": given(sessions=list_of(reference("SessionListItem")), next_cursor=TEXT_OR_NULL),
+    "Record": _with_optional(
+        given(
+            seq=NUMBER,
+            function=TEXT,
+            args=ANY,
+            result=ANY,
+            duration_ms={"type": "number"},
+            timestamp=TIME,
+            path=TEXT,
+            actor=TEXT,
+            index=NUMBER,
+            origin_run_id=TEXT_OR_NULL,
+        ),
+        parent_seq=NUMBER,
+        error=TEXT,
+        token_usage=given(input_tokens=NUMBER, output_tokens=NUMBER),
+    ),
+    "Operation": _OPERATION,
+    "Manifest": given(
+        run_id=ID,
+        abi=given(typescript_runtime=NUMBER, quickjs_snapshot=NUMBER, engine_fork=TEXT),
+        snapshot_kind=TEXT,
+        policy=given(
+            typescript_imports=TEXT_OR_NULL,
+            date=TEXT_OR_NULL,
+            random=TEXT_OR_NULL,
+            maps_sets=TEXT_OR_NULL,
+            deterministic_seed=TEXT,
+            epoch_ms=NUMBER,
+        ),
+        entry=_FILE,
+        modules=list_of(_FILE),
+        module_graph=list_of(given(path=TEXT, imports=list_of(given(specifier=TEXT, resolved_path=TEXT_OR_NULL)))),
+        pending=nullable(reference("Operation")),
+        host_promises=list_of(given(operation=reference("Operation"), state=_SETTLED)),
+        branch=nullable(_BRANCH),
+        call_log_len=NUMBER,
+        snapshot_file=TEXT_OR_NULL,
+        created_at=TIME,
+    ),
+    "Checkpoint": given(
+        id=ID,
+        run_id=ID,
+        status=STATUS,
+        input=ANY,
+        call_log=list_of(reference("Record")),
+        snapshot_manifest=reference("Manifest"),
+    ),
+    "Snapshot": given(id=ID, run_id=ID, snapshot_manifest=reference("Manifest")),
+    "Replayed": given(id=ID, replayed_from=ID, status=STATUS, output=ANY),
+    "Cancelled": given(
+        id=ID,
+        status={"const": "cancelled"},
+        active={"type": "boolean"},
+        attempt_number=NUMBER_OR_NULL,
+        reason=TEXT_OR_NULL,
+    ),
+    "NewSession": _with_optional(
+        given(input=ANY),
+        session_id=nullable(ID),
+        attempt_number=NUMBER_OR_NULL,
+        agent=nullable({"type": "string", "pattern": AGENT_NAME}),
+        replay_from=nullable(list_of({"type": "object"})),
+    ),
+    "Resume": {
+        "type": "object",
+        "properties": {"response": TEXT, "seq": NUMBER_OR_NULL, "retry": FLAG_OR_NULL, **_CHANGED},
+        "anyOf": [{"required": ["response"]}, given(retry={"const": True})],
+    },
+    "Approve": _with_optional(given(decision=TEXT), seq=NUMBER_OR_NULL, **_CHANGED),
+    "Cancel": {"type": "object", "properties": {"reason": TEXT_OR_NULL}},
+    "Branch": {
+        **_with_optional(given(at={**NUMBER, "maximum": 2**53 - 1}), result=ANY, error=TEXT, note=TEXT_OR_NULL),
+        "oneOf": [{"required": ["result"]}, {"required": ["error"]}],
+    },
+}
+"""The fields of a body that may be left out are those that are not ``required``; unknown ones are ignored."""
