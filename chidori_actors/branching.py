@@ -77,14 +77,41 @@ async def make_branch(store: Store, parent: RunMeta, edit: Edit, fence: Fence, n
     )
     shared = _shared_writes(origin, target, branch.lane - origin.meta.lane)
     edited = encode_entry(target.lane + branch.lane - origin.meta.lane, target.place, _edited(target, edit))
-    await store.commit([*shared, *edited, *run_writes(branch, new=True)], fence=fence)
+    await _store(store, branch, origin.meta.id, [*shared, *edited], fence)
+    return branch
+
+
+async def make_copy(store: Store, parent: RunMeta, fence: Fence, now_ms: int) -> RunMeta:
+    """Store the run that ``fence`` is of with the whole record of ``parent``, by reference, and as it stands.
+
+    Raises:
+        RunNotFound: ``parent`` was removed meanwhile.
+        StoreError: an entry is missing or damaged, or nothing can be written.
+    """
+    history = _History(store, parent)
+    copy = replace(
+        parent,
+        id=fence.run_id,
+        created_at_ms=now_ms,
+        updated_at_ms=now_ms,
+        lane=await new_lane(store),
+        call_count=history.highest_seq(),
+        idempotency_key=None,
+        branch={"parent_run_id": parent.id, "at_seq": None, "at_index": _AFTER_ALL},
+    )
+    shared = _shared_writes(history, _THE_END, copy.lane - parent.lane)
+    await _store(store, copy, parent.id, shared, fence)
+    return copy
+
+
+async def _store(store: Store, branch: RunMeta, parent_id: str, writes: Sequence[Write], fence: Fence) -> None:
+    await store.commit([*writes, *run_writes(branch, new=True)], fence=fence)
     try:
         # Garbage collection may have dropped it just before that commit; from then on it keeps it.
-        get_run(store, origin.meta.id)
+        get_run(store, parent_id)
     except RunNotFound:
         await store.commit(drop_run_writes(store, branch), fence=fence)
         raise
-    return branch
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +127,10 @@ class _Target:
     def index(self) -> int:
         """The cut."""
         return self.settled.index
+
+
+_AFTER_ALL = 1 << 62
+_THE_END = _Target(-1, 0, Started(0, 0, 0, "", b"", 0), Settled(0, _AFTER_ALL, 0, 0.0))
 
 
 @dataclass(slots=True)

@@ -1,4 +1,4 @@
-"""Configuration as people write it, in JSON or YAML; a field that is given twice is a fault, since one would be lost."""
+"""Configuration as people write it, in JSON or YAML; a field given twice is a fault, since one would be lost."""
 
 import json
 from typing import TYPE_CHECKING, Any

@@ -13,7 +13,7 @@ from functools import cache
 from pathlib import Path
 
 from .assembly import Surroundings, root_spec, run_context
-from .branching import Edit, make_branch
+from .branching import Edit, make_branch, make_copy
 from .errors import ChidoriError, UsageError
 from .history import stored_bundle
 from .host.resources import Resources
@@ -33,7 +33,7 @@ from .session.actor_spec import ActorSpec
 from .session.attendance import Attendance
 from .session.context import ActorRef, Closing, RunContext, Watcher
 from .session.lane_writer import LaneWriter
-from .session.outcome import BOUND_EXCEEDED, Failed, Rest
+from .session.outcome import BOUND_EXCEEDED, Completed, Failed, Rest
 from .session.past import Past, load_past
 from .session.run_state import at_rest
 from .settings import Settings
@@ -74,6 +74,7 @@ class Runtime:
         tool_folders: Sequence[Path] = (),
         served: bool = False,
         attempt_number: int | None = None,
+        idempotency_key: str | None = None,
         attendance: Attendance = _UNATTENDED,
     ) -> RunResult:
         """Run an agent from its beginning until it ends or pauses.
@@ -104,6 +105,7 @@ class Runtime:
                 tool_folders=tuple(str(folder) for folder in tool_folders),
                 served=served,
                 attempt_number=attempt_number,
+                idempotency_key=idempotency_key,
             )
             await self.store.commit([bundle_in, *run_writes(meta, new=True)], fence=fence)
             return await self._live(meta, bundle, Past(), fence, attendance)
@@ -204,6 +206,24 @@ class Runtime:
             meta = await make_branch(self.store, parent, edit, fence, int(time.time() * 1000))
             past = load_past(self.store, meta.lane, load_engine().golden)
             return await self._live(meta, self._bundle(meta), past, fence, attendance)
+
+    async def replay_as(self, run_id: str, new_id: str, *, attendance: Attendance = _UNATTENDED) -> RunResult:
+        """The same as ``replay``, kept as a run of its own, ``new_id``, which shares the whole record.
+
+        Raises:
+            RunNotFound, StoreError, ReplayDivergence: see there.
+        """
+        parent = get_run(self.store, run_id)
+        bundle = self._bundle(parent)
+        async with self._new_run(new_id) as fence:
+            meta = await make_copy(self.store, parent, fence, int(time.time() * 1000))
+            attendance.observer.run_started(meta.id)
+            complete = meta.status in ("completed", "failed")
+            rest = await self._replay(meta, bundle, complete, attendance)
+            if isinstance(rest, Completed):
+                meta = replace(meta, output=rest.output)
+                await self.store.commit(run_writes(meta, new=False), fence=fence)
+            return RunResult(meta, rest)
 
     async def give_up(self, run_id: str, reason: str) -> RunResult:
         """End an interrupted run as failed; it can still be resumed by hand.

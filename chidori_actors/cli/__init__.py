@@ -12,6 +12,7 @@ from .interruption import EXIT_INTERRUPTED, Interrupted
 
 _MODULES = {
     "run": ".running",
+    "serve": ".serving",
     "check": ".checking",
     "tools": ".tools",
     "resume": ".resuming",

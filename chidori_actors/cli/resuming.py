@@ -7,13 +7,13 @@ from pathlib import Path
 import click
 
 from ..agent_source import load_agent
+from ..answers import OLDEST, Prepared, match_answers
 from ..errors import UsageError
 from ..journal.runs import get_run
 from ..policy import Policy, Profile
 from ..runtime import RunResult, Runtime
 from ..session.attendance import Attendance
 from ..settings import load_settings
-from ..answers import OLDEST, Prepared, match_answers
 from .execution import (
     Command,
     Execution,

@@ -116,8 +116,9 @@ def _remark(run: ListedRun, *, alone: bool) -> str:
     pending = _pending_prompt(run.meta)
     remarks = [clip(f"asks: {pending}" if pending else _error(run) or "")]
     if run.meta.branch is not None:
-        at = f"#{run.meta.branch['at_seq']}"
-        remarks.append(f"branch of {_parent(run)} at {at}" if alone else f"branch at {at}")
+        at_seq = run.meta.branch["at_seq"]
+        what, at = ("replay", "") if at_seq is None else ("branch", f" at #{at_seq}")
+        remarks.append(f"{what} of {_parent(run)}{at}" if alone else f"{what}{at}")
     return ", ".join(remark for remark in remarks if remark)
 
 

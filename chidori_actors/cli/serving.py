@@ -1,6 +1,7 @@
 """``chidori serve``."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -11,12 +12,22 @@ from .interruption import run_interruptibly
 from .output import write
 from .tools import tools_option
 
+if TYPE_CHECKING:
+    from ..front_door.access_log import LogFormat
+
 
 @click.command("serve")
 @click.argument("file")
 @click.option("--port", type=click.IntRange(0, 65535), default=8080, show_default=True, help="0 takes a free one.")
 @click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
-@click.option("--grace", type=click.FloatRange(0), default=10.0, show_default=True, metavar="SECONDS", help="Time for calls to settle when it is stopped.")
+@click.option(
+    "--grace",
+    type=click.FloatRange(0),
+    default=10.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="Time for calls to settle when it is stopped.",
+)
 @click.option("--log-format", type=click.Choice(("text", "json")), default="text", show_default=True)
 @tools_option
 @placement_options
@@ -25,14 +36,15 @@ def serve(
     port: int,
     host: str,
     grace: float,
-    log_format: str,
+    log_format: "LogFormat",
     tools: tuple[Path, ...],
     local: bool,
     address: str | None,
     profile: Profile | None,
 ) -> int:
     """Serve the agent in FILE, and those beside it, over HTTP."""
-    from ..front_door.server import Serving, serve as run_server  # aiohttp: 0.2 s that other commands save
+    from ..front_door.server import Serving  # aiohttp: 0.2 s that other commands save
+    from ..front_door.server import serve as run_server
 
     check_placement(local, address)
     settings = load_settings()

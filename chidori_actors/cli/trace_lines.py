@@ -202,7 +202,8 @@ def _totals(trace: Trace) -> Iterator[str]:
     if branch is not None:
         parent, at_seq = branch["parent_run_id"], branch["at_seq"]
         shared = sum(len(actor.settled_before(int(branch["at_index"]))) for actor in trace.tree.actors)
-        yield f"and {counted(shared, 'call')} shared with run {parent}, of which it is a branch at #{at_seq}"
+        what = "a replay" if at_seq is None else f"a branch at #{at_seq}"
+        yield f"and {counted(shared, 'call')} shared with run {parent}, of which it is {what}"
     yield f"wall time {duration_text(trace.ended_ms - meta.created_at_ms)}"
     if totals.models:
         yield f"tokens {totals.input_tokens} in, {totals.output_tokens} out, cost {totals.cost_text()}"

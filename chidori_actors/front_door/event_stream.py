@@ -1,4 +1,4 @@
-"""Streams of a session's events (wire contract, section 2): all from a number on, past ones first, and ``done`` last."""
+"""Streams of a session's events (wire contract, section 2): all from a number on, past ones first, ``done`` last."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -55,7 +55,8 @@ async def _frames(sessions: Sessions, store: Store, session_id: str, after: int)
                 yield _frame(number, name, data)
             if news is None:
                 if meta.status != "running":
-                    yield _frame(last + 1, "done", orjson.dumps(done_event(meta)))
+                    # Not stored, so it has the id of the last that is: whoever attaches again behind it misses nothing.
+                    yield _frame(last, "done", orjson.dumps(done_event(meta)))
                     return
                 # Another process has it, or it waits to be taken up.
                 await asyncio.sleep(1.0)

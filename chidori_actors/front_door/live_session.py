@@ -15,8 +15,9 @@ from .refusal import Refused
 class LiveSession:
     """Board and observer of one run. ``rested`` is done when the run came to rest, with how it ended."""
 
-    def __init__(self, run_id: str, metrics: Metrics) -> None:
+    def __init__(self, run_id: str, key: str | None, metrics: Metrics) -> None:
         self.id = run_id
+        self.key = key
         self.rested: asyncio.Future[RunResult] = asyncio.get_running_loop().create_future()
         self.stored = asyncio.Event()
         """Set once the run is in the store."""

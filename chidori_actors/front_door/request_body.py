@@ -15,14 +15,14 @@ async def read_bytes(request: web.Request) -> bytes:
     """The body; aiohttp refuses one that is larger than the application's ``client_max_size``.
 
     Raises:
-        Refused: it is too large (413), or the client stopped sending it (400).
+        Refused: it is too large (413), or the client stopped sending it or sent nonsense (400).
     """
     try:
         return await request.read()
     except web.HTTPRequestEntityTooLarge as error:
-        raise Refused(413, f"the body is larger than {error.headers.get('X-Limit', 'the limit')} bytes") from error
-    except ConnectionError as error:
-        raise Refused(400, "the body ended early") from error
+        raise Refused(413, f"the body is larger than {request.client_max_size} bytes") from error
+    except (ConnectionError, web.RequestPayloadError) as error:
+        raise Refused(400, "the body ended early, or is not encoded as its headers say") from error
 
 
 async def read_fields(request: web.Request, *, optional: bool = False) -> "BodyFields":
@@ -48,10 +48,6 @@ class BodyFields:
     """The fields of a JSON body; unknown ones are ignored. Every method refuses a wrong field with 422."""
 
     values: Mapping[str, Any]
-
-    def has(self, name: str) -> bool:
-        """Whether the field is there and not null."""
-        return self.values.get(name) is not None
 
     def json(self, name: str) -> bytes:
         """A field of any kind, which must be there, as JSON text."""
@@ -80,6 +76,8 @@ class BodyFields:
         value = self.values.get(name)
         if value is None:
             return None
+        if isinstance(value, float) and value.is_integer():
+            value = int(value)  # 3.0 is the number that 3 is
         if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < 2**53:
             raise Refused(422, f"`{name}` must be a whole number")
         return value

@@ -28,7 +28,11 @@ class RunLog:
             error=error,
         )
 
-    def stopped(self, run_id: str, error: BaseException) -> None:
-        """It could not go on; only what nobody foresaw comes with a traceback."""
+    def interrupted(self, run_id: str) -> None:
+        """The server stops; the run is taken up again when it is started anew."""
+        self._lines.write("run interrupted", id=run_id)
+
+    def failed(self, run_id: str, error: Exception) -> None:
+        """The run could not go on, and is in the store as it was; what nobody foresaw comes with a traceback."""
         foreseen = isinstance(error, ChidoriError)
         self._lines.write("run stopped", None if foreseen else error, id=run_id, error=str(error) or None)

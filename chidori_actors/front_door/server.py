@@ -9,18 +9,20 @@ from pathlib import Path
 
 from aiohttp import web
 
-from ..errors import ChidoriError, UsageError
+from ..errors import UsageError
 from ..journal.server_lock import ServerLock
 from ..policy import Policy
 from ..runtime import Runtime, open_runtime
 from ..settings import Settings
-from .access import access_control, allow_origins
+from .access import access_control
 from .access_log import LogFormat, access_log
 from .agents import Agents
+from .cors import allow_origins
 from .events_from_outside import EventsFromOutside
 from .metrics import Metrics, MetricsPage
 from .refusals import answer_refusals
 from .routes import add_routes
+from .run_log import RunLog
 from .session_routes import SessionRoutes
 from .sessions import Sessions
 from .slots import Slots
@@ -58,10 +60,13 @@ async def serve(settings: Settings, policy: Policy, serving: Serving, ready: Cal
     for each in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(each, stopping.set)
     try:
-        async with open_runtime(settings, policy=policy) as runtime, ServerLock.held(runtime.store):
-            async with running(runtime, settings, serving) as url:
-                ready(url)
-                await stopping.wait()
+        async with (
+            open_runtime(settings, policy=policy) as runtime,
+            ServerLock.held(runtime.store),
+            running(runtime, settings, serving) as url,
+        ):
+            ready(url)
+            await stopping.wait()
     finally:
         for each in (signal.SIGTERM, signal.SIGINT):
             loop.remove_signal_handler(each)
@@ -74,7 +79,7 @@ async def running(runtime: Runtime, settings: Settings, serving: Serving) -> Asy
     await asyncio.get_running_loop().run_in_executor(None, agents.load)
     metrics = Metrics()
     slots = Slots(settings.max_concurrent_sessions, settings.acquire_timeout_ms)
-    sessions = Sessions(runtime, agents, slots, metrics)
+    sessions = Sessions(runtime, agents, slots, metrics, RunLog(serving.log_format))
     webhooks = load_webhooks(settings)
     outside = EventsFromOutside(sessions, webhooks, settings)
     app = web.Application(
@@ -92,7 +97,9 @@ async def running(runtime: Runtime, settings: Settings, serving: Serving) -> Asy
         try:
             await site.start()
         except OSError as error:
-            raise UsageError(f"{serving.host}:{serving.port}: {error.strerror or error}", hint="name another --port") from None
+            raise UsageError(
+                f"{serving.host}:{serving.port}: {error.strerror or error}", hint="name another --port"
+            ) from None
         take_up = asyncio.create_task(sessions.take_up())
         host, port = runner.addresses[0][:2]
         yield f"http://{f'[{host}]' if ':' in host else host}:{port}"

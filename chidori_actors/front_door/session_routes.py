@@ -1,7 +1,7 @@
 """The sessions API (wire contract, section 1): a handler per route, each a few lines over ``Sessions``."""
 
 import re
-from typing import Any, get_args
+from typing import Any, cast, get_args
 
 import orjson
 from aiohttp import web
@@ -42,11 +42,13 @@ class SessionRoutes:
 
     async def list_sessions(self, request: web.Request) -> web.Response:
         limit = _limit(request.query.get("limit"))
-        status = request.query.get("status")
-        if status is not None and status not in get_args(Status):
-            raise Refused(422, f"`status` must be one of {', '.join(get_args(Status))}")
         try:
-            page = list_runs(self._store, status=status, limit=limit, cursor=request.query.get("cursor"))
+            page = list_runs(
+                self._store,
+                status=_status(request.query.get("status")),
+                limit=limit,
+                cursor=request.query.get("cursor"),
+            )
         except StoreError as error:
             raise Refused(422, str(error)) from error
         return answer(200, {"sessions": [list_item(meta) for meta in page.runs], "next_cursor": page.next_cursor})
@@ -149,6 +151,12 @@ def answer(status: int, body: Any, headers: dict[str, str] | None = None) -> web
 
 def _id(request: web.Request) -> str:
     return request.match_info["id"]
+
+
+def _status(text: str | None) -> Status | None:
+    if text is not None and text not in get_args(Status):
+        raise Refused(422, f"`status` must be one of {', '.join(get_args(Status))}")
+    return cast(Status | None, text)
 
 
 def _limit(text: str | None) -> int:

@@ -1,6 +1,7 @@
 """The sessions of a server: what clients may do with them, whether their runs are under way or at rest."""
 
 import asyncio
+import time
 import uuid
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -10,7 +11,7 @@ from typing import Any
 import orjson
 
 from ..answers import Prepared
-from ..errors import ChidoriError, ManifestMismatch, ReplayDivergence, RunNotFound, RunOwned, UsageError
+from ..errors import ChidoriError, RunNotFound
 from ..history import is_running
 from ..journal.runs import RunMeta, get_run, list_runs
 from ..runtime import RunResult, Runtime
@@ -20,6 +21,8 @@ from .agents import Agents
 from .live_session import LiveSession
 from .metrics import Metrics
 from .refusal import Refused, not_found
+from .refusals import refused
+from .run_log import RunLog
 from .slots import Slots
 
 _MOST_TRIES = 3
@@ -27,15 +30,6 @@ _KEYS = uuid.UUID("6c1f6f0e-58d5-4d0f-9f0f-2b7d8f6f2c11")
 """Namespace of the ids that idempotency keys make."""
 
 Work = Callable[[LiveSession], Awaitable[RunResult]]
-
-
-_STATUS: tuple[tuple[type[ChidoriError], int], ...] = (
-    (UsageError, 422),
-    (RunNotFound, 404),
-    (RunOwned, 409),
-    (ManifestMismatch, 409),
-    (ReplayDivergence, 409),
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,11 +55,12 @@ class NewSession:
 class Sessions:
     """To be entered; leaving stops every run, which stays resumable."""
 
-    def __init__(self, runtime: Runtime, agents: Agents, slots: Slots, metrics: Metrics) -> None:
+    def __init__(self, runtime: Runtime, agents: Agents, slots: Slots, metrics: Metrics, log: RunLog) -> None:
         self._runtime = runtime
         self._agents = agents
         self._slots = slots
         self._metrics = metrics
+        self._log = log
         self._live: dict[str, LiveSession] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
 
@@ -104,8 +99,9 @@ class Sessions:
         """
         agent = self._agents.load(new.agent)
         session_id = new.id or (str(uuid.uuid4()) if new.key is None else str(uuid.uuid5(_KEYS, new.key)))
-        if session_id in self._live or self._is_stored(session_id):
-            if new.key is None or new.id is not None:
+        known = self._known_key(session_id)
+        if known is not None:
+            if new.key is None or known != new.key:
                 raise Refused(409, f"Session {session_id} exists already")
             return Handle(session_id, self._live.get(session_id))
 
@@ -119,16 +115,23 @@ class Sessions:
                     tool_folders=self._agents.tool_folders,
                     served=True,
                     attempt_number=new.attempt_number,
+                    idempotency_key=new.key,
                     attendance=session.attendance(),
                 )
             checkpoint = {"session_id": session_id, "input": orjson.Fragment(new.input), "call_log": new.replay_from}
             await import_checkpoint(self._runtime.store, orjson.dumps(checkpoint), run_id=session_id)
             return await self._runtime.resume(session_id, current=agent.bundle, attendance=session.attendance())
 
-        return await self._begin(session_id, work)
+        return await self._begin(session_id, work, new.key)
 
-    def _is_stored(self, session_id: str) -> bool:
-        return self._runtime.store.get("runs", session_id.encode()) is not None
+    def _known_key(self, session_id: str) -> str | None:
+        """The idempotency key of that session, empty when it has none; None when there is no such session."""
+        live = self._live.get(session_id)
+        if live is not None:
+            return live.key or ""
+        if self._runtime.store.get("runs", session_id.encode()) is None:
+            return None
+        return self.meta(session_id).idempotency_key or ""
 
     async def at_rest(self, handle: Handle) -> RunMeta:
         """Wait until nothing of the session can go on by itself; how it stands then.
@@ -284,14 +287,14 @@ class Sessions:
 
     # -- runs -------------------------------------------------------------------------------------------------------
 
-    async def _begin(self, session_id: str, work: Work) -> Handle:
+    async def _begin(self, session_id: str, work: Work, key: str | None = None) -> Handle:
         """Let ``work`` be done for the session, which nobody else may change until it rests again.
 
         Returns once its run is under way.
         """
         if session_id in self._live:
             raise Refused(409, "Session is running")
-        session = self._live[session_id] = LiveSession(session_id, self._metrics)
+        session = self._live[session_id] = LiveSession(session_id, key, self._metrics)
         try:
             await self._slots.take()
         except BaseException:
@@ -305,18 +308,23 @@ class Sessions:
         return Handle(session_id, session)
 
     async def _drive(self, session: LiveSession, work: Work) -> None:
+        began = time.perf_counter()
+        self._log.began(session.id)
         try:
             result = await work(session)
         except asyncio.CancelledError:
+            self._log.interrupted(session.id)
             session.rested.cancel()
             raise
         except Exception as error:
+            self._log.failed(session.id, error)
             session.rested.set_exception(error)
             # Whoever waits hears of it; when nobody does, the run is in the store as it was.
             session.rested.exception()
         else:
             session.rested.set_result(result)
             self._metrics.rested(result.meta.status)
+            self._log.rested(result.meta, time.perf_counter() - began)
         finally:
             del self._live[session.id], self._tasks[session.id]
             self._slots.give_back()
@@ -341,8 +349,7 @@ async def _result(session: LiveSession) -> RunResult:
     try:
         return await asyncio.shield(session.rested)
     except ChidoriError as error:
-        status = next((status for kind, status in _STATUS if isinstance(error, kind)), 500)
-        raise Refused(status, str(error), hint=error.hint) from error
+        raise refused(error) from error
     except asyncio.CancelledError:
         if session.rested.cancelled():
             raise Refused(503, "the server is stopping; the session goes on when it is started again") from None

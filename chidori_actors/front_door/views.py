@@ -55,7 +55,8 @@ def done_event(meta: RunMeta) -> View:
     if meta.status in ("failed", "cancelled"):
         return {"id": meta.id, "status": meta.status, "error": error_text(meta)}
     view = session_view(meta, None)
-    return {"id": meta.id, "status": "paused", **{name: view[name] for name in ("pending_seq", "pending_prompt", "pending")}}
+    asked = {name: view[name] for name in ("pending_seq", "pending_prompt", "pending")}
+    return {"id": meta.id, "status": "paused", **asked}
 
 
 def error_text(meta: RunMeta) -> str | None:

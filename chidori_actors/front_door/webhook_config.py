@@ -8,13 +8,16 @@ from typing import Literal, NoReturn, cast, get_args
 
 from ..config_text import parse_json_config, parse_yaml_config
 from ..errors import UsageError
+from ..host.unicode import without_lone_surrogates
 from ..settings import Settings
 from ..variable_references import BadReference, fill_references
+from .route_table import ROUTES
 
 Kind = Literal["github", "slack", "bearer", "open"]
 
 _KINDS: tuple[str, ...] = get_args(Kind)
 _PATH = re.compile(r"/[^?#*]*|/(?:[^?#*]*/)?\*")
+_SESSIONS = "/sessions/"
 _FIELDS = ("kind", "secret")
 _EXAMPLE = (
     'write {"/github": {"kind": "github", "secret": "${GITHUB_WEBHOOK_SECRET}"}, "/public/*": {"kind": "open"}}, '
@@ -76,6 +79,8 @@ def _entry(file: Path, path: object, entry: object, environ: Mapping[str, str]) 
 
     if not isinstance(path, str) or not _PATH.fullmatch(path):
         fail("is not a path: it begins with `/`, has no query, and `*` stands only at the end, after a `/`")
+    if path.startswith(_SESSIONS) or any(path == route.path for route in ROUTES):
+        fail("is a path of the server itself, which no event reaches", "choose another path for the events")
     if not isinstance(entry, dict):
         fail("must be an object with `kind` and, unless that is open, `secret`")
     for name in entry:
@@ -98,4 +103,6 @@ def _secret(given: object, environ: Mapping[str, str], fail: Callable[..., NoRet
         fail(f"has a `secret` that {error}", error.hint)
     if not secret.strip():
         fail("has an empty `secret`, which would let everybody in", 'say so with {"kind": "open"} if that is meant')
+    if without_lone_surrogates(secret) != secret:
+        fail("has a `secret` that is not text in UTF-8", "look at the value of the variable that it names")
     return secret

@@ -1,4 +1,4 @@
-"""From a request to the event that an agent gets, and from the agent's output to the answer (wire contract, section 3)."""
+"""From a request to the event that an agent gets, and from its output to the answer (wire contract, section 3)."""
 
 import base64
 import re

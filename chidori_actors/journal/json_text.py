@@ -24,7 +24,7 @@ def parse_json(text: bytes) -> Any:
     except orjson.JSONDecodeError:
         # orjson refuses "\ud83d" and 1e400, which JavaScript reads.
         try:
-            return _encodable(json.loads(text, parse_int=_whole_number))
+            return _encodable(json.loads(text, parse_int=_whole_number, parse_constant=_refuse_constant))
         except RecursionError:
             raise ValueError("it is nested too deeply") from None
 
@@ -36,6 +36,10 @@ def _whole_number(digits: str) -> int | float:
         if _LEAST_INTEGER <= number <= _GREATEST_INTEGER:
             return number
     return float(digits)
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is not JSON")
 
 
 def _encodable(value: Any) -> Any:

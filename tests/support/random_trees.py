@@ -104,6 +104,8 @@ class Stage:
     def __init__(self, conductor: Conductor) -> None:
         self._conductor = conductor
         self._held: set[asyncio.Task[None]] = set()
+        self._waiting: set[str] = set()
+        self._groups: set[ChildGroup] = set()
         self._stops: dict[ChildGroup, asyncio.Event] = {}
 
     def hold(self, path: str, then: Callable[[], None]) -> None:
@@ -112,11 +114,20 @@ class Stage:
         async def at_turn() -> None:
             await self._conductor.turn(path).wait()
             then()
+            self._waiting.discard(path)
             self._conductor.leave(path)
+            for group in self._groups:
+                group._changed()
 
+        self._waiting.add(path)
         task = asyncio.create_task(at_turn())
         self._held.add(task)
         task.add_done_callback(self._held.discard)
+
+    def holds(self, group: ChildGroup) -> bool:
+        """Whether something is still to be done, so that no actor may conclude that nothing can go on."""
+        self._groups.add(group)
+        return not self._waiting.isdisjoint(self._conductor.order)
 
     def leave(self, path: str) -> None:
         """That will not settle."""
@@ -165,6 +176,7 @@ def staged(conductor: Conductor) -> Iterator[None]:
     """The actors of every run settle in the conductor's order, also between one another."""
     stage = Stage(conductor)
     spawn, perform, cancel = LocalSystem.spawn, Containers.perform, ChildGroup.cancel
+    resting: Callable[[ChildGroup], bool] = ChildGroup.__dict__["resting"].fget
 
     def held_spawn(
         system: LocalSystem,
@@ -193,5 +205,6 @@ def staged(conductor: Conductor) -> Iterator[None]:
         patch.setattr(LocalSystem, "spawn", held_spawn)
         patch.setattr(Containers, "perform", held_perform)
         patch.setattr(ChildGroup, "cancel", told_cancel)
+        patch.setattr(ChildGroup, "resting", property(lambda group: not stage.holds(group) and resting(group)))
         yield
     stage.close()
