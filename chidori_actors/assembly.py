@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -79,7 +79,8 @@ async def run_context(
     Raises:
         UsageError: the configuration of MCP servers cannot be read.
     """
-    settings, policy = surroundings.settings, surroundings.policy
+    settings, policy = surroundings.settings, surroundings.policy.tightened(meta.policy_profile)
+    surroundings = replace(surroundings, policy=policy)
     secrets = Secrets(settings.environ, meta.seed, policy.hosts_for)
     if settings.mcp_config is None:
         yield _context(surroundings, meta, bundle, fence, past, attendance, secrets, None)

@@ -1,6 +1,6 @@
 """What an agent's host calls may do (wire contract, section 7)."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from .errors import UsageError
@@ -72,6 +72,10 @@ class Policy:
         if settings.policy_inline is not None:
             return cls(parse_policy(settings.policy_inline, "CHIDORI_POLICY"), profile)
         return cls(None, profile)
+
+    def tightened(self, profile: str | None) -> "Policy":
+        """This policy for a run that asked for ``profile``, which may forbid more than the policy does, and never less."""
+        return replace(self, profile="untrusted") if profile == "untrusted" else self
 
     def decide(self, target: str, args: dict[str, Any]) -> Decision:
         """What becomes of a call of ``target`` with the record's ``args``; the first matching rule wins."""

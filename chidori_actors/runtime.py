@@ -26,7 +26,7 @@ from .journal.store import Fence, Store, Write
 from .languages.bundle import Bundle, compare
 from .placement.local import LocalSystem
 from .placement.system import ActorSystem
-from .policy import Policy
+from .policy import Policy, Profile
 from .reopening import reopen
 from .session.actor_images import IMAGE_EVERY
 from .session.actor_spec import ActorSpec
@@ -75,6 +75,7 @@ class Runtime:
         served: bool = False,
         attempt_number: int | None = None,
         idempotency_key: str | None = None,
+        policy_profile: Profile | None = None,
         attendance: Attendance = _UNATTENDED,
     ) -> RunResult:
         """Run an agent from its beginning until it ends or pauses.
@@ -106,6 +107,7 @@ class Runtime:
                 served=served,
                 attempt_number=attempt_number,
                 idempotency_key=idempotency_key,
+                policy_profile=policy_profile,
             )
             await self.store.commit([bundle_in, *run_writes(meta, new=True)], fence=fence)
             return await self._live(meta, bundle, Past(), fence, attendance)

@@ -1,26 +1,19 @@
 """Branches from history: what came before a call is shared, the call answers differently, the rest is lived anew."""
 
 import asyncio
-from collections import Counter
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import orjson
 import pytest
-from aiohttp import web
 
 from chidori_actors.errors import ChidoriError, RunNotFound, StoreError, UsageError
 from chidori_actors.history import manifest, records
 from chidori_actors.journal.collection import collect
 from chidori_actors.journal.lanes import read_lane
-from chidori_actors.journal.records import Record
 from chidori_actors.journal.runs import get_run, run_writes
 from chidori_actors.journal.store import Store
 from chidori_actors.journal.writes import DATABASES
-from chidori_actors.runtime import RunResult, Runtime
 from chidori_actors.session import actor_images
 from chidori_actors.session.attendance import Attendance
 from tests.support.agents import (
@@ -32,91 +25,19 @@ from tests.support.agents import (
     pause_of,
     records_of,
     runtime_in,
-    start,
     within,
-    write_agent,
 )
-from tests.support.http_server import LocalServer, serve
-
-HEAD = """
-const ask = (chidori: any, url: string) => async (name: string): Promise<string> =>
-  (await chidori.http(`${url}/${name}`, { method: "POST" })).body.answer;
-"""
-
-
-@dataclass
-class World:
-    """A server that answers each request of a path differently; those of a path in ``held`` wait for the event."""
-
-    requests: Counter[str] = field(default_factory=Counter)
-    keys: dict[str, list[str]] = field(default_factory=dict)
-    held: dict[str, asyncio.Event] = field(default_factory=dict)
-    arrived: dict[str, asyncio.Event] = field(default_factory=dict)
-
-    async def handle(self, request: web.Request) -> web.Response:
-        name = request.path[1:]
-        self.requests[name] += 1
-        answer = f"{name}{self.requests[name]}"
-        self.keys.setdefault(name, []).append(request.headers["Idempotency-Key"])
-        self.arrived.setdefault(name, asyncio.Event()).set()
-        if name in self.held:
-            await self.held[name].wait()
-        if name.startswith("bad") and self.requests[name] == 1:
-            return web.json_response({"answer": answer}, status=500)
-        return web.json_response({"answer": answer})
-
-    async def until_asked(self, name: str) -> None:
-        await within(20, self.arrived.setdefault(name, asyncio.Event()).wait())
-
-
-@asynccontextmanager
-async def world() -> AsyncIterator[tuple[World, LocalServer]]:
-    made = World()
-    async with serve(made.handle) as server:
-        yield made, server
-
-
-def agent_of(folder: Path, body: str, name: str = "agent.ts") -> Path:
-    """An agent whose function has ``body``; ``ask`` is in it."""
-    source = f"{HEAD}export async function agent(input: any, chidori: any) {{\nconst post = ask(chidori, input.url);\n"
-    return write_agent(folder, f"{source}{body}\n}}\n", name)
-
-
-async def run(runtime: Runtime, path: Path, server: LocalServer, **more: Any) -> RunResult:
-    async with asyncio.timeout(30):
-        return await start(runtime, path, {"url": server.url}, **more)
-
-
-def answer(text: str) -> bytes:
-    """What an `http` call gives, as JSON text, with ``text`` as its answer."""
-    return orjson.dumps({"status": 200, "headers": {}, "body": {"answer": text}})
-
-
-def seq_of(runtime: Runtime, name: str, run_id: str = "test-run") -> int:
-    """The seq of the request of that path, or of the only call of that function."""
-    found = [
-        record["seq"]
-        for record in records_of(runtime.store, run_id)
-        if record["function"] == name or str(record["args"].get("url", "")).endswith(f"/{name}")
-    ]
-    assert len(found) == 1, found
-    return int(found[0])
-
-
-async def branch(
-    runtime: Runtime, at: int, *, result: bytes | None = None, of: str = "test-run", new_id: str = "branch", **more: Any
-) -> RunResult:
-    async with asyncio.timeout(30):
-        return await runtime.branch(of, at, result=result, new_id=new_id, **more)
-
-
-async def check_replay(runtime: Runtime, world: World, run_id: str = "branch") -> None:
-    """The run's replay gives its output and asks nobody."""
-    before = world.requests.copy()
-    replayed = await within(20, runtime.replay(run_id))
-    assert orjson.dumps(output_of(replayed)) == orjson.dumps(orjson.loads(get_run(runtime.store, run_id).output or b""))
-    assert world.requests == before
-
+from tests.support.branches import (
+    Always,
+    agent_of,
+    answer,
+    branch,
+    check_replay,
+    numbers,
+    run,
+    seq_of,
+    world,
+)
 
 SEQUENCE = """
   const answers = [await post("a"), await post("b"), await post("c")];
@@ -160,13 +81,6 @@ async def test_the_record_of_a_branch_names_what_is_shared_and_what_was_edited(t
         }
         parent = get_run(runtime.store, "test-run")
         assert (meta.seed, meta.epoch_ms, meta.input) == (parent.seed, parent.epoch_ms, parent.input)
-
-
-def numbers(found: list[Record]) -> list[int]:
-    """The seqs, after a look whether the order of the records is that of their ends."""
-    indices = [record["index"] for record in found]
-    assert indices == sorted(set(indices))
-    return sorted(record["seq"] for record in found)
 
 
 async def test_an_error_takes_the_place_of_a_result_and_the_other_way_round(tmp_path: Path) -> None:
@@ -288,232 +202,6 @@ async def test_interrupted_failed_cancelled_and_paused_runs_can_be_branched(tmp_
         edited = await branch(runtime, 1, result=answer("edited"), of="interrupted", new_id="of-cancelled")
         assert output_of(edited) == ["edited", "b4"]
         assert made.requests["a"] == 1
-
-
-# -- actors -----------------------------------------------------------------------------------------------------------
-
-TREE = """
-  const [left, right] = await chidori.parallel([
-    async () => {
-      const one = await post("l1");
-      return [one, await chidori.callAgent("child.ts", { url: input.url }), await post("l2")];
-    },
-    async () => [await post("r1"), await post("r2")],
-  ]);
-  return [left, right, await post("end")];
-"""
-CHILD = """
-  const one = await post("c1");
-  return [one, await chidori.tool("helper", { url: input.url }), await post("c2")];
-"""
-HELPER = f"""{HEAD}
-export const tool = {{ name: "helper", description: "Helps.", parameters: {{ type: "object" }} }};
-export async function run(input: any, chidori: any) {{
-  const post = ask(chidori, input.url);
-  return [await post("t1"), await post("t2")];
-}}
-"""
-DEEP = [["l11", ["c11", ["edited", "t22"], "c22"], "l22"]]
-
-
-def tree_of(folder: Path, body: str = TREE) -> Path:
-    """An agent with branches, a sub-agent in one of them and a tool in that."""
-    (folder / "tools").mkdir()
-    (folder / "tools" / "helper.ts").write_text(HELPER)
-    agent_of(folder, CHILD, "child.ts")
-    return agent_of(folder, body)
-
-
-async def run_tree(runtime: Runtime, made: World, server: LocalServer, path: Path, hold: str, until: str) -> Any:
-    """The output of a run in which ``hold`` is answered only when ``until`` has ended (a call's path)."""
-    held = made.held[hold] = asyncio.Event()
-
-    def ended(path: str) -> None:
-        if path == until:
-            held.set()
-
-    return output_of(await run(runtime, path, server, attendance=Attendance(RecordingObserver(when_ended=ended))))
-
-
-@pytest.fixture(params=["images", "replay"])
-def image_every(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> int:
-    """Images after every step, or none but those of forks."""
-    monkeypatch.setattr(actor_images, "_IMAGE_WORTH", 0)
-    return 1 if request.param == "images" else 1000
-
-
-async def test_a_call_deep_inside_answers_differently_and_finished_branches_stay(
-    tmp_path: Path, image_every: int
-) -> None:
-    async with world() as (made, server), runtime_in(tmp_path, image_every=image_every) as runtime:
-        path = tree_of(tmp_path)
-        await run_tree(runtime, made, server, path, "l1", "1/b1/2")
-        edited = await branch(runtime, seq_of(runtime, "t1"), result=answer("edited"))
-        assert output_of(edited) == [*DEEP, ["r11", "r21"], "end2"]
-        shared = {"l1": 1, "c1": 1, "t1": 1, "r1": 1, "r2": 1}
-        assert made.requests == shared | {"t2": 2, "c2": 2, "l2": 2, "end": 2}
-        await check_replay(runtime, made)
-        paths = [record["path"] for record in records_of(runtime.store, "branch")]
-        assert sorted(paths) == sorted(record["path"] for record in records_of(runtime.store))
-        numbers(records_of(runtime.store, "branch"))
-
-
-async def test_a_branch_under_way_at_the_cut_goes_on_and_makes_its_call_again(tmp_path: Path, image_every: int) -> None:
-    async with world() as (made, server), runtime_in(tmp_path, image_every=image_every) as runtime:
-        path = tree_of(tmp_path)
-        await run_tree(runtime, made, server, path, "r2", "1/b0/2/2/2")
-        edited = await branch(runtime, seq_of(runtime, "t1"), result=answer("edited"))
-        assert output_of(edited) == [*DEEP, ["r11", "r22"], "end2"]
-        assert (made.requests["r1"], made.requests["r2"]) == (1, 2)
-        assert made.keys["r2"] == ["test-run:1/b1/2", "branch:1/b1/2"]
-        await check_replay(runtime, made)
-
-
-@pytest.mark.parametrize(
-    ("function", "result", "expected"),
-    [
-        ("tool", b'"no help"', [["l11", ["c11", "no help", "c22"], "l22"], ["r11", "r21"], "end2"]),
-        ("call_agent", b'["no child"]', [["l11", ["no child"], "l22"], ["r11", "r21"], "end2"]),
-        ("parallel", b'["left", "right"]', ["left", "right", "end2"]),
-    ],
-)
-async def test_a_container_answers_differently_and_nothing_inside_of_it_is_run(
-    tmp_path: Path, function: str, result: bytes, expected: Any
-) -> None:
-    async with world() as (made, server), runtime_in(tmp_path) as runtime:
-        path = tree_of(tmp_path)
-        await run_tree(runtime, made, server, path, "l1", "1/b1/2")
-        seq = seq_of(runtime, function)
-        assert output_of(await branch(runtime, seq, result=result)) == expected
-        assert (made.requests["t1"], made.requests["t2"], made.requests["c1"]) == (1, 1, 1)
-        await check_replay(runtime, made)
-        found = records_of(runtime.store, "branch")
-        numbers(found)
-        assert not [record for record in found if record.get("parent_seq") == seq]
-
-
-async def test_a_nested_question_is_asked_again_by_the_branch_and_its_run_can_be_resumed(tmp_path: Path) -> None:
-    async with world() as (made, server):
-        async with runtime_in(tmp_path) as runtime:
-            path = tree_of(tmp_path)
-            (tmp_path / "tools" / "helper.ts").write_text(
-                HELPER.replace('await post("t2")', 'await chidori.input("Sure?")')
-            )
-            asked = pause_of(await run(runtime, path, server)).questions[0]
-            again = pause_of(await branch(runtime, seq_of(runtime, "t1"), result=answer("edited"))).questions[0]
-            assert (again.path, again.prompt) == (asked.path, "Sure?")
-            other = pause_of(await branch(runtime, seq_of(runtime, "c1"), result=answer("c"), new_id="other"))
-            assert other.questions[0].path == asked.path
-        async with runtime_in(tmp_path) as runtime:
-            resumed = within(20, runtime.resume("branch", attendance=Attendance(questions=Always("yes"))))
-            assert output_of(await resumed)[0] == ["l11", ["c11", ["edited", "yes"], "c21"], "l21"]
-            assert (made.requests["t1"], made.requests["r2"]) == (2, 1)
-            await check_replay(runtime, made)
-
-
-@dataclass(frozen=True)
-class Always:
-    """Answers every question alike."""
-
-    text: str
-
-    async def ask(self, question: Any) -> str:
-        return self.text
-
-
-async def test_a_run_that_failed_inside_can_be_branched_before_its_failure(tmp_path: Path) -> None:
-    async with world() as (made, server), runtime_in(tmp_path) as runtime:
-        path = tree_of(tmp_path)
-        (tmp_path / "tools" / "helper.ts").write_text(
-            HELPER.replace('[await post("t1"), await post("t2")]', 'input.url + (await chidori.env("MISSING"))')
-        )
-        failure_of(await run_failing(runtime, made, server, path))
-        edited = await branch(runtime, seq_of(runtime, "tool"), result=b'"help"')
-        assert output_of(edited) == [["l11", ["c11", "help", "c21"], "l21"], ["r11", "r21"], "end1"]
-        again = failure_of(await branch(runtime, seq_of(runtime, "c1"), result=answer("c"), new_id="other"))
-        assert "MISSING" in again.error["message"]
-        resumed = failure_of(await within(20, runtime.resume("other")))
-        assert "MISSING" in resumed.error["message"]
-        assert (made.requests["c1"], made.requests["l1"], made.requests["r2"]) == (1, 1, 1)
-
-
-async def run_failing(runtime: Runtime, made: World, server: LocalServer, path: Path) -> RunResult:
-    held = made.held["l1"] = asyncio.Event()
-    observer = RecordingObserver(when_ended=lambda ended: held.set() if ended == "1/b1/2" else None)
-    return await run(runtime, path, server, attendance=Attendance(observer))
-
-
-async def test_a_resumed_failure_inside_is_shared_as_it_counts(tmp_path: Path) -> None:
-    async with world() as (made, server):
-        path = tree_of(tmp_path)
-        (tmp_path / "tools" / "helper.ts").write_text(
-            HELPER.replace('await post("t2")', 'typeof (await chidori.env("LATER")), await post("t2")')
-        )
-        async with runtime_in(tmp_path) as runtime:
-            failure_of(await run_failing(runtime, made, server, path))
-        async with runtime_in(tmp_path, {**LOCAL, "LATER": "now"}) as runtime:
-            output_of(await within(20, runtime.resume("test-run")))
-            edited = await branch(runtime, seq_of(runtime, "c2"), result=answer("edited"))
-            left = ["l11", ["c11", ["t11", "string", "t21"], "edited"], "l22"]
-            assert output_of(edited) == [left, ["r11", "r21"], "end2"]
-            assert (made.requests["t1"], made.requests["t2"], made.requests["l2"]) == (1, 1, 2)
-            await check_replay(runtime, made)
-
-
-async def test_what_a_parent_passes_on_reaches_the_branches_of_a_branch(tmp_path: Path, image_every: int) -> None:
-    body = """
-      const shared = chidori.http(`${input.url}/shared`, { method: "POST" });
-      const all = await chidori.parallel([
-        async () => [await post("l1"), (await shared).body.answer],
-        async () => [await post("r1"), (await shared).body.answer, await post("r2")],
-      ]);
-      return [...all, (await shared).body.answer];
-    """
-    async with world() as (made, server), runtime_in(tmp_path, image_every=image_every) as runtime:
-        output = await run_tree(runtime, made, server, agent_of(tmp_path, body), "shared", "2/b1/1")
-        assert output == [["l11", "shared1"], ["r11", "shared1", "r21"], "shared1"]
-        edited = await branch(runtime, seq_of(runtime, "shared"), result=answer("edited"))
-        assert output_of(edited) == [["l11", "edited"], ["r11", "edited", "r22"], "edited"]
-        other = await branch(runtime, seq_of(runtime, "r2"), result=answer("last"), new_id="other")
-        assert output_of(other) == [["l11", "shared1"], ["r11", "shared1", "last"], "shared1"]
-        assert (made.requests["l1"], made.requests["r1"]) == (1, 1)
-        for run_id in ("branch", "other"):
-            await check_replay(runtime, made, run_id)
-
-
-# -- branches of branches ---------------------------------------------------------------------------------------------
-
-
-async def test_a_branch_of_a_branch_shares_with_both(tmp_path: Path, image_every: int) -> None:
-    async with world() as (made, server), runtime_in(tmp_path, image_every=image_every) as runtime:
-        path = tree_of(tmp_path)
-        await run_tree(runtime, made, server, path, "l1", "1/b1/2")
-        await branch(runtime, seq_of(runtime, "t1"), result=answer("edited"), new_id="second")
-        third = await branch(runtime, seq_of(runtime, "c2", "second"), result=answer("third"), of="second")
-        assert output_of(third) == [["l11", ["c11", ["edited", "t22"], "third"], "l23"], ["r11", "r21"], "end3"]
-        assert (made.requests["t1"], made.requests["t2"], made.requests["c2"]) == (1, 2, 2)
-        await check_replay(runtime, made)
-        found = {record["path"]: record["origin_run_id"] for record in records_of(runtime.store, "branch")}
-        assert found["1/b0/2/1"] == "test-run"
-        assert found["1/b0/2/2/1"] == found["1/b0/2/2"] == "second"
-        assert found["1/b0/2/3"] is found["2"] is None
-        numbers(records_of(runtime.store, "branch"))
-
-
-async def test_what_only_the_first_run_knows_can_be_edited_by_way_of_its_branch(tmp_path: Path) -> None:
-    async with world() as (made, server), runtime_in(tmp_path) as runtime:
-        path = tree_of(tmp_path)
-        await run_tree(runtime, made, server, path, "l1", "1/b1/2")
-        await branch(runtime, seq_of(runtime, "end"), result=answer("over"), new_id="second")
-        deep = await branch(runtime, seq_of(runtime, "t1", "second"), result=answer("edited"), of="second")
-        assert output_of(deep) == [*DEEP, ["r11", "r21"], "end2"]
-        assert deep.meta.branch is not None
-        assert deep.meta.branch["parent_run_id"] == "test-run", "the call is of the first run"
-        again = await branch(runtime, seq_of(runtime, "end"), result=answer("anew"), of="second", new_id="again")
-        assert output_of(again)[2] == "anew"
-        for run_id in ("branch", "again"):
-            await check_replay(runtime, made, run_id)
-            numbers(records_of(runtime.store, run_id))
 
 
 # -- refusals and the store -------------------------------------------------------------------------------------------

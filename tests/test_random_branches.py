@@ -43,9 +43,11 @@ def answered(store: Store) -> list[Answered]:
     found: list[Answered] = []
     for actor, entries in lanes_of(store, RUN).items():
         seqs = {entry.ordinal: entry.seq for entry in entries if isinstance(entry, Started)}
-        for entry in entries:
-            if isinstance(entry, Settled) and not entry.inherited and entry.value is not None:
-                found.append(Answered(path_of(actor, entry.ordinal), seqs[entry.ordinal], entry.index, entry.value))
+        found += [
+            Answered(path_of(actor, entry.ordinal), seqs[entry.ordinal], entry.index, entry.value)
+            for entry in entries
+            if isinstance(entry, Settled) and not entry.inherited and entry.value is not None
+        ]
     return found
 
 

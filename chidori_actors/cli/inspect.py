@@ -3,7 +3,6 @@
 import sys
 from collections import deque
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import click
@@ -13,10 +12,9 @@ from ..errors import ChidoriError, UsageError
 from ..files import replace_file
 from ..history import snapshot as read_snapshot
 from ..journal.runs import get_run
-from ..journal.store import Store
-from ..settings import load_settings
 from ..transfer import export_run, import_checkpoint
 from .interruption import run_interruptibly
+from .opened_store import open_store
 from .run_list import RunList, read_runs, run_list_json, run_list_lines
 from .screen import printable
 from .statistics import read_statistics, statistics_json, statistics_lines
@@ -26,16 +24,6 @@ STATUSES = ("running", "interrupted", "completed", "failed", "cancelled", "pause
 _LINES_AT_ONCE = 256
 
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-
-
-@contextmanager
-def _open_store(*, create: bool = False) -> Iterator[Store]:
-    settings = load_settings()
-    store = Store.open(settings.store, durability=settings.durability, create=create)
-    try:
-        yield store
-    finally:
-        store.close()
 
 
 def _print(lines: Iterator[str]) -> None:
@@ -55,7 +43,7 @@ def _print(lines: Iterator[str]) -> None:
 @as_json
 def trace(run_id: str, as_json: bool) -> None:
     """Print the calls of RUN_ID and what they add up to."""
-    with _open_store() as store:
+    with open_store() as store:
         meta = get_run(store, run_id)
         if as_json:
             click.echo(trace_json(store, meta))
@@ -70,7 +58,7 @@ def snapshot(run_id: str) -> None:
 
     It says how the run stands, what must match to continue it, and which images of its actors are stored.
     """
-    with _open_store() as store:
+    with open_store() as store:
         click.echo(orjson.dumps(read_snapshot(store, get_run(store, run_id)), option=orjson.OPT_INDENT_2))
 
 
@@ -81,7 +69,7 @@ def snapshot(run_id: str) -> None:
 @as_json
 def runs(status: str | None, limit: int, cursor: str | None, as_json: bool) -> None:
     """List the stored runs, the newest first."""
-    with _open_store() as store:
+    with open_store() as store:
         found: RunList = read_runs(store, status=status, limit=limit, cursor=cursor)
     if as_json:
         click.echo(run_list_json(found))
@@ -99,7 +87,7 @@ def stats(as_json: bool) -> None:
 
     Runs by status, calls by function, tokens and cost by model.
     """
-    with _open_store() as store:
+    with open_store() as store:
         found = read_statistics(store)
     for run_id in found.damaged:
         click.echo(printable(f"warning: run {run_id} is damaged and not counted"), err=True)
@@ -119,7 +107,7 @@ def export(run_id: str, output: str | None, force: bool) -> None:
     path = None if output in (None, "-") else Path(output or "").resolve()
     if path is not None:
         _check_target(path, force)
-    with _open_store() as store:
+    with open_store() as store:
         meta = get_run(store, run_id)
         data = export_run(store, meta)
     if path is None:
@@ -152,7 +140,7 @@ def import_(file: str, run_id: str | None) -> None:
     FILE may be `-`, the standard input. Prints the run's id, and warns of what the file lacks.
     """
     data = _read_file(file)
-    with _open_store(create=True) as store:
+    with open_store(create=True) as store:
         meta = run_interruptibly(import_checkpoint(store, data, run_id=run_id))
     for warning in meta.warnings:
         click.echo(printable(f"warning: {warning}"), err=True)

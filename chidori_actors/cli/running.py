@@ -54,7 +54,9 @@ def run(
     bundle = load_agent(entry, settings.runtime_policy, tools)
 
     async def work(runtime: Runtime, attendance: Attendance) -> RunResult:
-        return await runtime.run(bundle, entry, input_json, model=model, tool_folders=tools, attendance=attendance)
+        return await runtime.run(
+            bundle, entry, input_json, model=model, tool_folders=tools, policy_profile=profile, attendance=attendance
+        )
 
     execution = Execution(settings, policy, RunOptions(**reporting), agent=file, create_store=True)
     return execute(execution, work)

@@ -10,6 +10,7 @@ from ..errors import StoreError
 from ..history import manifest, records
 from ..journal.json_text import parse_json
 from ..journal.runs import Status, is_run_id, list_runs
+from ..policy import Profile
 from ..runtime import Runtime
 from .agents import Agents
 from .event_stream import stream_session
@@ -181,7 +182,14 @@ async def _new_session(request: web.Request) -> NewSession:
         key=key,
         attempt_number=fields.optional_number("attempt_number"),
         replay_from=_records(fields),
+        policy_profile=_profile(fields.optional_text("policy_profile")),
     )
+
+
+def _profile(text: str | None) -> Profile | None:
+    if text is not None and text not in get_args(Profile):
+        raise Refused(422, f"`policy_profile` must be one of {', '.join(get_args(Profile))}")
+    return cast(Profile | None, text)
 
 
 def _records(fields: BodyFields) -> list[Any] | None:

@@ -14,6 +14,7 @@ from ..answers import Prepared
 from ..errors import ChidoriError, RunNotFound
 from ..history import is_running
 from ..journal.runs import RunMeta, get_run, list_runs
+from ..policy import Profile
 from ..runtime import RunResult, Runtime
 from ..session.attendance import Nobody
 from ..transfer import import_checkpoint
@@ -50,6 +51,7 @@ class NewSession:
     key: str | None = None
     attempt_number: int | None = None
     replay_from: Sequence[Any] | None = None
+    policy_profile: Profile | None = None
 
 
 class Sessions:
@@ -116,6 +118,7 @@ class Sessions:
                     served=True,
                     attempt_number=new.attempt_number,
                     idempotency_key=new.key,
+                    policy_profile=new.policy_profile,
                     attendance=session.attendance(),
                 )
             checkpoint = {"session_id": session_id, "input": orjson.Fragment(new.input), "call_log": new.replay_from}

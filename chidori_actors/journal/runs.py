@@ -32,7 +32,7 @@ class RunMeta:
     history left its parent: ``{parent_run_id, at_seq, at_index}``. ``tool_folders`` are the directories of tools that
     were named when the run was started. ``served`` runs were created by a server, which takes them up again by itself
     when they are interrupted: ``tries`` times in a row so far. ``attempt_number`` and
-    ``idempotency_key`` are the client's own.
+    ``idempotency_key`` are the client's own, ``policy_profile`` is what it wants to be held to at least.
     """
 
     id: str
@@ -61,6 +61,7 @@ class RunMeta:
     tries: int = 0
     attempt_number: int | None = None
     idempotency_key: str | None = None
+    policy_profile: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
