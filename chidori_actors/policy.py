@@ -74,7 +74,7 @@ class Policy:
         return cls(None, profile)
 
     def tightened(self, profile: str | None) -> "Policy":
-        """This policy for a run that asked for ``profile``, which may forbid more than the policy does, and never less."""
+        """This policy for a run that asked for ``profile``, which may forbid more than the policy, and never less."""
         return replace(self, profile="untrusted") if profile == "untrusted" else self
 
     def decide(self, target: str, args: dict[str, Any]) -> Decision:

@@ -45,8 +45,8 @@ def branch(
     """Run RUN_ID again from one of its calls on, with another answer.
 
     The new run has the history of RUN_ID before the end of the call SEQ. No call of it is made again but those that
-    were under way at that moment, and from there on the new run goes its own way, with the recorded source. RUN_ID
-    stays as it is, and so does what its calls did to the world and to `memory`.
+    were under way at that moment: these get idempotency keys of the new run. From there on it goes its own way, with
+    the recorded source. RUN_ID stays as it is, and so does what its calls did to the world and to `memory`.
     """
     check_placement(local, address)
     if (result is None) == (error is None):

@@ -55,7 +55,13 @@ def run(
 
     async def work(runtime: Runtime, attendance: Attendance) -> RunResult:
         return await runtime.run(
-            bundle, entry, input_json, model=model, tool_folders=tools, policy_profile=profile, attendance=attendance
+            bundle,
+            entry,
+            input_json,
+            model=model,
+            tool_folders=tools,
+            policy_profile=profile,
+            attendance=attendance,
         )
 
     execution = Execution(settings, policy, RunOptions(**reporting), agent=file, create_store=True)

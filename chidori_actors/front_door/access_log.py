@@ -14,7 +14,7 @@ __all__ = ["LogFormat", "access_log"]
 def access_log(log_format: LogFormat) -> Middleware:
     """A middleware that writes a line for each request: never its query, headers or body, which may hold secrets.
 
-    A client that went away first, or a server that stopped, leaves a line without a status.
+    A client that went away first has status 499; a request that the server's end cut off has none.
     """
     lines = LogLines(log_format)
 

@@ -10,6 +10,9 @@ from .refusal import Refused
 FAULT: web.RequestKey[BaseException] = web.RequestKey("fault", BaseException)
 """What the server did wrong itself, for the log: clients are not told."""
 
+CLIENT_GONE = 499
+"""Only ever in the log: there is nobody to be answered. An exception instead would be logged as the server's fault."""
+
 _INTERNAL = "internal server error; the server's log has more"
 _STATUS: tuple[tuple[type[ChidoriError], int], ...] = (
     (UsageError, 422),
@@ -48,13 +51,12 @@ async def answer_refusals(request: web.Request, handler: Handler) -> web.StreamR
             request[FAULT] = error
     except Exception as error:
         if isinstance(error, ConnectionError) and (request.transport is None or request.transport.is_closing()):
-            raise  # the client is gone: nobody is there to be answered
+            return web.Response(status=CLIENT_GONE)
         request[FAULT] = error
         refusal = Refused(500, _INTERNAL)
     if request.writer.output_size:
         if request.transport is not None:
             request.transport.abort()
-        raise ConnectionResetError("the answer had begun")
     return _answer(refusal)
 
 

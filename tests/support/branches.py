@@ -14,13 +14,7 @@ from aiohttp import web
 from chidori_actors.journal.records import Record
 from chidori_actors.journal.runs import get_run
 from chidori_actors.runtime import RunResult, Runtime
-from tests.support.agents import (
-    output_of,
-    records_of,
-    start,
-    within,
-    write_agent,
-)
+from tests.support.agents import output_of, records_of, start, within, write_agent
 from tests.support.http_server import LocalServer, serve
 
 HEAD = """
@@ -46,8 +40,6 @@ class World:
         self.arrived.setdefault(name, asyncio.Event()).set()
         if name in self.held:
             await self.held[name].wait()
-        if name.startswith("bad") and self.requests[name] == 1:
-            return web.json_response({"answer": answer}, status=500)
         return web.json_response({"answer": answer})
 
     async def until_asked(self, name: str) -> None:
