@@ -6,10 +6,10 @@ from pathlib import Path
 
 import orjson
 
-from . import core, forks
+from . import core, forks, front_door
 from .measure import machine, report, table
 
-SUITES = {"core": core, "forks": forks}
+SUITES = {"core": core, "forks": forks, "front_door": front_door}
 
 
 def main() -> int:

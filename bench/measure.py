@@ -32,12 +32,12 @@ def peak_rss_mb() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6
 
 
-def private_mb() -> float:
-    """Memory that only this process has, in MB: pages that it shares with the cache of its files are not in it."""
-    for line in Path("/proc/self/smaps_rollup").read_text().splitlines():
+def private_mb(process: int | str = "self") -> float:
+    """Memory that only that process has, in MB: pages that it shares with the cache of its files are not in it."""
+    for line in Path(f"/proc/{process}/smaps_rollup").read_text().splitlines():
         if line.startswith("Private_Dirty:"):
             return int(line.split()[1]) * 1024 / 1e6
-    raise RuntimeError("/proc/self/smaps_rollup has no Private_Dirty")
+    raise RuntimeError(f"/proc/{process}/smaps_rollup has no Private_Dirty")
 
 
 def machine() -> dict[str, str | int | float]:

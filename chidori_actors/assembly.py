@@ -12,7 +12,7 @@ from .host.resources import Resources
 from .host.secrets import Secrets
 from .host.table import host_functions
 from .host.toolbox import Toolbox
-from .journal.actors import ActorMeta, run_actors
+from .journal.actors import ActorPlace, actor_places
 from .journal.events import last_event, newest_events
 from .journal.lanes import last_counters
 from .journal.memory import StoredMemory
@@ -106,7 +106,7 @@ def _context(
 ) -> RunContext:
     entry = Path(meta.agent)
     store, settings = surroundings.store, surroundings.settings
-    actors = run_actors(store, meta.lane)
+    actors = actor_places(store, meta.lane)
     seq, index = _counters(store, meta, past, actors)
     events = EventLog(store, fence, meta.lane, last_event(store, meta.lane), attendance.publish)
     if attendance.publish is not None:
@@ -150,7 +150,7 @@ def _context(
     )
 
 
-def _counters(store: Store, meta: RunMeta, past: Past, actors: Iterable[ActorMeta]) -> tuple[int, int]:
+def _counters(store: Store, meta: RunMeta, past: Past, actors: Iterable[ActorPlace]) -> tuple[int, int]:
     """The highest seq and index that the run has given out, in whichever of its lanes."""
     seq, index = max(past.seq, meta.call_count), past.index
     for actor in actors:

@@ -46,8 +46,11 @@ class Edit:
             raise UsageError("a branch needs what the call answers instead: either a result or an error")
 
 
-async def make_branch(store: Store, parent: RunMeta, edit: Edit, fence: Fence, now_ms: int) -> RunMeta:
+async def make_branch(
+    store: Store, parent: RunMeta, edit: Edit, fence: Fence, now_ms: int, *, served: bool = False
+) -> RunMeta:
     """Store the run that ``fence`` is of as a branch of ``parent``, ready to go on. ``now_ms`` is since 1970.
+    ``served``: a server makes it.
 
     A call that ``parent`` shares with the run that it is a branch of itself makes a branch of that one, with its
     source. Neither memory, which belongs to the project, nor approvals and open questions are taken along.
@@ -73,6 +76,9 @@ async def make_branch(store: Store, parent: RunMeta, edit: Edit, fence: Fence, n
         pending=(),
         failed_ordinal=None,
         origin_run_id=None,
+        served=served,
+        tries=0,
+        idempotency_key=None,
         branch={"parent_run_id": origin.meta.id, "at_seq": edit.at, "at_index": target.index},
     )
     shared = _shared_writes(origin, target, branch.lane - origin.meta.lane)

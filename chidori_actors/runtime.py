@@ -1,5 +1,6 @@
 """The one place that puts a run together: run, resume, replay, the benchmarks and every later front use it."""
 
+import asyncio
 import getpass
 import os
 import secrets
@@ -188,12 +189,14 @@ class Runtime:
         error: str | None = None,
         note: str | None = None,
         new_id: str | None = None,
+        served: bool = False,
         attendance: Attendance = _UNATTENDED,
     ) -> RunResult:
         """Make a run that begins as the run ``run_id`` did, up to its call with the seq ``at``, and run it.
 
         That call answers with ``result`` (JSON text) or fails with the message ``error``; ``note`` is kept in its
-        record. Calls in flight then are made again, under the id of the new run: ``new_id``, or a fresh one.
+        record. Calls in flight then are made again, under the id of the new run: ``new_id``, or a fresh one. A
+        ``served`` one is a server's to take up again.
 
         Raises:
             RunNotFound, StoreError: see there.
@@ -205,7 +208,7 @@ class Runtime:
         self._check_manifest(parent)
         self._bundle(parent)  # without a source there is nothing to run
         async with self._new_run(new_id) as fence:
-            meta = await make_branch(self.store, parent, edit, fence, int(time.time() * 1000))
+            meta = await make_branch(self.store, parent, edit, fence, int(time.time() * 1000), served=served)
             past = load_past(self.store, meta.lane, load_engine().golden)
             return await self._live(meta, self._bundle(meta), past, fence, attendance)
 
@@ -276,7 +279,14 @@ class Runtime:
             lane = context.lane_writer(meta.lane, past.length)
             root = context.spawn(root_spec(meta, bundle, past), context, lane, closing)
             attendance.holding(root)
-            rest = await root.wait()
+            try:
+                rest = await root.wait()
+            except asyncio.CancelledError:
+                if meta.tries and final is meta:
+                    # It was stopped on purpose: that is none of the crashes that are counted.
+                    stopped = replace(meta, tries=0, pending=())
+                    self.store.submit(run_writes(stopped, new=False), fence, lambda error: None)
+                raise
         return RunResult(final, rest)
 
     def _source(self, meta: RunMeta, current: Bundle | None, allow_change: bool) -> tuple[Bundle, bool]:

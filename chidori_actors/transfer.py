@@ -1,6 +1,6 @@
 """Runs from one store to another, as checkpoint files."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 from .errors import ChidoriError
@@ -37,11 +37,18 @@ def export_run(store: Store, meta: RunMeta) -> bytes:
     )
 
 
-async def import_checkpoint(store: Store, data: bytes, *, run_id: str | None = None) -> RunMeta:
+async def import_checkpoint(
+    store: Store,
+    data: bytes,
+    *,
+    run_id: str | None = None,
+    revise: Callable[[RunMeta], RunMeta] = lambda meta: meta,
+) -> RunMeta:
     """Store the run of a checkpoint file, ours or another implementation's, under ``run_id`` or its own id.
 
     What the file lacks is said in ``warnings`` of the run. One of another implementation has no status: its run
-    is ``running`` without an owner, so that it can be continued.
+    is ``running`` without an owner, so that it can be continued. ``revise`` may say otherwise, or more, of the run
+    before it is stored.
 
     Raises:
         ChidoriError: the file is not a checkpoint, or a run of that id is in the store.
@@ -56,7 +63,7 @@ async def import_checkpoint(store: Store, data: bytes, *, run_id: str | None = N
     lease = await Lease.acquire(store, run_id, _OWNER)
     try:
         _refuse_taken(store, run_id)
-        meta = replace(imported.meta, lane=await new_lane(store))
+        meta = revise(replace(imported.meta, lane=await new_lane(store)))
         # One transaction: an import that was cut off leaves nothing behind.
         await store.commit([*_writes(imported, meta.lane), *run_writes(meta, new=True)], fence=lease.fence)
     finally:

@@ -7,7 +7,7 @@ from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler, Middleware
 
 from ..settings import Settings
-from .cors import answer_preflight, is_preflight
+from .cors import answer_preflight, is_preflight, refuse_other_origins
 from .refusal import Refused
 from .route_table import ROUTES
 
@@ -27,8 +27,8 @@ class EventPaths(Protocol):
 
 
 def access_control(settings: Settings, webhooks: EventPaths) -> Middleware:
-    """A middleware that answers preflights, and asks for the key unless the path is ``/health`` or an event path with
-    an entry of its own."""
+    """A middleware that answers preflights, and asks for the key and an origin that is allowed unless the path is
+    ``/health`` or an event path with an entry of its own."""
 
     @web.middleware
     async def control(request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -36,6 +36,7 @@ def access_control(settings: Settings, webhooks: EventPaths) -> Middleware:
             return answer_preflight(request, settings.cors_origins)
         if not _is_open(request, webhooks):
             require_key(request, settings.api_key)
+            refuse_other_origins(request, settings.cors_origins)
         return await handler(request)
 
     return control

@@ -19,6 +19,8 @@ _HEADERS = {
 }
 _COMMENT = b": still here\n\n"
 _COMMENT_SECONDS = 15.0
+_LOOK_SECONDS = 1.0
+"""So often a run is looked at that is under way somewhere else."""
 _WRITE_SECONDS = 60.0
 """A client that takes nothing for so long is let go; it can attach again."""
 
@@ -46,28 +48,26 @@ async def _frames(sessions: Sessions, store: Store, session_id: str, after: int)
     while True:
         session = sessions.live(session_id)
         # Before the store is read: what comes in between is news.
-        news = None if session is None else asyncio.ensure_future(session.news())
+        news = None if session is None else session.news
         meta = sessions.meta(session_id)
-        try:
-            for number, event in read_events(store, meta.lane, after=last):
-                name, data = event_data(store, meta, event)
-                last = number
-                yield _frame(number, name, data)
-            if news is None:
-                if meta.status != "running":
-                    # Not stored, so it has the id of the last that is: whoever attaches again behind it misses nothing.
-                    yield _frame(last, "done", orjson.dumps(done_event(meta)))
-                    return
-                # Another process has it, or it waits to be taken up.
-                await asyncio.sleep(1.0)
-                continue
-            while not news.done():
-                done, _ = await asyncio.wait([news], timeout=_COMMENT_SECONDS)
-                if not done:
-                    yield _COMMENT
-        finally:
-            if news is not None:
-                news.cancel()
+        for number, event in read_events(store, meta.lane, after=last):
+            name, data = event_data(store, meta, event)
+            last = number
+            yield _frame(number, name, data)
+        if news is None and meta.status != "running":
+            # Not stored, so it has the id of the last that is: whoever attaches again behind it misses nothing.
+            yield _frame(last, "done", orjson.dumps(done_event(meta)))
+            return
+        if news is None:
+            # Another process has it, or it waits to be taken up.
+            await asyncio.sleep(_LOOK_SECONDS)
+            continue
+        while not news.is_set():
+            try:
+                async with asyncio.timeout(_COMMENT_SECONDS):
+                    await news.wait()
+            except TimeoutError:
+                yield _COMMENT
 
 
 def _frame(number: int, name: str, data: bytes) -> bytes:

@@ -1,61 +1,94 @@
 """A session whose run is under way in this server: it is independent of every connection."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
 
+from ..answers import OpenQuestion, Prepared
 from ..host.function import Question
 from ..journal.lanes import Settled, Started
 from ..runtime import RunResult
-from ..session.attendance import Attendance
+from ..session.attendance import Attendance, Nobody
 from ..session.context import ActorRef
 from .metrics import Metrics
 from .refusal import Refused
 
 
 class LiveSession:
-    """Board and observer of one run. ``rested`` is done when the run came to rest, with how it ended."""
+    """Board, observer and questions of one run. ``rested`` is done when it came to rest, with how it ended."""
 
-    def __init__(self, run_id: str, key: str | None, metrics: Metrics) -> None:
+    def __init__(self, run_id: str, metrics: Metrics) -> None:
         self.id = run_id
-        self.key = key
         self.rested: asyncio.Future[RunResult] = asyncio.get_running_loop().create_future()
         self.stored = asyncio.Event()
         """Set once the run is in the store."""
         self.cancelling: str | None = None
+        self.is_pausing = False
+        """Nothing of the run can go on by itself: it is being put to rest, and no answer reaches it before."""
         self._metrics = metrics
         self._answering: set[int] = set()
         self._continuing = False
         self._open: dict[int, tuple[Question, Callable[[str], None]]] = {}
+        # What the run is going to ask again, having been brought back, and the answers to that which are there.
+        self._returning: dict[int, OpenQuestion] = {}
+        self._given: dict[tuple[int, str], str] = {}
         self._news = asyncio.Event()
         self._root: ActorRef | None = None
 
     # -- questions --------------------------------------------------------------------------------------------------
 
     @property
-    def questions(self) -> list[Question]:
+    def questions(self) -> list[OpenQuestion]:
         """What is open now, oldest first."""
-        return sorted((question for question, _ in self._open.values()), key=lambda question: question.seq)
+        asked: dict[int, OpenQuestion] = {seq: asdict(question) for seq, (question, _) in self._open.items()}
+        return [question for _, question in sorted({**self._returning, **asked}.items())]
 
     def post(self, question: Question, answered: Callable[[str], None]) -> None:
         self._open[question.seq] = question, answered
+        self._answering.discard(question.seq)
 
     def withdraw(self, question: Question) -> None:
         self._open.pop(question.seq, None)
-        self._answering.discard(question.seq)
+        if question.kind != "input":
+            self._answering.discard(question.seq)
 
-    def answer(self, seq: int, text: str) -> None:
+    def pauses(self) -> None:
+        self.is_pausing = True
+
+    def answer(self, seq: int, kind: str, text: str) -> None:
         """Answer an open question; nobody else can from now on."""
-        _, answered = self._open.pop(seq)
         self._answering.add(seq)
-        answered(text)
+        if seq in self._open:
+            _, answered = self._open.pop(seq)
+            answered(text)
+        else:
+            del self._returning[seq]
+            self._given[seq, kind] = text
 
-    def continues(self) -> None:
-        """The run is being brought back with an answer."""
+    def continues(self, pending: Sequence[OpenQuestion], answers: Mapping[tuple[int, str], str]) -> None:
+        """The run is being brought back with these answers; it is going to ask the questions ``pending`` again."""
         self._continuing = True
+        self._returning = {question["seq"]: question for question in pending}
+        for (seq, kind), text in answers.items():
+            self._returning.pop(seq, None)
+            self._answering.add(seq)
+            self._given[seq, kind] = text
+
+    async def ask(self, question: Question) -> str:
+        """The answer that came before the question was asked again.
+
+        Raises:
+            Unanswered: there is none.
+        """
+        self._returning.pop(question.seq, None)
+        text = await Prepared(self._given, Nobody()).ask(question)
+        if question.kind != "input":
+            self._answering.discard(question.seq)
+        return text
 
     @property
     def is_answering(self) -> bool:
-        """Whether an answer was accepted that the run was not given yet."""
+        """Whether an answer was accepted that the run did not act on yet: to an ``input()`` until it is recorded."""
         return self._continuing or bool(self._answering)
 
     # -- the end ----------------------------------------------------------------------------------------------------
@@ -78,11 +111,22 @@ class LiveSession:
         if self._root is not None:
             self._root.cancel(reason)
 
+    def refuse(self, error: BaseException) -> None:
+        """The run could not be begun or continued; it is in the store as it was."""
+        if isinstance(error, asyncio.CancelledError):
+            self.rested.cancel()
+        else:
+            self.rested.set_exception(error)
+            # Whoever waits hears of it, and nobody need wait.
+            self.rested.exception()
+        self.tell()
+
     # -- events -----------------------------------------------------------------------------------------------------
 
-    async def news(self) -> None:
-        """Wait until there is something new for the streams, or the run is at rest."""
-        await self._news.wait()
+    @property
+    def news(self) -> asyncio.Event:
+        """Set when there is something newer for the streams than there is now, or the run is at rest."""
+        return self._news
 
     def tell(self) -> None:
         """Something new is in the store."""
@@ -94,7 +138,7 @@ class LiveSession:
 
     def attendance(self) -> Attendance:
         """How the run is attended: nobody answers at once, everything can be answered later."""
-        return Attendance(observer=self, board=self, publish=self.published, holding=self.hold)
+        return Attendance(observer=self, questions=self, board=self, publish=self.published, holding=self.hold)
 
     # -- as observer ------------------------------------------------------------------------------------------------
 
@@ -107,6 +151,7 @@ class LiveSession:
     def call_waits(self, question: Question) -> None: ...
 
     def call_ended(self, path: str, call: Started, settled: Settled, replayed: bool) -> None:
+        self._answering.discard(call.seq)
         if not replayed:
             self._metrics.call_ended(call, settled)
         self.tell()

@@ -54,9 +54,8 @@ async def answer_refusals(request: web.Request, handler: Handler) -> web.StreamR
             return web.Response(status=CLIENT_GONE)
         request[FAULT] = error
         refusal = Refused(500, _INTERNAL)
-    if request.writer.output_size:
-        if request.transport is not None:
-            request.transport.abort()
+    if request.writer.output_size and request.transport is not None:
+        request.transport.abort()
     return _answer(refusal)
 
 

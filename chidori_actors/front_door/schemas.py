@@ -56,8 +56,7 @@ _BRANCH = given(parent_run_id=TEXT, parallel_op_id=TEXT_OR_NULL, branch_index=NU
 _CHANGED = {"allow_source_change": FLAG_OR_NULL}
 
 SCHEMAS: Mapping[str, Schema] = {
-    "Error": _with_optional(given(error=TEXT), hint=TEXT_OR_NULL),
-    "Busy": given(error=TEXT, acquire_timeout_ms=NUMBER),
+    "Error": _with_optional(given(error=TEXT), hint=TEXT_OR_NULL, acquire_timeout_ms=NUMBER),
     "Document": given(openapi=TEXT, info={"type": "object"}, paths={"type": "object"}),
     "Health": given(status={"const": "ok"}),
     "Agents": given(agents=list_of(given(name=TEXT, default={"type": "boolean"}))),

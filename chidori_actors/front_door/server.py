@@ -19,6 +19,7 @@ from .access_log import LogFormat, access_log
 from .agents import Agents
 from .cors import allow_origins
 from .events_from_outside import EventsFromOutside
+from .library_log import library_log
 from .metrics import Metrics, MetricsPage
 from .refusals import answer_refusals
 from .routes import add_routes
@@ -90,7 +91,14 @@ async def running(runtime: Runtime, settings: Settings, serving: Serving) -> Asy
     runtime.store.watch_commits(metrics.commit_seconds)
     page = MetricsPage(metrics, runtime.store, lambda: sessions.count, lambda: runtime.live_vms)
     add_routes(app, SessionRoutes(runtime, sessions, agents), page, outside)
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0, max_line_size=16384, max_field_size=16384)
+    runner = web.AppRunner(
+        app,
+        access_log=None,
+        logger=library_log(serving.log_format),
+        shutdown_timeout=1.0,
+        max_line_size=16384,
+        max_field_size=16384,
+    )
     await runner.setup()
     site = web.TCPSite(runner, serving.host, serving.port)
     try:

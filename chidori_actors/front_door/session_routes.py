@@ -137,8 +137,8 @@ class SessionRoutes:
         return await self._at_rest(201, await self._sessions.branch(session_id, at, result, error, note))
 
     async def _at_rest(self, status: int, handle: Handle) -> web.Response:
-        await self._sessions.at_rest(handle)
-        return answer(status, self._view(handle.id))
+        # Not as it stands now: somebody else may have brought it back in the meantime.
+        return answer(status, session_view(await self._sessions.at_rest(handle), None))
 
     def _view(self, session_id: str) -> View:
         meta, session = self._sessions.meta(session_id), self._sessions.live(session_id)

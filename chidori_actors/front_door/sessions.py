@@ -1,22 +1,23 @@
 """The sessions of a server: what clients may do with them, whether their runs are under way or at rest."""
 
 import asyncio
+import contextlib
 import time
 import uuid
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import orjson
 
-from ..answers import Prepared
-from ..errors import ChidoriError, RunNotFound
+from ..answers import OpenQuestion
+from ..errors import ChidoriError, RunNotFound, RunOwned, StoreError
 from ..history import is_running
+from ..journal.idempotency import run_of_key
 from ..journal.runs import RunMeta, get_run, list_runs
 from ..policy import Profile
 from ..runtime import RunResult, Runtime
-from ..session.attendance import Nobody
 from ..transfer import import_checkpoint
 from .agents import Agents
 from .live_session import LiveSession
@@ -27,8 +28,6 @@ from .run_log import RunLog
 from .slots import Slots
 
 _MOST_TRIES = 3
-_KEYS = uuid.UUID("6c1f6f0e-58d5-4d0f-9f0f-2b7d8f6f2c11")
-"""Namespace of the ids that idempotency keys make."""
 
 Work = Callable[[LiveSession], Awaitable[RunResult]]
 
@@ -65,6 +64,9 @@ class Sessions:
         self._log = log
         self._live: dict[str, LiveSession] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._keys: dict[str, str] = {}
+        """The sessions of idempotency keys that are not in the store yet."""
+        self._is_closing = False
 
     # -- looking ----------------------------------------------------------------------------------------------------
 
@@ -100,12 +102,12 @@ class Sessions:
             Refused: the id is taken, or there is no slot.
         """
         agent = self._agents.load(new.agent)
-        session_id = new.id or (str(uuid.uuid4()) if new.key is None else str(uuid.uuid5(_KEYS, new.key)))
-        known = self._known_key(session_id)
+        known = None if new.key is None else self._keys.get(new.key) or run_of_key(self._runtime.store, new.key)
         if known is not None:
-            if new.key is None or known != new.key:
-                raise Refused(409, f"Session {session_id} exists already")
-            return Handle(session_id, self._live.get(session_id))
+            return await self._begun(known)
+        session_id = new.id or str(uuid.uuid4())
+        if session_id in self._live or self._runtime.store.get("runs", session_id.encode()) is not None:
+            raise Refused(409, f"Session {session_id} exists already")
 
         async def work(session: LiveSession) -> RunResult:
             if new.replay_from is None:
@@ -122,19 +124,44 @@ class Sessions:
                     attendance=session.attendance(),
                 )
             checkpoint = {"session_id": session_id, "input": orjson.Fragment(new.input), "call_log": new.replay_from}
-            await import_checkpoint(self._runtime.store, orjson.dumps(checkpoint), run_id=session_id)
+            data = orjson.dumps(checkpoint)
+            await import_checkpoint(self._runtime.store, data, run_id=session_id, revise=as_asked)
             return await self._runtime.resume(session_id, current=agent.bundle, attendance=session.attendance())
 
-        return await self._begin(session_id, work, new.key)
+        def as_asked(meta: RunMeta) -> RunMeta:
+            now_ms = int(time.time() * 1000)
+            return replace(
+                meta,
+                agent=str(agent.entry),
+                tool_folders=tuple(str(folder) for folder in self._agents.tool_folders),
+                created_at_ms=now_ms,
+                updated_at_ms=now_ms,
+                served=True,
+                attempt_number=new.attempt_number,
+                idempotency_key=new.key,
+                policy_profile=new.policy_profile,
+            )
 
-    def _known_key(self, session_id: str) -> str | None:
-        """The idempotency key of that session, empty when it has none; None when there is no such session."""
-        live = self._live.get(session_id)
-        if live is not None:
-            return live.key or ""
-        if self._runtime.store.get("runs", session_id.encode()) is None:
-            return None
-        return self.meta(session_id).idempotency_key or ""
+        if new.key is None:
+            return await self._begin(session_id, work)
+        self._keys[new.key] = session_id
+        try:
+            return await self._begin(session_id, work)
+        finally:
+            del self._keys[new.key]
+
+    async def _begun(self, session_id: str) -> Handle:
+        """The session once it is in the store.
+
+        Raises:
+            Refused: it never got there.
+        """
+        session = self._live.get(session_id)
+        if session is not None:
+            await _either(session.stored.wait(), session.rested)
+            if session.rested.done():
+                await _result(session)
+        return Handle(session_id, session)
 
     async def at_rest(self, handle: Handle) -> RunMeta:
         """Wait until nothing of the session can go on by itself; how it stands then.
@@ -154,7 +181,7 @@ class Sessions:
         Raises:
             Refused: nothing was changed, because the question is not open or the answer is not among its choices.
         """
-        meta, questions = self._questions(session_id, seq)
+        meta, questions = await self._questions(session_id, seq)
         question = _pick(questions, seq, ("input",), "Session is not paused")
         choices = question["choices"]
         if choices is not None and response not in choices:
@@ -163,7 +190,7 @@ class Sessions:
 
     async def approve(self, session_id: str, allow: bool, seq: int | None, *, changed: bool = False) -> Handle:
         """Allow or deny what waits for approval. Raises ``Refused`` as ``resume`` does."""
-        meta, questions = self._questions(session_id, seq)
+        meta, questions = await self._questions(session_id, seq)
         question = _pick(questions, seq, ("approval", "in_doubt"), "Session is not awaiting approval")
         return await self._answer(meta, question, question["choices"][0 if allow else -1], changed)
 
@@ -174,33 +201,40 @@ class Sessions:
             raise Refused(409, "Session is neither failed nor interrupted")
         return await self._continue(meta, {}, changed)
 
-    def _questions(self, session_id: str, seq: int | None) -> tuple[RunMeta, Sequence[Mapping[str, Any]]]:
+    async def _questions(self, session_id: str, seq: int | None) -> tuple[RunMeta, Sequence[OpenQuestion]]:
+        """The session, and what can be answered in it; nothing may be awaited before the answer is accepted."""
+        session = await self._reachable(session_id)
         meta = self.meta(session_id)
-        session = self._live.get(session_id)
         if session is None:
             return meta, meta.pending if meta.status in ("paused", "awaitingapproval") else ()
         if session.cancelling is not None or (seq is None and session.is_answering):
             return meta, ()
-        return meta, [asdict(question) for question in session.questions]
+        return meta, session.questions
 
-    async def _answer(self, meta: RunMeta, question: Mapping[str, Any], text: str, changed: bool) -> Handle:
+    async def _reachable(self, session_id: str) -> LiveSession | None:
+        """The session when its run is under way here, and not about to rest."""
+        while (session := self._live.get(session_id)) is not None and session.is_pausing:
+            await asyncio.wait([session.rested])
+        return session
+
+    async def _answer(self, meta: RunMeta, question: OpenQuestion, text: str, changed: bool) -> Handle:
         session = self._live.get(meta.id)
         if session is None:
             return await self._continue(meta, {(question["seq"], question["kind"]): text}, changed)
-        session.answer(question["seq"], text)
+        session.answer(question["seq"], question["kind"], text)
         return Handle(meta.id, session)
 
     async def _continue(self, meta: RunMeta, answers: Mapping[tuple[int, str], str], changed: bool) -> Handle:
         current = self._agents.load_file(Path(meta.agent)).bundle
 
         async def work(session: LiveSession) -> RunResult:
-            session.continues()
-            attendance = replace(session.attendance(), questions=Prepared(answers, Nobody()))
             return await self._runtime.resume(
-                meta.id, current=current, allow_source_change=changed, attendance=attendance
+                meta.id, current=current, allow_source_change=changed, attendance=session.attendance()
             )
 
-        return await self._begin(meta.id, work)
+        # A changed source may ask something else.
+        asking = () if changed or meta.status == "running" else meta.pending
+        return await self._begin(meta.id, work, before=lambda session: session.continues(asking, answers))
 
     # -- ending -----------------------------------------------------------------------------------------------------
 
@@ -210,8 +244,8 @@ class Sessions:
         Raises:
             Refused: it has ended, or somebody else is about to change it.
         """
+        session = await self._reachable(session_id)
         meta = self.meta(session_id)
-        session = self._live.get(session_id)
         if session is not None:
             if session.is_answering:
                 raise Refused(409, "Session is being resumed")
@@ -221,10 +255,10 @@ class Sessions:
             raise Refused(409, f"Session already {'completed' if meta.status == 'failed' else meta.status}")
 
         async def work(session: LiveSession) -> RunResult:
-            session.cancel(reason or "cancelled")
             return await self._runtime.resume(meta.id, attendance=session.attendance())
 
-        return await self._begin(session_id, work), False
+        cancelled = reason or "cancelled"
+        return await self._begin(session_id, work, before=lambda session: session.cancel(cancelled)), False
 
     # -- from the record of another ---------------------------------------------------------------------------------
 
@@ -241,7 +275,14 @@ class Sessions:
 
         async def work(session: LiveSession) -> RunResult:
             return await self._runtime.branch(
-                session_id, at, result=result, error=error, note=note, new_id=new_id, attendance=session.attendance()
+                session_id,
+                at,
+                result=result,
+                error=error,
+                note=note,
+                new_id=new_id,
+                served=True,
+                attendance=session.attendance(),
             )
 
         return await self._begin(new_id, work)
@@ -275,12 +316,19 @@ class Sessions:
             if meta.tries >= _MOST_TRIES:
                 reason = f"it was interrupted {meta.tries} times, each time before it came to rest"
                 return await self._runtime.give_up(meta.id, reason)
-            return await self._runtime.resume(meta.id, attendance=session.attendance())
+            try:
+                return await self._runtime.resume(meta.id, attendance=session.attendance())
+            except (RunOwned, StoreError):
+                raise
+            except ChidoriError as error:
+                return await self._runtime.give_up(meta.id, f"it was interrupted and cannot go on: {error}")
 
-        await self._begin(meta.id, work)
+        with contextlib.suppress(Refused):  # it is as it was, and the log says why; the others are not to suffer
+            await self._begin(meta.id, work, patiently=True)
 
     async def close(self, grace_seconds: float) -> None:
-        """Let what is under way come to rest for so long, then stop it; it stays resumable."""
+        """Let what is under way come to rest for so long, then stop it; it stays resumable. Nothing new begins."""
+        self._is_closing = True
         if self._tasks:
             await asyncio.wait(self._tasks.values(), timeout=grace_seconds)
         for task in self._tasks.values():
@@ -290,25 +338,39 @@ class Sessions:
 
     # -- runs -------------------------------------------------------------------------------------------------------
 
-    async def _begin(self, session_id: str, work: Work, key: str | None = None) -> Handle:
+    async def _begin(
+        self,
+        session_id: str,
+        work: Work,
+        *,
+        before: Callable[[LiveSession], None] = lambda session: None,
+        patiently: bool = False,
+    ) -> Handle:
         """Let ``work`` be done for the session, which nobody else may change until it rests again.
 
-        Returns once its run is under way.
+        ``before`` is done at once, before anybody else sees the session. Returns once its run is under way.
+
+        Raises:
+            Refused: somebody else is changing it, there is no slot (``patiently`` waits for one), or the run could
+                not be begun.
         """
         if session_id in self._live:
             raise Refused(409, "Session is running")
-        session = self._live[session_id] = LiveSession(session_id, key, self._metrics)
+        session = LiveSession(session_id, self._metrics)
+        before(session)
+        self._live[session_id] = session
         try:
-            await self._slots.take()
-        except BaseException:
+            await self._slots.take(patiently=patiently)
+            if self._is_closing:
+                self._slots.give_back()
+                raise _stopping()
+        except BaseException as error:
             del self._live[session_id]
+            session.refuse(error)
             raise
         task = asyncio.create_task(self._drive(session, work), name=f"session {session_id}")
         self._tasks[session_id] = task
-        await _either(session.stored.wait(), session.rested)
-        if session.rested.done():
-            await _result(session)
-        return Handle(session_id, session)
+        return await self._begun(session_id)
 
     async def _drive(self, session: LiveSession, work: Work) -> None:
         began = time.perf_counter()
@@ -321,9 +383,7 @@ class Sessions:
             raise
         except Exception as error:
             self._log.failed(session.id, error)
-            session.rested.set_exception(error)
-            # Whoever waits hears of it; when nobody does, the run is in the store as it was.
-            session.rested.exception()
+            session.refuse(error)
         else:
             session.rested.set_result(result)
             self._metrics.rested(result.meta.status)
@@ -334,9 +394,7 @@ class Sessions:
             session.tell()
 
 
-def _pick(
-    questions: Sequence[Mapping[str, Any]], seq: int | None, kinds: tuple[str, ...], otherwise: str
-) -> Mapping[str, Any]:
+def _pick(questions: Sequence[OpenQuestion], seq: int | None, kinds: tuple[str, ...], otherwise: str) -> OpenQuestion:
     """The question with that seq, or the oldest of these kinds."""
     fitting = [question for question in questions if question["kind"] in kinds]
     if seq is None and fitting:
@@ -355,8 +413,13 @@ async def _result(session: LiveSession) -> RunResult:
         raise refused(error) from error
     except asyncio.CancelledError:
         if session.rested.cancelled():
-            raise Refused(503, "the server is stopping; the session goes on when it is started again") from None
+            raise _stopping() from None
         raise
+
+
+def _stopping() -> Refused:
+    text = "the server is stopping; what it has begun goes on when it is started again"
+    return Refused(503, text, headers={"Retry-After": "1"})
 
 
 async def _either(first: Awaitable[Any], second: asyncio.Future[RunResult]) -> None:

@@ -12,13 +12,16 @@ class Slots:
         self._free = None if limit is None else asyncio.Semaphore(limit)
         self._timeout_ms = timeout_ms
 
-    async def take(self) -> None:
-        """Wait for a slot.
+    async def take(self, *, patiently: bool = False) -> None:
+        """Wait for a slot; ``patiently`` as long as it takes.
 
         Raises:
             Refused: there was none in time.
         """
         if self._free is None:
+            return
+        if patiently:
+            await self._free.acquire()
             return
         try:
             async with asyncio.timeout(self._timeout_ms / 1000):

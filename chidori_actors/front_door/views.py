@@ -1,10 +1,9 @@
 """Sessions as clients see them (wire contract, section 1)."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from collections.abc import Sequence
 from typing import Any
 
-from ..host.function import Question
+from ..answers import OpenQuestion
 from ..journal.json_text import parse_json, rfc3339
 from ..journal.runs import RunMeta
 
@@ -12,10 +11,10 @@ View = dict[str, Any]
 _PENDING = ("seq", "path", "kind", "prompt", "choices", "default", "details", "target", "args")
 
 
-def session_view(meta: RunMeta, questions: Sequence[Question] | None) -> View:
+def session_view(meta: RunMeta, questions: Sequence[OpenQuestion] | None) -> View:
     """A session; ``questions`` are those that a run under way has open now, None for one at rest."""
-    pending = [_pending(question) for question in (meta.pending if questions is None else map(asdict, questions))]
-    oldest: Mapping[str, Any] = pending[0] if pending else {}
+    pending = [_pending(question) for question in (meta.pending if questions is None else questions)]
+    oldest: OpenQuestion = pending[0] if pending else {}
     asks = oldest.get("kind") in ("approval", "in_doubt")
     return {
         "id": meta.id,
@@ -67,10 +66,10 @@ def error_text(meta: RunMeta) -> str | None:
     return f"{location}: {message}" if location else message
 
 
-def _pending(question: Mapping[str, Any]) -> View:
+def _pending(question: OpenQuestion) -> View:
     choices = question["choices"]
     return {name: question[name] for name in _PENDING} | {"choices": None if choices is None else list(choices)}
 
 
-def _approval(question: Mapping[str, Any]) -> View:
+def _approval(question: OpenQuestion) -> View:
     return {"target": question["target"], "args": question["args"], "reason": question["prompt"]}

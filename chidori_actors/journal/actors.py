@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from .framing import damaged, frame_fields, unframe_fields
+from .framing import damaged, frame_fields, read_header, unframe_fields
 from .lanes import run_lanes_prefix
 from .store import Store, Write
 
@@ -59,6 +59,36 @@ def run_actors(store: Store, root_lane: int) -> list[ActorMeta]:
     return [_decode(store, key, value) for key, value in store.scan("actors", run_lanes_prefix(root_lane))]
 
 
+@dataclass(frozen=True, slots=True)
+class ActorPlace:
+    """Where an actor stands in its run, see ``ActorMeta``; ``status`` and the counters are those in the store."""
+
+    lane: int
+    parent_seq: int
+    index: int
+    status: ActorStatus
+    ended: int | None
+    seq: int
+
+
+def actor_places(store: Store, root_lane: int) -> list[ActorPlace]:
+    """The same actors without what they were given and what they gave, which may be large.
+
+    Raises:
+        StoreError: the description of one is damaged.
+        ValueError: it is not a root lane.
+    """
+    places = []
+    for key, value in store.scan("actors", run_lanes_prefix(root_lane)):
+        what = _what(key)
+        header = read_header(store, value, what)
+        try:
+            places.append(ActorPlace(*(header[name] for name in ActorPlace.__slots__)))
+        except KeyError as error:
+            raise damaged(store, what) from error
+    return places
+
+
 def get_actor(store: Store, lane: int) -> ActorMeta:
     """The actor of that lane.
 
@@ -68,14 +98,18 @@ def get_actor(store: Store, lane: int) -> ActorMeta:
     key = lane.to_bytes(_LANE_BYTES, "big")
     value = store.get("actors", key)
     if value is None:
-        raise damaged(store, f"the description of the actor with lane {lane}")
+        raise damaged(store, _what(key))
     return _decode(store, key, value)
 
 
 def _decode(store: Store, key: bytes, value: bytes) -> ActorMeta:
-    what = f"the description of the actor with lane {int.from_bytes(key, 'big')}"
+    what = _what(key)
     fields = unframe_fields(store, value, what, ActorMeta, _TEXTS)
     try:
         return ActorMeta(**{**fields, "input": fields["input"] or b"null"})
     except (KeyError, TypeError) as error:
         raise damaged(store, what) from error
+
+
+def _what(key: bytes) -> str:
+    return f"the description of the actor with lane {int.from_bytes(key, 'big')}"

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from ..errors import StoreError
 from .bases import BASE_PREFIX, read_base
 from .framing import blob_references
+from .idempotency import drop_key_writes
 from .lanes import RUN_LANES, run_lanes_prefix
 from .lease import holder
 from .runs import RunMeta, decode_run, time_key
@@ -154,6 +155,7 @@ def drop_run_writes(store: Store, meta: RunMeta) -> list[Write]:
         Write("by_time", time_key(meta), None),
         Write("meta", epoch_key(meta.id), None),
         Write("meta", owner_key(meta.id), None),
+        *drop_key_writes(store, meta.idempotency_key, meta.id),
         *approvals,
         Write("meta", _DROPPING + meta.lane.to_bytes(_LANE_BYTES, "big"), b""),
     ]

@@ -7,6 +7,7 @@ from typing import Any, Literal, cast, get_args
 
 from ..errors import RunNotFound, StoreError
 from .framing import damaged, frame_fields, read_header, unframe_fields
+from .idempotency import key_write
 from .store import Store, Write
 
 ABI: Mapping[str, Any] = {"typescript_runtime": 1, "quickjs_snapshot": 1, "engine_fork": "chidori-quickjs"}
@@ -93,6 +94,8 @@ def run_writes(meta: RunMeta, *, new: bool) -> list[Write]:
     writes.append(Write("runs", meta.id.encode(), value))
     if new:
         writes.append(Write("by_time", time_key(meta), b""))
+        if meta.idempotency_key is not None:
+            writes.append(key_write(meta.idempotency_key, meta.id))
     return writes
 
 
@@ -174,12 +177,10 @@ def list_runs(store: Store, *, status: Status | None = None, limit: int = 50, cu
         value = store.get("runs", run_id.encode())
         if value is not None:
             try:
-                meta = decode_run(store, run_id, value)
+                if status is None or stored_status(store, run_id, value) == status:
+                    runs.append(decode_run(store, run_id, value))
             except StoreError:
                 damaged_ids.append(run_id)
-            else:
-                if status is None or meta.status == status:
-                    runs.append(meta)
         last = key
     return RunPage(runs, damaged_ids, None)
 

@@ -195,6 +195,7 @@ class Actor:
             if self._cancelled and self._rest is None:
                 self._rest = self._cancelled
             if self._rest is not None:
+                # Nobody is given these any more, whether they came before the end or after it.
                 if self._cancelled or not self._is_finishing():
                     return
             elif runner.has_ready:
@@ -250,6 +251,8 @@ class Actor:
         stuck = not self._table and not self._inheritance.is_open
         if self._watcher is None or stuck:
             self._rest = self._at_rest()
+            if self._watcher is None and self._run.board is not None:
+                self._run.board.pauses()
             return True
         self._told_rest = True
         self._watcher.rests(self._questions())

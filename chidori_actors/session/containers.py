@@ -49,9 +49,16 @@ class Containers:
             HostError: it failed.
             ContainerCancelled: the call was cancelled meanwhile, and with it everything inside.
         """
+        try:
+            return await self._perform(call, make_durable)
+        finally:
+            self._run.actors.forget(call.started.seq)
+
+    async def _perform(self, call: LiveCall, make_durable: Flush) -> HostResult:
         if len(self._spec.chain) >= DEEPEST:
             chain = " > ".join(self._spec.chain)
-            raise HostError(f"{call.started.function}: more than {DEEPEST} actors deep: {chain}", name="RecursionError")
+            message = f"{call.started.function}: more than {DEEPEST} actors deep: {chain}"
+            raise HostError(message, name="RecursionError", writes=self._forks.unused(call))
         if call.started.function == "parallel":
             return await self._parallel(call, make_durable)
         module = self._sub_agent(call) if call.started.function == "call_agent" else await self._tool(call)
@@ -71,6 +78,11 @@ class Containers:
                 passed = settled if settled.delivered else None
                 branches.passed[inherited_key(key)] = passed
                 group.inherit(inherited_key(key), passed)
+
+    def cancelled(self, call: LiveCall, settled: Settled) -> None:
+        """The agent gave up a call, which is in the lane as ``settled``."""
+        self.inherit(call.started.ordinal, settled)
+        self._forks.drop(call)
 
     async def _parallel(self, call: LiveCall, make_durable: Flush) -> HostResult:
         count, settle = call.args["count"], call.args.get("settle", False)
@@ -139,6 +151,7 @@ class _Branches:
         self._call = call
         self.count: int = call.args["count"]
         self.point = point
+        self._inherited = {inherited_key(key): started for key, started in point.pending.items()}
         self.passed: dict[int, Settled | None] = {
             inherited_key(settled.ordinal): settled if settled.delivered else None for settled in point.settled
         }
@@ -165,7 +178,7 @@ class _Branches:
             chain=(*parent.chain, f"parallel[{meta.index}]"),
             parent_seq=meta.parent_seq,
             meta=meta,
-            inherited={inherited_key(key): started for key, started in self.point.pending.items()},
+            inherited=self._inherited,
         )
 
     def settled(self) -> Iterable[tuple[int, Settled | None]]:

@@ -65,6 +65,10 @@ class Board(Protocol):
 
     def withdraw(self, question: "Question") -> None: ...
 
+    def pauses(self) -> None:
+        """Only answers could let the run go on, and from now on none reaches it before it is brought back."""
+        ...
+
 
 class Spawn(Protocol):
     """Starts an actor; it runs by itself from there on."""

@@ -79,13 +79,13 @@ class EventLog:
         """End the prompts that an earlier life of the run was streaming; ``newest`` are its last events, backwards."""
         ended = set()
         for event in newest:
-            if not isinstance(event, Told) or event.event == "prompt_delta":
+            if not isinstance(event, Told):
                 continue
             data = orjson.loads(event.data)
-            if event.event == "prompt_end":
-                ended.add(data["stream_id"])
-            elif data["stream_id"] not in ended:
+            # A long answer's start may be further back than anybody looks: its deltas tell of it too.
+            if event.event != "prompt_end" and data["stream_id"] not in ended:
                 self.prompt_end(data["stream_id"], data["seq"], data["prompt_type"], "interrupted")
+            ended.add(data["stream_id"])
 
     def _flush(self, stream_id: str) -> None:
         waiting = self._deltas.pop(stream_id, None)

@@ -127,6 +127,22 @@ class Forks:
         delivered, header = self._headers.pop(call.started.seq)
         return (fork_write(self._lane.lane, call.started.seq, delivered, header, None),)
 
+    def unused(self, call: LiveCall) -> tuple[Write, ...]:
+        """The same for a call that gets, or got, no branches, whether it forked or not."""
+        seq = call.started.seq
+        self._points.pop(seq, None)
+        self._missed.pop(seq, None)
+        if seq not in self._headers:
+            stored = get_fork(self._run.store, self._lane.lane, seq) if call.function.forks(call.args) else None
+            if stored is None:
+                return ()
+            self._headers[seq] = stored.delivered, stored.header
+        return self.ended(call)
+
+    def drop(self, call: LiveCall) -> None:
+        """``unused``, written with what comes next. Should the call be made again after all, its fork is made anew."""
+        self._lane.attach(self.unused(call))
+
 
 def _started(described: Mapping[str, Any]) -> Started:
     args = described["args"].encode()

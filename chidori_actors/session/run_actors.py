@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from ..errors import StoreError
-from ..journal.actors import ActorMeta
+from ..journal.actors import ActorMeta, ActorPlace, get_actor
 from ..journal.blobs import DAMAGED_HINT
 from ..journal.bundles import bundle_write, get_bundle
 from ..journal.store import Store, Write
@@ -11,27 +11,43 @@ from ..languages.bundle import Bundle
 
 
 class RunActors:
-    """One per live run. An actor is known by the call that contains it and its index in there."""
+    """One per live run. An actor is known by the call that contains it and its index in there.
 
-    def __init__(self, store: Store, root_lane: int, known: Iterable[ActorMeta]) -> None:
+    ``stored`` are those that the store had at the beginning.
+    """
+
+    def __init__(self, store: Store, root_lane: int, stored: Iterable[ActorPlace]) -> None:
         self._store = store
-        self._known = {(meta.parent_seq, meta.index): meta for meta in known}
-        self._calls = {meta.parent_seq for meta in self._known.values()}
-        self._last_lane = max((meta.lane for meta in self._known.values()), default=root_lane)
+        self._last_lane = root_lane
+        # An actor's description, or the lane of one that nobody asked for yet. They hold inputs and outputs.
+        self._known: dict[int, dict[int, ActorMeta | int]] = {}
+        for place in stored:
+            self._known.setdefault(place.parent_seq, {})[place.index] = place.lane
+            self._last_lane = max(self._last_lane, place.lane)
         self._bundles: dict[str, Bundle] = {}
 
     def find(self, call_seq: int, index: int) -> ActorMeta | None:
-        """The actor that was started for the call with that seq."""
-        return self._known.get((call_seq, index))
+        """The actor that was started for the call with that seq.
+
+        Raises:
+            StoreError: its description is damaged.
+        """
+        known = self._known.get(call_seq, {}).get(index)
+        if isinstance(known, int):
+            known = self._known[call_seq][index] = get_actor(self._store, known)
+        return known
 
     def has_any(self, call_seq: int) -> bool:
-        """Whether an actor was started for the call with that seq."""
-        return call_seq in self._calls
+        """Whether an actor was started for the call with that seq, which is not forgotten."""
+        return call_seq in self._known
 
     def put(self, meta: ActorMeta) -> None:
         """What is known of an actor from now on."""
-        self._known[meta.parent_seq, meta.index] = meta
-        self._calls.add(meta.parent_seq)
+        self._known.setdefault(meta.parent_seq, {})[meta.index] = meta
+
+    def forget(self, call_seq: int) -> None:
+        """The call with that seq has what it wanted of its actors."""
+        self._known.pop(call_seq, None)
 
     def new_lane(self) -> int:
         """A lane that no actor of the run has."""

@@ -33,7 +33,17 @@ async def test_a_refusal_says_which_scheme_is_wanted() -> None:
 
 @pytest.mark.parametrize(
     "header",
-    ["", "Bearer", "Bearer ", "Bearer wrong", f"Bearer {KEY}x", f"Bearer {KEY[:-1]}", f"Basic {KEY}", KEY, "Bearer \xe9"],
+    [
+        "",
+        "Bearer",
+        "Bearer ",
+        "Bearer wrong",
+        f"Bearer {KEY}x",
+        f"Bearer {KEY[:-1]}",
+        f"Basic {KEY}",
+        KEY,
+        "Bearer \xe9",
+    ],
 )
 async def test_a_wrong_token_is_refused(header: str) -> None:
     async with served(routed(SETTINGS)) as send:

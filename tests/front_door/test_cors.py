@@ -9,7 +9,11 @@ from chidori_actors.settings import Settings
 from .small_app import bare, routed, served
 
 PAGE = "https://app.example.com"
-ASKS = {"Origin": PAGE, "Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "authorization,prefer"}
+ASKS = {
+    "Origin": PAGE,
+    "Access-Control-Request-Method": "POST",
+    "Access-Control-Request-Headers": "authorization,prefer",
+}
 ALLOW = "Access-Control-Allow-Origin"
 
 
@@ -71,3 +75,15 @@ async def test_streams_can_be_read_too() -> None:
         for path, status in (("/stream", 200), ("/fault", 409)):
             told = await send("GET", path, headers={"Origin": PAGE})
             assert (told.status, told.headers[ALLOW]) == (status, PAGE)
+
+
+async def test_a_page_of_another_origin_cannot_start_work_which_needs_no_preflight() -> None:
+    plain = {"Content-Type": "text/plain"}
+    async with served(routed(Settings(cors_origins=("http://ally",)))) as send:
+        refused = await send("POST", "/sessions", data="{}", headers={**plain, "Origin": PAGE})
+        assert refused.status == 403
+        assert PAGE in refused.json["error"]
+        assert (await send("POST", "/hook", data="{}", headers={**plain, "Origin": PAGE})).status == 403
+        for origin in (send.url, "http://ally"):
+            assert (await send("POST", "/sessions", data="{}", headers={**plain, "Origin": origin})).status == 200
+        assert (await send("GET", "/sessions", headers={"Origin": PAGE})).status == 200

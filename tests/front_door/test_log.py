@@ -1,5 +1,6 @@
 """The access log and the run log."""
 
+import asyncio
 import io
 import sys
 from dataclasses import replace
@@ -10,6 +11,7 @@ import pytest
 from aiohttp import web
 
 from chidori_actors.errors import StoreError
+from chidori_actors.front_door.library_log import library_log
 from chidori_actors.front_door.log_lines import LogLines
 from chidori_actors.front_door.run_log import RunLog
 from chidori_actors.journal.runs import RunMeta
@@ -51,7 +53,8 @@ async def test_a_request_is_one_json_object(capsys: pytest.CaptureFixture[str]) 
         "bytes": len(told.body),
         "client": "127.0.0.1",
     }
-    assert line["ms"] >= 0 and line["time"].endswith("Z")
+    assert line["ms"] >= 0
+    assert line["time"].endswith("Z")
     assert "secret" not in str(line)
 
 
@@ -74,7 +77,8 @@ async def test_a_fault_is_one_json_object_with_its_traceback(capsys: pytest.Capt
         await send("GET", "/")
     (line,) = json_lines(capsys)
     assert line["status"] == 500
-    assert "what went wrong" in line["traceback"] and "test_log.py" in line["traceback"]
+    assert "what went wrong" in line["traceback"]
+    assert "test_log.py" in line["traceback"]
 
 
 async def test_a_path_cannot_forge_a_line(capsys: pytest.CaptureFixture[str]) -> None:
@@ -126,5 +130,28 @@ def test_only_what_nobody_foresaw_has_a_traceback(capsys: pytest.CaptureFixture[
     log.failed("run-1", StoreError("the disk is full"))
     log.failed("run-1", KeyError("x"))
     foreseen, unforeseen = json_lines(capsys)
-    assert foreseen["error"] == "the disk is full" and "traceback" not in foreseen
+    assert foreseen["error"] == "the disk is full"
+    assert "traceback" not in foreseen
     assert "KeyError" in unforeseen["traceback"]
+
+
+async def test_what_is_not_http_takes_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    async with served(routed(Settings())) as send:
+        reader, writer = await asyncio.open_connection("127.0.0.1", int(send.url.rpartition(":")[2]))
+        writer.write(b"GET /" + b"x" * 20_000 + b" HTTP/1.1\r\n\r\n")
+        assert b" 400 " in await asyncio.wait_for(reader.readline(), timeout=30)
+        writer.close()
+    (line,) = json_lines(capsys)
+    assert (line["event"], line["status"]) == ("bad request", 400)
+    assert "traceback" not in line
+
+
+def test_what_the_library_did_wrong_has_its_traceback(capsys: pytest.CaptureFixture[str]) -> None:
+    logger = library_log("json")
+    try:
+        raise KeyError("what went wrong")
+    except KeyError as error:
+        logger.error("Error handling request from %s", "127.0.0.1", exc_info=error)
+    (line,) = json_lines(capsys)
+    assert line["said"] == "Error handling request from 127.0.0.1"
+    assert "what went wrong" in line["traceback"]

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 
 import aiohttp
 import pytest
@@ -68,15 +69,16 @@ async def test_a_redirect_is_no_error() -> None:
 
 
 @pytest.mark.parametrize("error", [KeyError(SECRET), TimeoutError(SECRET), ExceptionGroup(SECRET, [OSError(SECRET)])])
-async def test_what_nobody_foresaw_is_logged_and_not_told(
-    error: Exception, capsys: pytest.CaptureFixture[str]
-) -> None:
+async def test_what_nobody_foresaw_is_logged_and_not_told(error: Exception, capsys: pytest.CaptureFixture[str]) -> None:
     async with served(raising(error)) as send:
         told = await send("GET", "/")
     assert (told.status, list(told.json)) == (500, ["error"])
-    assert SECRET.encode() not in told.body and b"Traceback" not in told.body
+    assert SECRET.encode() not in told.body
+    assert b"Traceback" not in told.body
     logged = capsys.readouterr().err
-    assert SECRET in logged and "Traceback" in logged and "status=500" in logged
+    assert SECRET in logged
+    assert "Traceback" in logged
+    assert "status=500" in logged
 
 
 @pytest.mark.parametrize("begun", [b"data: half", b""])
@@ -94,9 +96,7 @@ async def test_an_answer_that_has_begun_is_cut_off(begun: bytes) -> None:
 
 
 @pytest.mark.parametrize("begun", [True, False])
-async def test_a_client_that_went_away_is_not_a_fault(
-    begun: bool, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
-) -> None:
+async def test_a_client_that_went_away_is_not_a_fault(begun: bool, capsys: pytest.CaptureFixture[str]) -> None:
     reached, ended = asyncio.Event(), asyncio.Event()
 
     async def handler(request: web.Request) -> web.StreamResponse:
@@ -105,8 +105,8 @@ async def test_a_client_that_went_away_is_not_a_fault(
             await response.prepare(request)
         reached.set()
         try:
-            while request.transport is not None:
-                await asyncio.sleep(0.01)
+            with suppress(ConnectionError):
+                await request.read()
             if not begun:
                 await response.prepare(request)
             await response.write(b"x")
@@ -117,11 +117,11 @@ async def test_a_client_that_went_away_is_not_a_fault(
     app = app_of(handler)
     async with served(app) as send:
         _, writer = await asyncio.open_connection("127.0.0.1", int(send.url.rpartition(":")[2]))
-        writer.write(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        writer.write(b"GET / HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\n")
         async with asyncio.timeout(30):
             await reached.wait()
             writer.transport.abort()
             await ended.wait()
     logged = capsys.readouterr().err
-    assert "Traceback" not in logged and "status=499" in logged
-    assert not caplog.records
+    assert "traceback" not in logged.lower()
+    assert "status=499" in logged

@@ -40,7 +40,9 @@ async def test_a_wrong_method_is_told_the_right_ones(method: str, path: str, all
         assert told.json == {"error": f"{path} takes {allowed}"}
 
 
-@pytest.mark.parametrize("path", ["/sessions/", "/sessions/a/b", "/sessions/a/resume/", "/sessions//", "/sessions/a/b/c"])
+@pytest.mark.parametrize(
+    "path", ["/sessions/", "/sessions/a/b", "/sessions/a/resume/", "/sessions//", "/sessions/a/b/c"]
+)
 async def test_an_unknown_path_below_sessions_is_nowhere(path: str) -> None:
     async with served(routed(Settings())) as send:
         for method in ("GET", "POST", "DELETE"):
@@ -48,7 +50,9 @@ async def test_an_unknown_path_below_sessions_is_nowhere(path: str) -> None:
             assert (told.status, list(told.json)) == (404, ["error"])
 
 
-@pytest.mark.parametrize("path", ["/", "/webhook", "/session", "/sessionsx", "/github/pull", "/health/deep", "/openapi"])
+@pytest.mark.parametrize(
+    "path", ["/", "/webhook", "/session", "/sessionsx", "/github/pull", "/health/deep", "/openapi"]
+)
 async def test_any_other_path_is_an_event(path: str) -> None:
     async with served(routed(Settings())) as send:
         for method in ("GET", "POST", "DELETE", "OPTIONS", "LINK"):

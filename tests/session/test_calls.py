@@ -357,3 +357,17 @@ async def test_deeply_nested_values_are_recorded(tmp_path: Path) -> None:
         assert output_of(await start(runtime, path)) is True
         assert len(records_of(runtime.store)) == 3
         assert output_of(await runtime.replay("test-run")) is True
+
+
+async def test_an_agent_may_end_with_the_first_of_several_writes_that_are_durable_at_once(tmp_path: Path) -> None:
+    path = write_agent(
+        tmp_path,
+        """export async function agent(input: any, chidori: any) {
+          const [first] = [1, 2, 3, 4].map((i) => chidori.memory("set", `key ${i}`, i));
+          await first;
+          return "ended";
+        }""",
+    )
+    async with runtime_in(tmp_path) as runtime:
+        assert output_of(await within(20, start(runtime, path))) == "ended"
+        assert [record["result"] for record in records_of(runtime.store)] == [None] * 4

@@ -166,7 +166,7 @@
       const result = await call("tool", { name, kwargs: input }, undefined, signal, more);
       answer.content = typeof result === "string" ? result : toJson(result, "result");
     } catch (error) {
-      answer.content = `Error: ${error.message}`;
+      answer.content = `Error: ${error?.message}`; // an agent may abort with any reason
       answer.is_error = true;
     }
     return answer;
@@ -270,17 +270,21 @@
 
     parallel(thunks, opts) {
       if (!isArray(thunks)) wrong("chidori.parallel: the first argument must be an array of functions");
+      const taken = []; // the agent may use its array for the next batch while this one runs
       for (let i = 0; i < thunks.length; i++) {
-        if (typeof thunks[i] === "function") continue;
-        wrong(isPromise(thunks[i])
-          ? `chidori.parallel: item ${i} is a promise, which runs already; write () => … around it`
-          : `chidori.parallel: item ${i} is not a function but ${inspect(thunks[i])}`);
+        const thunk = thunks[i];
+        if (typeof thunk !== "function") {
+          wrong(isPromise(thunk)
+            ? `chidori.parallel: item ${i} is a promise, which runs already; write () => … around it`
+            : `chidori.parallel: item ${i} is not a function but ${inspect(thunk)}`);
+        }
+        taken[i] = thunk;
       }
       const given = { concurrency: null, settle: false, isolate: true };
       const signal = takeOptions("parallel", opts, parallelOptions, given);
-      if (!given.isolate) return untilAborted(together(thunks, given, signal), signal);
-      const args = { count: thunks.length, concurrency: given.concurrency };
-      if (!given.settle) return call("parallel", args, methods.parallel, signal, { thunks });
+      if (!given.isolate) return untilAborted(together(taken, given, signal), signal);
+      const args = { count: taken.length, concurrency: given.concurrency };
+      if (!given.settle) return call("parallel", args, methods.parallel, signal, { thunks: taken });
       args.settle = true;
       const convert = (outcomes, toError) => {
         for (let i = 0; i < outcomes.length; i++) {
@@ -288,7 +292,7 @@
         }
         return outcomes;
       };
-      return call("parallel", args, methods.parallel, signal, { thunks, convert });
+      return call("parallel", args, methods.parallel, signal, { thunks: taken, convert });
     },
 
     execJs: later("execJs", "sandboxed execution comes later"),

@@ -47,10 +47,11 @@
   };
 
   // The thunk is called where its parent stood: the same memory, and nothing else of the parent runs.
+  const then = Function.prototype.call.bind(Promise.prototype.then);
   const branch = (config) => {
     seed(config);
     const thunk = fork(config.call, config.index);
-    (async () => await thunk())().then(finish, fail);
+    then((async () => await thunk())(), finish, fail);
   };
 
   const begin = (config) => {

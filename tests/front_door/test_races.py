@@ -1,0 +1,172 @@
+"""Requests that race each other: one wins, and the others are told."""
+
+import asyncio
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.front_door.serving import serving
+from tests.front_door.small_app import Client, Told
+from tests.support.agents import LOCAL, within, write_agent
+from tests.support.gate import gate
+
+ROUNDS = 15
+SECONDS = 60
+
+ASKS = """
+export async function agent(input: any, chidori: any) {
+  return await chidori.input("Go on?", { choices: ["yes", "no"] });
+}
+"""
+
+ASKS_TWICE = """
+export async function agent(input: any, chidori: any) {
+  const first = await chidori.input("One?");
+  const second = await chidori.input("Two?");
+  return { first, second };
+}
+"""
+
+SENDS = """
+export async function agent(input: any, chidori: any) {
+  const answer = await chidori.http(input.url, { method: "POST", body: {} });
+  return answer.body;
+}
+"""
+
+ASKS_ASIDE = """
+export async function agent(input: any, chidori: any) {
+  const work = chidori.http(input.url + "/work");
+  const name = await chidori.input("Name?");
+  await work;
+  return name;
+}
+"""
+
+
+async def _paused(client: Client, value: Any = None) -> str:
+    view = (await client("POST", "/sessions", json={"input": value or {}})).json
+    assert view["status"] in ("paused", "awaitingapproval"), view
+    return f"/sessions/{view['id']}"
+
+
+async def _race(client: Client, session: str, *requests: tuple[str, Any]) -> list[Told]:
+    answers = await asyncio.gather(*(client("POST", f"{session}/{action}", json=body) for action, body in requests))
+    return list(answers)
+
+
+async def test_of_many_answers_one_is_taken(tmp_path: Path) -> None:
+    async with serving(write_agent(tmp_path, ASKS), tmp_path) as client:
+        for _ in range(ROUNDS):
+            session = await _paused(client)
+            bodies = [{"response": "yes"}, {"response": "no"}] * 5
+            told = await within(SECONDS, _race(client, session, *(("resume", body) for body in bodies)))
+            assert Counter(answer.status for answer in told) == {200: 1, 409: 9}
+            won = next(body for body, answer in zip(bodies, told, strict=True) if answer.status == 200)
+            view = (await client("GET", session)).json
+            assert (view["status"], view["output"]) == ("completed", won["response"])
+
+
+async def test_of_answers_and_cancels_one_wins(tmp_path: Path) -> None:
+    async with serving(write_agent(tmp_path, ASKS), tmp_path) as client:
+        won: Counter[str] = Counter()
+        for number in range(2 * ROUNDS):
+            session = await _paused(client)
+            requests = [("resume", {"response": "yes"}), ("cancel", {"reason": "enough"})] * 4
+            if number % 2:
+                requests.reverse()
+            told = await within(SECONDS, _race(client, session, *requests))
+            assert Counter(answer.status for answer in told) == {200: 1, 409: 7}, [answer.json for answer in told]
+            winner = next(action for (action, _), answer in zip(requests, told, strict=True) if answer.status == 200)
+            won[winner] += 1
+            view = (await client("GET", session)).json
+            assert view["status"] == ("completed" if winner == "resume" else "cancelled")
+        assert set(won) == {"resume", "cancel"}
+
+
+async def test_of_approvals_denials_and_cancels_one_wins(tmp_path: Path) -> None:
+    environ = {**LOCAL, "CHIDORI_POLICY": '{"rules": [{"target": "http", "decision": "ask_before"}]}'}
+    agent = write_agent(tmp_path, SENDS)
+    async with gate() as target, serving(agent, tmp_path, environ) as client:
+        target.open("/post")
+        allowed = 0
+        for number in range(ROUNDS):
+            session = await _paused(client, {"url": f"{target.url}/post"})
+            requests: list[tuple[str, Any]] = [
+                ("approve", {"decision": "allow"}),
+                ("approve", {"decision": "deny"}),
+                ("cancel", {}),
+            ]
+            requests = requests[number % 3 :] + requests[: number % 3]
+            told = await within(SECONDS, _race(client, session, *requests, *requests))
+            assert Counter(answer.status for answer in told) == {200: 1, 409: 5}, [answer.json for answer in told]
+            view = (await client("GET", session)).json
+            allowed += view["status"] == "completed"
+            assert len(target.asked) == allowed
+        assert 0 < allowed < ROUNDS
+
+
+async def test_a_double_click_does_not_answer_the_next_question(tmp_path: Path) -> None:
+    async with serving(write_agent(tmp_path, ASKS_TWICE), tmp_path) as client:
+        for _ in range(ROUNDS):
+            session = await _paused(client)
+            click = ("resume", {"response": "clicked", "seq": 1})
+            told = await within(SECONDS, _race(client, session, click, click, click))
+            assert Counter(answer.status for answer in told) == {200: 1, 409: 2}
+            view = (await client("GET", session)).json
+            assert (view["status"], view["pending_prompt"]) == ("paused", "Two?")
+
+
+@pytest.mark.parametrize("turns", range(12))
+async def test_an_answer_given_while_the_run_comes_to_rest_is_not_lost(tmp_path: Path, turns: int) -> None:
+    """The rest of the run ends at about the moment at which the answer comes: just before, at, or just after it."""
+    async with gate() as work, serving(write_agent(tmp_path, ASKS_ASIDE), tmp_path) as client:
+        view = (
+            await client("POST", "/sessions", json={"input": {"url": work.url}}, headers={"Prefer": "respond-async"})
+        ).json
+        session = f"/sessions/{view['id']}"
+        await within(SECONDS, work.until_asked("/work"))
+        async with asyncio.timeout(SECONDS):
+            while not (await client("GET", session)).json["pending"]:
+                pass
+        work.open("/work")
+        for _ in range(turns):
+            await client("GET", "/health")
+        told = await within(SECONDS, client("POST", f"{session}/resume", json={"response": "Ada"}))
+        assert (told.status, told.json["status"], told.json["output"]) == (200, "completed", "Ada"), told.json
+
+
+async def test_cancels_while_the_run_comes_to_rest_are_not_lost(tmp_path: Path) -> None:
+    async with gate() as work, serving(write_agent(tmp_path, ASKS_ASIDE), tmp_path) as client:
+        for number in range(ROUNDS):
+            body = {"input": {"url": work.url}, "session_id": f"s{number}"}
+            await client("POST", "/sessions", json=body, headers={"Prefer": "respond-async"})
+            work.open("/work")
+            for _ in range(number):
+                await client("GET", "/health")
+            told = await within(SECONDS, client("POST", f"/sessions/s{number}/cancel"))
+            assert (told.status, told.json["status"]) == (200, "cancelled"), told.json
+            assert (await client("GET", f"/sessions/s{number}")).json["status"] == "cancelled"
+
+
+async def test_sessions_started_at_once_with_one_key_are_one(tmp_path: Path) -> None:
+    async with serving(write_agent(tmp_path, ASKS), tmp_path) as client:
+        told = await asyncio.gather(
+            *(
+                client("POST", "/sessions", json={"input": {}}, headers={"Idempotency-Key": "order-7"})
+                for _ in range(10)
+            )
+        )
+        assert {answer.status for answer in told} == {201}
+        assert len({answer.json["id"] for answer in told}) == 1
+        assert len((await client("GET", "/sessions")).json["sessions"]) == 1
+
+
+async def test_sessions_started_at_once_with_one_id_are_one(tmp_path: Path) -> None:
+    async with serving(write_agent(tmp_path, ASKS), tmp_path) as client:
+        told = await asyncio.gather(
+            *(client("POST", "/sessions", json={"input": {}, "session_id": "mine"}) for _ in range(10))
+        )
+        assert Counter(answer.status for answer in told) == {201: 1, 409: 9}
