@@ -15,7 +15,7 @@ from .journal.runs import RunMeta, run_writes
 from .journal.store import Store, Write
 from .languages.bundle import Bundle
 from .session.outcome import BOUND_EXCEEDED
-from .vm.machine import parents_key
+from .vm.machine import inherited_key, parents_key
 
 
 def reopen(store: Store, meta: RunMeta, changed: Bundle | None) -> tuple[RunMeta, list[Write]]:
@@ -57,6 +57,8 @@ class _Reopening:
     """The lengths that lanes will have."""
     unseen: dict[int, int] = field(default_factory=dict)
     """How many settlements a lane's images may have been given."""
+    retried: set[tuple[int, int | None]] = field(default_factory=set)
+    """Lanes and ordinals of the calls that are taken back."""
 
     def take_back(self, lane: int, error: Mapping[str, Any] | None, failed: int | None, what: str) -> None:
         """Take back the outcome of the call ``failed``, whose error ended the actor of that lane."""
@@ -66,15 +68,16 @@ class _Reopening:
                 f"{what} was ended by its agent's own code, not by a call: it would fail again",
                 hint="mend the source and resume with --allow-source-change; recorded calls are not made again",
             )
-        # A settled `parallel` names every failure with its branch, and the agent may have thrown any of them.
-        branch = (error or {}).get("data", {}).get("branch")
-        self._retry(lane, failed, branch, what)
+        self._retry(lane, failed, _branch_of(error), what)
 
     def _retry(self, lane: int, failed: int | None, branch: int | None, what: str) -> None:
-        entries = apply_retries(read_lane(self.store, lane))
-        call = next((entry for entry in entries if isinstance(entry, Started) and entry.ordinal == failed), None)
-        if call is not None:
-            self._take_back_inside(call, branch, what)
+        if (lane, failed) in self.retried:
+            return
+        self.retried.add((lane, failed))
+        entries = self._entries(lane)
+        ender = self._ended_by(entries, failed, branch)
+        if ender is not None:
+            self._restart(ender, what)
         at = self.appended.get(lane, lane_length(self.store, lane))
         self.appended[lane] = at + 1
         self.writes += encode_entry(lane, at, Retried(failed or 0, self.now_ms))
@@ -83,19 +86,46 @@ class _Reopening:
             before = _delivered_before(entries, failed)
             self.unseen[lane] = min(before, self.unseen.get(lane, before))
             self.writes += drop_images(self.store, lane, after=self.unseen[lane])
-        if failed is not None and failed < 0:
-            # A call of its parent ended a branch: it is made again there, and its outcome passed on anew.
-            parent = next(actor.parent_lane for actor in self.actors if actor.lane == lane)
-            self._retry(parent, parents_key(failed), None, what)
+            if failed < 0:
+                # A call of its parent ended a branch: it is made again there, and its outcome passed on anew.
+                parent = next(actor.parent_lane for actor in self.actors if actor.lane == lane)
+                self._retry(parent, parents_key(failed), None, what)
+            self._retry_in_branches(lane, inherited_key(failed), what)
 
-    def _take_back_inside(self, call: Started, branch: int | None, what: str) -> None:
-        """Of several actors that failed in one call, the one that failed first ended it, unless it is known which."""
-        failed = [actor for actor in self.actors if actor.parent_seq == call.seq and actor.status == "failed"]
-        if not failed:
-            return
-        first = min(failed, key=lambda actor: (actor.index != branch, actor.ended or 0))
-        self.take_back(first.lane, first.error, first.failed_ordinal, what)
-        self.writes += actor_writes(replace(first, status="running", error=None, failed_ordinal=None, ended=None))
+    def _retry_in_branches(self, lane: int, key: int, what: str) -> None:
+        """What is taken back in the parent ``lane`` was passed on to branches, under ``key``: those that go on wait for
+        it anew. A branch that completed with it stays as it is."""
+        for branch in self.actors:
+            if branch.parent_lane != lane or branch.kind != "branch" or branch.status == "completed":
+                continue
+            if branch.status == "failed":
+                if self._is_ended_by(branch, key):
+                    self._restart(branch, what)
+            elif any(isinstance(entry, Settled) and entry.ordinal == key for entry in self._entries(branch.lane)):
+                self._retry(branch.lane, key, None, what)
+
+    def _is_ended_by(self, actor: ActorMeta, key: int) -> bool:
+        """Whether the call of its parent with that key ended the branch, or a branch inside of it."""
+        if actor.failed_ordinal == key:
+            return True
+        ender = self._ended_by(self._entries(actor.lane), actor.failed_ordinal, _branch_of(actor.error))
+        return ender is not None and ender.kind == "branch" and self._is_ended_by(ender, inherited_key(key))
+
+    def _ended_by(self, entries: Sequence[Entry], ordinal: int | None, branch: int | None) -> ActorMeta | None:
+        """The actor whose failure was that of the call; of several the one that failed first, unless it is known which
+        ``branch`` it was."""
+        call = next((entry for entry in entries if isinstance(entry, Started) and entry.ordinal == ordinal), None)
+        inside = () if call is None else (actor for actor in self.actors if actor.parent_seq == call.seq)
+        failed = (actor for actor in inside if actor.status == "failed")
+        return min(failed, key=lambda actor: (actor.index != branch, actor.ended or 0), default=None)
+
+    def _restart(self, actor: ActorMeta, what: str) -> None:
+        """Take back what ended a failed actor."""
+        self.take_back(actor.lane, actor.error, actor.failed_ordinal, what)
+        self.writes += actor_writes(replace(actor, status="running", error=None, failed_ordinal=None, ended=None))
+
+    def _entries(self, lane: int) -> list[Entry]:
+        return apply_retries(read_lane(self.store, lane))
 
     def forget_images(self, lane: int) -> None:
         """The lane's VM, and its forks, are made anew from the record."""
@@ -103,6 +133,12 @@ class _Reopening:
         for entry in read_lane(self.store, lane):
             if isinstance(entry, Started) and (fork := get_fork(self.store, lane, entry.seq)) is not None:
                 self.writes.append(fork_write(lane, entry.seq, fork.delivered, fork.header, None))
+
+
+def _branch_of(error: Mapping[str, Any] | None) -> int | None:
+    """A settled `parallel` names every failure with its branch, and the agent may have thrown any of them."""
+    branch: int | None = (error or {}).get("data", {}).get("branch")
+    return branch
 
 
 def _delivered_before(entries: Sequence[Entry], ordinal: int) -> int:

@@ -8,7 +8,6 @@ from aiohttp import web
 
 from ..errors import StoreError
 from ..history import manifest, records
-from ..journal.json_text import parse_json
 from ..journal.runs import Status, is_run_id, list_runs
 from ..policy import Profile
 from ..runtime import Runtime
@@ -17,7 +16,7 @@ from .event_stream import stream_session
 from .refusal import Refused
 from .request_body import BodyFields, read_fields
 from .sessions import Handle, NewSession, Sessions
-from .views import View, list_item, session_view
+from .views import View, list_item, raw_json, session_view
 
 _DEFAULT_LIMIT = 50
 _LARGEST_LIMIT = 500
@@ -63,7 +62,7 @@ class SessionRoutes:
             "id": meta.id,
             "run_id": meta.id,
             "status": meta.status,
-            "input": parse_json(meta.input),
+            "input": raw_json(meta.input),
             "call_log": records(self._store, meta),
             "snapshot_manifest": manifest(self._store, meta),
         }
@@ -122,8 +121,8 @@ class SessionRoutes:
     async def replay_session(self, request: web.Request) -> web.Response:
         session_id = _id(request)
         meta = await self._sessions.at_rest(await self._sessions.replay(session_id))
-        output = None if meta.output is None else parse_json(meta.output)
-        return answer(201, {"id": meta.id, "replayed_from": session_id, "status": meta.status, "output": output})
+        view = {"id": meta.id, "replayed_from": session_id, "status": meta.status, "output": raw_json(meta.output)}
+        return answer(201, view)
 
     async def branch_session(self, request: web.Request) -> web.Response:
         session_id, fields = _id(request), await read_fields(request)

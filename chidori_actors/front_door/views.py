@@ -3,8 +3,10 @@
 from collections.abc import Sequence
 from typing import Any
 
+import orjson
+
 from ..answers import OpenQuestion
-from ..journal.json_text import parse_json, rfc3339
+from ..journal.json_text import rfc3339
 from ..journal.runs import RunMeta
 
 View = dict[str, Any]
@@ -20,8 +22,8 @@ def session_view(meta: RunMeta, questions: Sequence[OpenQuestion] | None) -> Vie
         "id": meta.id,
         "run_id": meta.id,
         "status": meta.status,
-        "input": parse_json(meta.input),
-        "output": None if meta.output is None else parse_json(meta.output),
+        "input": raw_json(meta.input),
+        "output": raw_json(meta.output),
         "error": error_text(meta),
         "call_count": meta.call_count,
         "pending_seq": oldest.get("seq"),
@@ -50,12 +52,17 @@ def list_item(meta: RunMeta) -> View:
 def done_event(meta: RunMeta) -> View:
     """The last event of a stream (section 2)."""
     if meta.status == "completed":
-        return {"id": meta.id, "status": "completed", "output": parse_json(meta.output or b"null")}
+        return {"id": meta.id, "status": "completed", "output": raw_json(meta.output)}
     if meta.status in ("failed", "cancelled"):
         return {"id": meta.id, "status": meta.status, "error": error_text(meta)}
     view = session_view(meta, None)
     asked = {name: view[name] for name in ("pending_seq", "pending_prompt", "pending")}
     return {"id": meta.id, "status": "paused", **asked}
+
+
+def raw_json(text: bytes | None) -> orjson.Fragment | None:
+    """JSON text as it stands: it may be nested as deep as the writer of JSON goes, and the view is around it."""
+    return None if text is None else orjson.Fragment(text)
 
 
 def error_text(meta: RunMeta) -> str | None:

@@ -56,6 +56,8 @@ class Actor:
         self._made_last = 0
         # How many of the recorded settlements the VM was given.
         self._replayed = 0
+        # What the VM called in the step that is under way, and which of its calls fork it.
+        self._new: list[LiveCall] = []
         self._forking: list[LiveCall] = []
         self._aborted: set[int] = set()
         self._left: list[tuple[LiveCall, Settled]] = []
@@ -187,7 +189,12 @@ class Actor:
                 self._rest = Failed({"message": str(failure), "name": BOUND_EXCEEDED})
             if self._runner.fault is None and not isinstance(self._rest, Paused):
                 # The actor ended: what was still under way is recorded with its end.
-                self._left = await self._runner.cancel(self._table.values())
+                left = list(self._table.values())
+                self._left = await self._runner.cancel(left)
+                if isinstance(self._rest, Completed):
+                    # One that failed or was cancelled may be made to go on, and then these are made again.
+                    for call in left:
+                        self._forks.drop(call)
 
     async def _settle_and_step(self) -> None:
         runner = self._runner
@@ -196,6 +203,8 @@ class Actor:
                 self._rest = self._cancelled
             if self._rest is not None:
                 # Nobody is given these any more, whether they came before the end or after it.
+                while runner.has_ready:
+                    self._take_ready()
                 if self._cancelled or not self._is_finishing():
                     return
             elif runner.has_ready:
@@ -206,9 +215,6 @@ class Actor:
                 return
             await runner.wake.wait()
             runner.wake.clear()
-            if self._rest is not None:
-                while runner.has_ready:
-                    self._take_ready()
 
     def _is_finishing(self) -> bool:
         return any(call.function.finishes and call.question is None for call in self._table.values())
@@ -292,13 +298,22 @@ class Actor:
                 self._run.observer.printed(item.level, item.text)
             else:
                 self._rest = describe_failure(item, self._spec.bundle)
-        if self._forking:
-            self._fork()
+        self._fork()
+        self._issue_new()
+
+    def _issue_new(self) -> None:
+        """Begin what the VM called and has not given up since. An agent that ended has it finished or cancelled."""
+        new, self._new = self._new, []
+        if self._runner.is_open:
+            for call in new:
+                if call.started.ordinal in self._table and (self._rest is None or call.function.finishes):
+                    self._issue(call, again=False)
 
     def _fork(self) -> None:
         """The VM is where its branches begin: before it is given anything else, its memory is kept for them."""
-        forking, self._forking = self._forking, []
-        if self._rest is None:
+        forking = [call for call in self._forking if call.started.ordinal in self._table]
+        self._forking = []
+        if forking and self._rest is None:
             pending = [(ordinal, call.started) for ordinal, call in self._table.items()]
             self._forks.take(forking, [*pending, *self._inheritance.pending()], self._tail())
 
@@ -337,9 +352,8 @@ class Actor:
         self._table[made.ordinal] = call
         if function.forks(call.args):
             self._forking.append(call)
+        self._new.append(call)
         self._run.observer.call_started(call.path, started)
-        if self._runner.is_open:
-            self._issue(call, again=False)
 
     def _adopt(self, started: Started) -> None:
         """The VM waits for a call that the record knows."""
@@ -385,4 +399,4 @@ class Actor:
         call = self._table.get(ordinal)
         if call is not None and not call.settling:
             del self._table[ordinal]
-            self._runner.give_up(call, lambda settled: self._containers.inherit(ordinal, settled))
+            self._runner.give_up(call, lambda settled: self._containers.cancelled(call, settled))

@@ -2,14 +2,22 @@
 
 import asyncio
 from collections import Counter
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from chidori_actors.front_door.agents import Agents
+from chidori_actors.front_door.live_session import LiveSession
+from chidori_actors.front_door.metrics import Metrics
+from chidori_actors.front_door.run_log import RunLog
+from chidori_actors.front_door.sessions import Handle, NewSession, Sessions
+from chidori_actors.front_door.slots import Slots
+from chidori_actors.journal.runs import RunMeta
 from tests.front_door.serving import serving
 from tests.front_door.small_app import Client, Told
-from tests.support.agents import LOCAL, within, write_agent
+from tests.support.agents import LOCAL, runtime_in, within, write_agent
 from tests.support.gate import gate
 
 ROUNDS = 15
@@ -33,15 +41,6 @@ SENDS = """
 export async function agent(input: any, chidori: any) {
   const answer = await chidori.http(input.url, { method: "POST", body: {} });
   return answer.body;
-}
-"""
-
-ASKS_ASIDE = """
-export async function agent(input: any, chidori: any) {
-  const work = chidori.http(input.url + "/work");
-  const name = await chidori.input("Name?");
-  await work;
-  return name;
 }
 """
 
@@ -119,36 +118,45 @@ async def test_a_double_click_does_not_answer_the_next_question(tmp_path: Path) 
             assert (view["status"], view["pending_prompt"]) == ("paused", "Two?")
 
 
-@pytest.mark.parametrize("turns", range(12))
-async def test_an_answer_given_while_the_run_comes_to_rest_is_not_lost(tmp_path: Path, turns: int) -> None:
-    """The rest of the run ends at about the moment at which the answer comes: just before, at, or just after it."""
-    async with gate() as work, serving(write_agent(tmp_path, ASKS_ASIDE), tmp_path) as client:
-        view = (
-            await client("POST", "/sessions", json={"input": {"url": work.url}}, headers={"Prefer": "respond-async"})
-        ).json
-        session = f"/sessions/{view['id']}"
-        await within(SECONDS, work.until_asked("/work"))
-        async with asyncio.timeout(SECONDS):
-            while not (await client("GET", session)).json["pending"]:
-                pass
-        work.open("/work")
-        for _ in range(turns):
-            await client("GET", "/health")
-        told = await within(SECONDS, client("POST", f"{session}/resume", json={"response": "Ada"}))
-        assert (told.status, told.json["status"], told.json["output"]) == (200, "completed", "Ada"), told.json
+Ask = Callable[[Sessions, str], Awaitable[Handle]]
 
 
-async def test_cancels_while_the_run_comes_to_rest_are_not_lost(tmp_path: Path) -> None:
-    async with gate() as work, serving(write_agent(tmp_path, ASKS_ASIDE), tmp_path) as client:
-        for number in range(ROUNDS):
-            body = {"input": {"url": work.url}, "session_id": f"s{number}"}
-            await client("POST", "/sessions", json=body, headers={"Prefer": "respond-async"})
-            work.open("/work")
-            for _ in range(number):
-                await client("GET", "/health")
-            told = await within(SECONDS, client("POST", f"/sessions/s{number}/cancel"))
-            assert (told.status, told.json["status"]) == (200, "cancelled"), told.json
-            assert (await client("GET", f"/sessions/s{number}")).json["status"] == "cancelled"
+async def _when_it_pauses(folder: Path, monkeypatch: pytest.MonkeyPatch, ask: Ask) -> RunMeta:
+    """How a session stands for which ``ask`` is done while its pause is on its way into the store."""
+    agent = write_agent(folder, ASKS)
+    asked: list[asyncio.Task[Handle]] = []
+    pauses = LiveSession.pauses
+
+    def pausing(session: LiveSession) -> None:
+        pauses(session)
+        asked.append(asyncio.create_task(ask(sessions, session.id)))
+
+    monkeypatch.setattr(LiveSession, "pauses", pausing)
+    async with runtime_in(folder) as runtime:
+        agents = Agents(agent, runtime.settings.runtime_policy, ())
+        sessions = Sessions(runtime, agents, Slots(None, 0), Metrics(), RunLog("text"))
+        handle = await sessions.create(NewSession(b"{}"))
+        assert (await within(SECONDS, sessions.at_rest(handle))).status == "paused"
+        return await within(SECONDS, sessions.at_rest(await asked[0]))
+
+
+async def test_an_answer_given_while_the_run_is_put_to_rest_is_not_lost(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    meta = await _when_it_pauses(tmp_path, monkeypatch, lambda sessions, name: sessions.resume(name, "yes", 1))
+    assert (meta.status, meta.output) == ("completed", b'"yes"')
+
+
+async def test_a_cancel_while_the_run_is_put_to_rest_is_not_lost(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def cancel(sessions: Sessions, name: str) -> Handle:
+        handle, active = await sessions.cancel(name, "enough")
+        assert not active
+        return handle
+
+    meta = await _when_it_pauses(tmp_path, monkeypatch, cancel)
+    assert (meta.status, meta.error) == ("cancelled", {"message": "enough"})
 
 
 async def test_sessions_started_at_once_with_one_key_are_one(tmp_path: Path) -> None:
