@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .host.function import HostServices
-from .host.mcp_config import load_mcp_config
+from .host.mcp_config import McpConfig, load_mcp_config
 from .host.resources import Resources
 from .host.secrets import Secrets
 from .host.table import host_functions
@@ -65,6 +65,15 @@ def root_spec(meta: RunMeta, bundle: Bundle, past: Past) -> ActorSpec:
     )
 
 
+def mcp_config(settings: Settings) -> McpConfig | None:
+    """The MCP servers that runs may use; None when none are configured.
+
+    Raises:
+        UsageError: their configuration cannot be read.
+    """
+    return None if settings.mcp_config is None else load_mcp_config(settings.mcp_config, settings.environ)
+
+
 @asynccontextmanager
 async def run_context(
     surroundings: Surroundings,
@@ -73,21 +82,18 @@ async def run_context(
     fence: Fence,
     past: Past,
     attendance: Attendance,
+    mcp: McpConfig | None,
 ) -> AsyncIterator[RunContext]:
-    """What the actors of the run share, for as long as the run lives. ``past`` is that of the root.
-
-    Raises:
-        UsageError: the configuration of MCP servers cannot be read.
-    """
+    """What the actors of the run share, for as long as the run lives. ``past`` is that of the root."""
     settings, policy = surroundings.settings, surroundings.policy.tightened(meta.policy_profile)
     surroundings = replace(surroundings, policy=policy)
     secrets = Secrets(settings.environ, meta.seed, policy.hosts_for)
-    if settings.mcp_config is None:
+    if mcp is None:
         yield _context(surroundings, meta, bundle, fence, past, attendance, secrets, None)
         return
     from .host.mcp_servers import McpServers  # it takes a library that is slow to import, and few runs use
 
-    servers = McpServers(load_mcp_config(settings.mcp_config, settings.environ), secrets, attendance.observer.warned)
+    servers = McpServers(mcp, secrets, attendance.observer.warned)
     try:
         yield _context(surroundings, meta, bundle, fence, past, attendance, secrets, servers)
     finally:

@@ -45,6 +45,10 @@ class SourceError(ChidoriError):
         self.column = column
 
 
+class NotResumable(ChidoriError):
+    """The run stands so that it cannot go on: it was cancelled, or its agent would fail again."""
+
+
 class StoreError(ChidoriError):
     """The store cannot be opened, read or written."""
 

@@ -1,11 +1,12 @@
 """Taking back what ended a failed run, in every actor that it ended."""
 
 import time
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from .errors import ChidoriError
+from .errors import NotResumable
 from .journal.actors import ActorMeta, actor_writes, run_actors
 from .journal.bundles import bundle_write
 from .journal.forks import fork_write, get_fork
@@ -14,7 +15,7 @@ from .journal.lanes import Entry, Retried, Settled, Started, apply_retries, enco
 from .journal.runs import RunMeta, run_writes
 from .journal.store import Store, Write
 from .languages.bundle import Bundle
-from .session.outcome import BOUND_EXCEEDED
+from .session.outcome import BOUND_EXCEEDED, Failed
 from .vm.machine import inherited_key, parents_key
 
 
@@ -25,17 +26,26 @@ def reopen(store: Store, meta: RunMeta, changed: Bundle | None) -> tuple[RunMeta
     that takes the place of the recorded one; the VMs of the run are then made anew from its record.
 
     Raises:
-        ChidoriError: the agent's own code ended the run, and would again.
+        NotResumable: the agent's own code ended the run, and would again.
         StoreError: an entry is missing or damaged.
     """
     now_ms = int(time.time() * 1000)
-    actors = run_actors(store, meta.lane)
-    work = _Reopening(store, actors, now_ms, changed is not None)
+    # A run that goes on as it stands needs none of what its actors gave, which may be a lot.
+    actors = run_actors(store, meta.lane) if meta.status == "failed" or changed is not None else []
+    inside: defaultdict[int, list[ActorMeta]] = defaultdict(list)
+    for actor in actors:
+        inside[actor.parent_lane].append(actor)
+    parents = {actor.lane: actor.parent_lane for actor in actors}
+    work = _Reopening(store, parents, inside, now_ms, changed is not None)
     if meta.status == "failed":
         work.take_back(meta.lane, meta.error, meta.failed_ordinal, f"run {meta.id}")
     if changed is not None:
-        for lane in (meta.lane, *(actor.lane for actor in actors if actor.status == "running")):
-            work.forget_images(lane)
+        work.forget_images(meta.lane)
+        for actor in actors:
+            if actor.status != "completed":
+                work.forget_images(actor.lane)
+            if actor.status in ("running", "cancelled"):
+                work.writes += actor_writes(work.with_changed_source(actor))
     reopened = replace(meta, status="running", error=None, failed_ordinal=None, updated_at_ms=now_ms)
     reopened = replace(reopened, tries=meta.tries + 1 if meta.status == "running" else 0)
     if changed is not None:
@@ -49,7 +59,10 @@ def reopen(store: Store, meta: RunMeta, changed: Bundle | None) -> tuple[RunMeta
 @dataclass(slots=True)
 class _Reopening:
     store: Store
-    actors: Sequence[ActorMeta]
+    parents: Mapping[int, int]
+    """The lane of the parent of each lane but the root's."""
+    inside: Mapping[int, Sequence[ActorMeta]]
+    """The actors that were started in a lane."""
     now_ms: int
     changed: bool
     writes: list[Write] = field(default_factory=list)
@@ -64,7 +77,7 @@ class _Reopening:
         """Take back the outcome of the call ``failed``, whose error ended the actor of that lane."""
         by_bound = error is not None and error.get("name") == BOUND_EXCEEDED
         if failed is None and not by_bound and not self.changed:
-            raise ChidoriError(
+            raise NotResumable(
                 f"{what} was ended by its agent's own code, not by a call: it would fail again",
                 hint="mend the source and resume with --allow-source-change; recorded calls are not made again",
             )
@@ -75,9 +88,10 @@ class _Reopening:
             return
         self.retried.add((lane, failed))
         entries = self._entries(lane)
-        ender = self._ended_by(entries, failed, branch)
+        ender = self._ended_by(lane, entries, failed, branch)
         if ender is not None:
             self._restart(ender, what)
+            self._restart_unseen(ender, entries, failed, what)
         at = self.appended.get(lane, lane_length(self.store, lane))
         self.appended[lane] = at + 1
         self.writes += encode_entry(lane, at, Retried(failed or 0, self.now_ms))
@@ -88,19 +102,24 @@ class _Reopening:
             self.writes += drop_images(self.store, lane, after=self.unseen[lane])
             if failed < 0:
                 # A call of its parent ended a branch: it is made again there, and its outcome passed on anew.
-                parent = next(actor.parent_lane for actor in self.actors if actor.lane == lane)
-                self._retry(parent, parents_key(failed), None, what)
-            self._retry_in_branches(lane, inherited_key(failed), what)
+                self._retry(self.parents[lane], parents_key(failed), None, what)
+            self._retry_in_branches(lane, entries, inherited_key(failed), what)
 
-    def _retry_in_branches(self, lane: int, key: int, what: str) -> None:
+    def _retry_in_branches(self, lane: int, entries: Sequence[Entry], key: int, what: str) -> None:
         """What is taken back in the parent ``lane`` was passed on to branches, under ``key``: those that go on wait for
-        it anew. A branch that completed with it stays as it is."""
-        for branch in self.actors:
-            if branch.parent_lane != lane or branch.kind != "branch" or branch.status == "completed":
+        it anew, those that it ended too. What completed with it stays as it is."""
+        calls = {entry.seq: entry.ordinal for entry in entries if isinstance(entry, Started)}
+        ends = {entry.ordinal: entry for entry in entries if isinstance(entry, Settled) and entry.delivered}
+        for branch in self.inside.get(lane, ()):
+            if branch.kind != "branch" or branch.status == "completed":
                 continue
             if branch.status == "failed":
-                if self._is_ended_by(branch, key):
+                call = calls.get(branch.parent_seq)
+                end = None if call is None else ends.get(call)
+                if (end is None or end.error is not None) and self._is_ended_by(branch, key):
                     self._restart(branch, what)
+                    if end is not None:
+                        self._retry(lane, call, branch.index, what)
             elif any(isinstance(entry, Settled) and entry.ordinal == key for entry in self._entries(branch.lane)):
                 self._retry(branch.lane, key, None, what)
 
@@ -108,24 +127,41 @@ class _Reopening:
         """Whether the call of its parent with that key ended the branch, or a branch inside of it."""
         if actor.failed_ordinal == key:
             return True
-        ender = self._ended_by(self._entries(actor.lane), actor.failed_ordinal, _branch_of(actor.error))
+        ender = self._ended_by(actor.lane, self._entries(actor.lane), actor.failed_ordinal, _branch_of(actor.error))
         return ender is not None and ender.kind == "branch" and self._is_ended_by(ender, inherited_key(key))
 
-    def _ended_by(self, entries: Sequence[Entry], ordinal: int | None, branch: int | None) -> ActorMeta | None:
-        """The actor whose failure was that of the call; of several the one that failed first, unless it is known which
-        ``branch`` it was."""
-        call = next((entry for entry in entries if isinstance(entry, Started) and entry.ordinal == ordinal), None)
-        inside = () if call is None else (actor for actor in self.actors if actor.parent_seq == call.seq)
+    def _ended_by(
+        self, lane: int, entries: Sequence[Entry], ordinal: int | None, branch: int | None
+    ) -> ActorMeta | None:
+        """The actor whose failure was that of the call in ``lane``; of several the one that failed first, unless it is
+        known which ``branch`` it was."""
+        seqs = [entry.seq for entry in entries if isinstance(entry, Started) and entry.ordinal == ordinal]
+        inside = (actor for actor in self.inside.get(lane, ()) if actor.parent_seq in seqs)
         failed = (actor for actor in inside if actor.status == "failed")
         return min(failed, key=lambda actor: (actor.index != branch, actor.ended or 0), default=None)
 
     def _restart(self, actor: ActorMeta, what: str) -> None:
         """Take back what ended a failed actor."""
         self.take_back(actor.lane, actor.error, actor.failed_ordinal, what)
-        self.writes += actor_writes(replace(actor, status="running", error=None, failed_ordinal=None, ended=None))
+        going_on = replace(actor, status="running", error=None, failed_ordinal=None, ended=None)
+        self.writes += actor_writes(self.with_changed_source(going_on))
+
+    def _restart_unseen(self, ender: ActorMeta, entries: Sequence[Entry], ordinal: int | None, what: str) -> None:
+        """Of several failures at once the call failed with one. Nobody was told of the others, which would only end it
+        again: those actors are made to go on too, unless it is their own code that failed."""
+        if not any(isinstance(entry, Settled) and entry.ordinal == ordinal and entry.error for entry in entries):
+            return
+        for actor in self.inside[ender.parent_lane]:
+            beside = actor.parent_seq == ender.parent_seq and actor.status == "failed" and actor is not ender
+            if beside and (self.changed or not Failed(dict(actor.error or {}), actor.failed_ordinal).is_own_code):
+                self._restart(actor, what)
 
     def _entries(self, lane: int) -> list[Entry]:
         return apply_retries(read_lane(self.store, lane))
+
+    def with_changed_source(self, actor: ActorMeta) -> ActorMeta:
+        """A sub-agent or tool that goes on is found anew when the source may have changed."""
+        return replace(actor, bundle=None) if self.changed else actor
 
     def forget_images(self, lane: int) -> None:
         """The lane's VM, and its forks, are made anew from the record."""

@@ -13,10 +13,11 @@ from dataclasses import asdict, dataclass, replace
 from functools import cache
 from pathlib import Path
 
-from .assembly import Surroundings, root_spec, run_context
+from .assembly import Surroundings, mcp_config, root_spec, run_context
 from .branching import Edit, make_branch, make_copy
-from .errors import ChidoriError, UsageError
+from .errors import NotResumable, UsageError
 from .history import stored_bundle
+from .host.mcp_config import McpConfig
 from .host.resources import Resources
 from .journal.bundles import bundle_write
 from .journal.lanes import new_lane
@@ -85,9 +86,10 @@ class Runtime:
         Cancelling leaves the run resumable.
 
         Raises:
-            UsageError: ``run_id`` is not an id or is taken.
+            UsageError: ``run_id`` is not an id or is taken; the configuration of MCP servers cannot be read.
             StoreError: the journal cannot be written.
         """
+        mcp = mcp_config(self.settings)  # a run that cannot begin leaves nothing behind
         async with self._new_run(run_id) as fence:
             now_ms = int(time.time() * 1000)
             digest, bundle_in = bundle_write(bundle.to_json())
@@ -111,7 +113,7 @@ class Runtime:
                 policy_profile=policy_profile,
             )
             await self.store.commit([bundle_in, *run_writes(meta, new=True)], fence=fence)
-            return await self._live(meta, bundle, Past(), fence, attendance)
+            return await self._live(meta, bundle, Past(), fence, attendance, mcp)
 
     @asynccontextmanager
     async def _new_run(self, run_id: str | None) -> AsyncIterator[Fence]:
@@ -147,11 +149,13 @@ class Runtime:
         Raises:
             RunNotFound, RunOwned, StoreError: see there.
             ManifestMismatch: the run cannot be continued by this runtime, or the source changed.
+            UsageError: the configuration of MCP servers cannot be read.
             ReplayDivergence: the agent made other calls than its record has.
         """
         meta = _resumable(self.store, run_id)
         if meta.status == "completed":
             return await self.replay(meta.id, attendance=attendance)
+        mcp = mcp_config(self.settings)
         lease = await Lease.acquire(self.store, meta.id, _owner())
         try:
             meta = _resumable(self.store, meta.id)
@@ -165,7 +169,7 @@ class Runtime:
             meta, writes = reopen(self.store, meta, bundle if changed else None)
             await self.store.commit(writes, fence=lease.fence)
             past = load_past(self.store, meta.lane, None if changed else load_engine().golden)
-            return await self._live(meta, bundle, past, lease.fence, attendance)
+            return await self._live(meta, bundle, past, lease.fence, attendance, mcp)
         finally:
             lease.release()
 
@@ -200,17 +204,19 @@ class Runtime:
 
         Raises:
             RunNotFound, StoreError: see there.
-            UsageError: ``new_id`` is not an id or is taken, or the call cannot have that outcome.
+            UsageError: ``new_id`` is not an id or is taken, the call cannot have that outcome, or the configuration of
+                MCP servers cannot be read.
             ManifestMismatch: the run cannot be continued by this runtime.
         """
         edit = Edit(at, result, error, note)
+        mcp = mcp_config(self.settings)
         parent = get_run(self.store, run_id)
         self._check_manifest(parent)
         self._bundle(parent)  # without a source there is nothing to run
         async with self._new_run(new_id) as fence:
             meta = await make_branch(self.store, parent, edit, fence, int(time.time() * 1000), served=served)
             past = load_past(self.store, meta.lane, load_engine().golden)
-            return await self._live(meta, self._bundle(meta), past, fence, attendance)
+            return await self._live(meta, self._bundle(meta), past, fence, attendance, mcp)
 
     async def replay_as(self, run_id: str, new_id: str, *, attendance: Attendance = _UNATTENDED) -> RunResult:
         """The same as ``replay``, kept as a run of its own, ``new_id``, which shares the whole record.
@@ -258,18 +264,20 @@ class Runtime:
         past = load_past(self.store, meta.lane, None)
         spec = replace(root_spec(meta, bundle, past), live=False, record_complete=complete)
         fence = Fence(meta.id, 0)
-        async with run_context(self._surroundings, meta, bundle, fence, past, attendance) as context:
+        async with run_context(self._surroundings, meta, bundle, fence, past, attendance, None) as context:
             lane = context.lane_writer(meta.lane, past.length)
             return await context.spawn(spec, context, lane, lambda rest: ()).wait()
 
-    async def _live(self, meta: RunMeta, bundle: Bundle, past: Past, fence: Fence, attendance: Attendance) -> RunResult:
+    async def _live(
+        self, meta: RunMeta, bundle: Bundle, past: Past, fence: Fence, attendance: Attendance, mcp: McpConfig | None
+    ) -> RunResult:
         final = meta
         attendance.observer.run_started(meta.id)
         for reason in past.rejected:
             attendance.observer.warned(reason)
         for tool in bundle.broken_tools:
             attendance.observer.warned(f"the tool {tool.path} cannot be used: {tool.reason}")
-        async with run_context(self._surroundings, meta, bundle, fence, past, attendance) as context:
+        async with run_context(self._surroundings, meta, bundle, fence, past, attendance, mcp) as context:
 
             def closing(rest: Rest) -> Iterable[Write]:
                 nonlocal final
@@ -298,7 +306,8 @@ class Runtime:
             return recorded, False
         if not allow_change:
             compare(recorded, current)
-        return current, current.hash != recorded.hash
+        # What is different may be a sub-agent, which the recorded source of the run does not hold.
+        return current, allow_change or current.hash != recorded.hash
 
     def _check_manifest(self, meta: RunMeta) -> None:
         runtime = {"abi": ABI, "policy": asdict(self.settings.runtime_policy)}
@@ -307,7 +316,7 @@ class Runtime:
     def _bundle(self, meta: RunMeta) -> Bundle:
         bundle = stored_bundle(self.store, meta)
         if bundle is None:
-            raise ChidoriError(
+            raise NotResumable(
                 f"run {meta.id} was imported without its source", hint="give the agent's file to `chidori resume`"
             )
         return bundle
@@ -352,7 +361,7 @@ async def open_runtime(
 def _resumable(store: Store, run_id: str) -> RunMeta:
     meta = get_run(store, run_id)
     if meta.status == "cancelled":
-        raise ChidoriError(f"run {meta.id} was cancelled", hint="start a new run, or look at it with `chidori trace`")
+        raise NotResumable(f"run {meta.id} was cancelled", hint="start a new run, or look at it with `chidori trace`")
     return meta
 
 

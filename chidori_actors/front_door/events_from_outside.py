@@ -8,7 +8,7 @@ from ..journal.runs import RunMeta
 from ..settings import Settings
 from .access import require_key
 from .refusal import Refused
-from .request_body import read_bytes
+from .request_body import read_bytes, unpacked
 from .session_routes import answer
 from .sessions import NewSession, Sessions
 from .signatures import verify
@@ -41,12 +41,13 @@ class EventsFromOutside:
         if webhook is not None and webhook.kind == "bearer":
             require_key(request, webhook.secret)
         headers = header_fields(request.raw_headers)
-        body = await read_bytes(request)
+        sent = await read_bytes(request)
         if webhook is not None:
-            verify(webhook, headers, body, time.time())
+            verify(webhook, headers, sent, time.time())
         if self._is_credential(webhook):
             headers.pop("authorization", None)
-        event = make_event(request.method, path, request.rel_url.raw_query_string, headers, body)
+        body = unpacked(request, sent)
+        event = make_event(request.method, path, request.rel_url.raw_query_string, headers, body, sent)
         key = delivery_key(path, headers, event["body"])
         handle = await self._sessions.create(NewSession(input=agent_input(event), key=key))
         return _answered(await self._sessions.at_rest(handle))

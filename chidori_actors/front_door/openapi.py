@@ -86,7 +86,10 @@ def _answers_of_all(route: Route) -> list[Answer]:
         found.append(Answer(401, "The key is missing or wrong.", _ERROR))
     if route.body is not None:
         found.append(Answer(400, "The body is not JSON, or a name is not one.", _ERROR))
+        found.append(Answer(408, "The body takes too long.", _ERROR))
         found.append(Answer(413, "The body is too large.", _ERROR))
+        found.append(Answer(415, "The body is packed in a way that is not known.", _ERROR))
+        found.append(Answer(417, "`Expect` is not 100-continue.", _ERROR))
         found.append(Answer(422, "A field is missing or wrong.", _ERROR))
     if route.starts:
         found.append(Answer(500, "The agent cannot be loaded, or the store not be written.", _ERROR))

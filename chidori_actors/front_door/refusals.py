@@ -4,7 +4,7 @@ import orjson
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from ..errors import ChidoriError, ManifestMismatch, ReplayDivergence, RunNotFound, RunOwned, UsageError
+from ..errors import ChidoriError, ManifestMismatch, NotResumable, ReplayDivergence, RunNotFound, RunOwned, UsageError
 from .refusal import Refused
 
 FAULT: web.RequestKey[BaseException] = web.RequestKey("fault", BaseException)
@@ -18,6 +18,7 @@ _STATUS: tuple[tuple[type[ChidoriError], int], ...] = (
     (UsageError, 422),
     (RunNotFound, 404),
     (RunOwned, 409),
+    (NotResumable, 409),
     (ManifestMismatch, 409),
     (ReplayDivergence, 409),
 )

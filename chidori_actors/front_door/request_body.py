@@ -1,37 +1,90 @@
 """Bodies of requests: bounded, JSON where JSON is due, and fields that are what they must be."""
 
+import asyncio
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import orjson
-from aiohttp import web
+from aiohttp import HttpVersion11, hdrs, web
 
 from ..journal.json_text import parse_json
 from .refusal import Refused
 
+_BODY_SECONDS = 60.0
+"""Whoever sends for longer holds a connection and memory for nothing: the largest body needs 170 KB a second."""
+_PACKED = ("gzip", "x-gzip", "deflate")
+_GZIP_OR_ZLIB = zlib.MAX_WBITS | 32
+_BROKEN = "the body ended early, or is not encoded as its headers say"
+
 
 async def read_bytes(request: web.Request) -> bytes:
-    """The body; aiohttp refuses one that is larger than the application's ``client_max_size``.
+    """The body as it was sent, packed or not: signatures are of these bytes.
 
     Raises:
-        Refused: it is too large (413), or the client stopped sending it or sent nonsense (400).
+        Refused: it is larger than the application's ``client_max_size`` (413), takes too long (408), or the client
+            stopped sending it or sent nonsense (400).
     """
+    await _invite(request)
     try:
-        return await request.read()
+        async with asyncio.timeout(_BODY_SECONDS):
+            return await request.read()
+    except TimeoutError as error:
+        raise Refused(408, f"the body was not there within {_BODY_SECONDS:.0f} seconds") from error
     except web.HTTPRequestEntityTooLarge as error:
-        raise Refused(413, f"the body is larger than {request.client_max_size} bytes") from error
+        raise _too_large(request) from error
     except (ConnectionError, web.RequestPayloadError) as error:
-        raise Refused(400, "the body ended early, or is not encoded as its headers say") from error
+        raise Refused(400, _BROKEN) from error
+
+
+def unpacked(request: web.Request, body: bytes) -> bytes:
+    """What is in a body that was sent with a ``Content-Encoding``; never more of it than a body may have.
+
+    Raises:
+        Refused: it is packed in another way (415), broken (400), or too large (413).
+    """
+    encoding = request.headers.get(hdrs.CONTENT_ENCODING, "identity").strip().lower()
+    if encoding == "identity":
+        return body
+    if encoding not in _PACKED:
+        taken = ", ".join(_PACKED)
+        raise Refused(415, f"the body is encoded as {encoding!r}", headers={hdrs.ACCEPT_ENCODING: taken})
+    unpacking = zlib.decompressobj(_GZIP_OR_ZLIB)
+    try:
+        data = unpacking.decompress(body, request.client_max_size + 1)
+    except zlib.error as error:
+        raise Refused(400, _BROKEN) from error
+    if len(data) > request.client_max_size:
+        raise _too_large(request)
+    if not unpacking.eof or unpacking.unused_data:
+        raise Refused(400, _BROKEN)
+    return data
+
+
+async def _invite(request: web.Request) -> None:
+    """Tell a client that waits for it (``Expect: 100-continue``) to send the body, unless it is too large anyway."""
+    if hdrs.EXPECT not in request.headers or request.version < HttpVersion11:
+        return
+    if request.headers[hdrs.EXPECT].lower() != "100-continue":
+        raise Refused(417, "`Expect` may be 100-continue and nothing else")
+    if (request.content_length or 0) > request.client_max_size:
+        raise _too_large(request)
+    if request.transport is not None:
+        request.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+
+
+def _too_large(request: web.Request) -> Refused:
+    return Refused(413, f"the body is larger than {request.client_max_size} bytes")
 
 
 async def read_fields(request: web.Request, *, optional: bool = False) -> "BodyFields":
     """The body as a JSON object; with ``optional`` nothing is the empty object.
 
     Raises:
-        Refused: it is not JSON (400), or no object (422).
+        Refused: as ``read_bytes`` and ``unpacked`` say; or it is not JSON (400), or no object (422).
     """
-    data = await read_bytes(request)
+    data = unpacked(request, await read_bytes(request))
     if optional and not data.strip():
         return BodyFields({})
     try:

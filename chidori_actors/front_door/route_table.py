@@ -47,7 +47,7 @@ class Route:
 
 
 _AFTER = (
-    Parameter("Last-Event-ID", "header", {"type": "string", "pattern": "^[0-9]{1,15}$"}, "The last event received."),
+    Parameter("Last-Event-ID", "header", {"type": "string", "pattern": "^[0-9]{0,15}$"}, "The last event received."),
     Parameter("after", "query", {**NUMBER, "maximum": 10**15 - 1}, "The same, for clients that set no headers."),
 )
 _PAGE = (
@@ -66,7 +66,7 @@ _PREFER = Parameter("Prefer", "header", {"type": "string", "pattern": "^[a-z-]+$
 _ERROR = "Error"
 _NOT_FOUND = Answer(404, "There is no such session.", _ERROR)
 _CONFLICT = Answer(409, "The session does not stand so that this can be done.", _ERROR)
-_STREAM = Answer(200, "Server-sent events, `done` last.", None, EVENTS)
+_STREAM = Answer(200, "Server-sent events, each as in the schema, `done` last.", "Event", EVENTS)
 _FAILED_AGENT = Answer(404, "There is no such agent.", _ERROR)
 _VIEW = Answer(200, "The session as it stands now.", "Session")
 

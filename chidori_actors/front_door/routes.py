@@ -33,11 +33,11 @@ def add_routes(app: web.Application, session_routes: object, metrics: Page, outs
         for route in routes:
             handler: Handler = pages.get(route.handler) or getattr(session_routes, route.handler)
             for method in _methods(route):
-                resource.add_route(method, handler)
+                resource.add_route(method, handler, expect_handler=_later)
         allowed = ", ".join(sorted({method for route in routes for method in _methods(route)}))
-        resource.add_route(hdrs.METH_ANY, _wrong_method(allowed))
-    app.router.add_route(hdrs.METH_ANY, "/sessions/{rest:.*}", _unknown)
-    app.router.add_route(hdrs.METH_ANY, "/{rest:.*}", outside.handle, name=OUTSIDE)
+        resource.add_route(hdrs.METH_ANY, _wrong_method(allowed), expect_handler=_later)
+    app.router.add_route(hdrs.METH_ANY, "/sessions/{rest:.*}", _unknown, expect_handler=_later)
+    app.router.add_route(hdrs.METH_ANY, "/{rest:.*}", outside.handle, name=OUTSIDE, expect_handler=_later)
 
 
 def _methods(route: Route) -> tuple[str, ...]:
@@ -55,3 +55,7 @@ def _wrong_method(allowed: str) -> Handler:
 
 async def _unknown(request: web.Request) -> web.StreamResponse:
     raise Refused(404, f"there is nothing at {request.path}")
+
+
+async def _later(request: web.Request) -> None:
+    """``Expect`` is looked at when the body is read: before that nobody knows whether it is wanted."""

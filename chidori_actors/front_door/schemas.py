@@ -4,16 +4,20 @@ from collections.abc import Mapping
 from typing import Any, get_args
 
 from ..journal.runs import Status
+from ..policy import Profile
 
 Schema = dict[str, Any]
 
 RUN_ID = r"^[A-Za-z0-9_.:-]{1,128}$"
-AGENT_NAME = r"^[A-Za-z0-9._-]{1,127}$"
+AGENT_NAME = r"^[A-Za-z0-9._-]{1,122}\.(ts|star)$"
+UNREACHABLE_IDS = ("stream", ".", "..")
+"""Ids that the path of a session cannot have: the first is a route of its own, clients take the others out."""
 
 ANY: Schema = {}
 TEXT: Schema = {"type": "string"}
 TEXT_OR_NULL: Schema = {"type": ["string", "null"]}
 NUMBER: Schema = {"type": "integer", "minimum": 0}
+SEQ: Schema = {"type": "integer", "minimum": 1, "maximum": 2**53 - 1}
 NUMBER_OR_NULL: Schema = {"type": ["integer", "null"], "minimum": 0, "maximum": 2**53 - 1}
 FLAG_OR_NULL: Schema = {"type": ["boolean", "null"]}
 TIME: Schema = {"type": "string", "format": "date-time"}
@@ -58,6 +62,11 @@ _CHANGED = {"allow_source_change": FLAG_OR_NULL}
 SCHEMAS: Mapping[str, Schema] = {
     "Error": _with_optional(given(error=TEXT), hint=TEXT_OR_NULL, acquire_timeout_ms=NUMBER),
     "Document": given(openapi=TEXT, info={"type": "object"}, paths={"type": "object"}),
+    "Event": given(
+        id={"type": "string", "pattern": "^[0-9]+$"},
+        event={"type": "string", "enum": ["call", "prompt_start", "prompt_delta", "prompt_end", "done"]},
+        data={"type": "string", "contentMediaType": "application/json"},
+    ),
     "Health": given(status={"const": "ok"}),
     "Agents": given(agents=list_of(given(name=TEXT, default={"type": "boolean"}))),
     "Question": given(
@@ -147,12 +156,14 @@ SCHEMAS: Mapping[str, Schema] = {
         attempt_number=NUMBER_OR_NULL,
         reason=TEXT_OR_NULL,
     ),
+    "RecordedCall": given(seq=SEQ, function=TEXT, args=ANY, timestamp=TIME),
     "NewSession": _with_optional(
         given(input=ANY),
-        session_id=nullable(ID),
+        session_id=nullable({**ID, "not": {"enum": list(UNREACHABLE_IDS)}}),
         attempt_number=NUMBER_OR_NULL,
         agent=nullable({"type": "string", "pattern": AGENT_NAME}),
-        replay_from=nullable(list_of({"type": "object"})),
+        replay_from=nullable(list_of(reference("RecordedCall"))),
+        policy_profile=nullable({"type": "string", "enum": list(get_args(Profile))}),
     ),
     "Resume": {
         "type": "object",
@@ -162,7 +173,7 @@ SCHEMAS: Mapping[str, Schema] = {
     "Approve": _with_optional(given(decision=TEXT), seq=NUMBER_OR_NULL, **_CHANGED),
     "Cancel": {"type": "object", "properties": {"reason": TEXT_OR_NULL}},
     "Branch": {
-        **_with_optional(given(at={**NUMBER, "maximum": 2**53 - 1}), result=ANY, error=TEXT, note=TEXT_OR_NULL),
+        **_with_optional(given(at=SEQ), result=ANY, error=TEXT, note=TEXT_OR_NULL),
         "oneOf": [{"required": ["result"]}, {"required": ["error"]}],
     },
 }

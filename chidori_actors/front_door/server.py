@@ -91,14 +91,7 @@ async def running(runtime: Runtime, settings: Settings, serving: Serving) -> Asy
     runtime.store.watch_commits(metrics.commit_seconds)
     page = MetricsPage(metrics, runtime.store, lambda: sessions.count, lambda: runtime.live_vms)
     add_routes(app, SessionRoutes(runtime, sessions, agents), page, outside)
-    runner = web.AppRunner(
-        app,
-        access_log=None,
-        logger=library_log(serving.log_format),
-        shutdown_timeout=1.0,
-        max_line_size=16384,
-        max_field_size=16384,
-    )
+    runner = make_runner(app, serving.log_format)
     await runner.setup()
     site = web.TCPSite(runner, serving.host, serving.port)
     try:
@@ -116,3 +109,16 @@ async def running(runtime: Runtime, settings: Settings, serving: Serving) -> Asy
         await sessions.close(serving.grace_seconds)
     finally:
         await runner.cleanup()
+
+
+def make_runner(app: web.Application, log_format: LogFormat) -> web.AppRunner:
+    """What speaks HTTP for the application. Bodies are left as they were sent (``request_body.unpacked``)."""
+    return web.AppRunner(
+        app,
+        access_log=None,
+        logger=library_log(log_format),
+        shutdown_timeout=1.0,
+        max_line_size=16384,
+        max_field_size=16384,
+        auto_decompress=False,
+    )

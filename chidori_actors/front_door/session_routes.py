@@ -15,11 +15,13 @@ from .agents import Agents
 from .event_stream import stream_session
 from .refusal import Refused
 from .request_body import BodyFields, read_fields
+from .schemas import UNREACHABLE_IDS
 from .sessions import Handle, NewSession, Sessions
 from .views import View, list_item, raw_json, session_view
 
 _DEFAULT_LIMIT = 50
 _LARGEST_LIMIT = 500
+_EVENT_ID = re.compile(r"[0-9]{1,15}")
 _KEY = re.compile(r"[\x20-\x7e]{1,255}")
 
 
@@ -73,10 +75,7 @@ class SessionRoutes:
         return answer(200, {"id": meta.id, "run_id": meta.id, "snapshot_manifest": manifest(self._store, meta)})
 
     async def stream_session(self, request: web.Request) -> web.StreamResponse:
-        after = request.headers.get("Last-Event-ID") or request.query.get("after") or "0"
-        if not after.isdecimal() or len(after) > 15:
-            raise Refused(422, "Last-Event-ID must be the id of an event")
-        return await stream_session(request, self._sessions, self._store, _id(request), int(after))
+        return await stream_session(request, self._sessions, self._store, _id(request), _after(request))
 
     # -- changing ---------------------------------------------------------------------------------------------------
 
@@ -159,10 +158,19 @@ def _status(text: str | None) -> Status | None:
     return cast(Status | None, text)
 
 
+def _after(request: web.Request) -> int:
+    """The number behind which a stream begins; the header counts first, since browsers set it when they come again."""
+    header, query = request.headers.get("Last-Event-ID") or None, request.query.get("after")
+    given = [text for text in (header, query) if text is not None]
+    if not all(_EVENT_ID.fullmatch(text) for text in given):
+        raise Refused(422, "Last-Event-ID and `after` must be ids of events")
+    return int(given[0]) if given else 0
+
+
 def _limit(text: str | None) -> int:
     if text is None:
         return _DEFAULT_LIMIT
-    if not text.isdecimal() or not 1 <= int(text[:9]) <= _LARGEST_LIMIT:
+    if not text.isascii() or not text.isdecimal() or not 1 <= int(text[:9]) <= _LARGEST_LIMIT:
         raise Refused(422, f"`limit` must be 1 to {_LARGEST_LIMIT}")
     return int(text)
 
@@ -170,8 +178,9 @@ def _limit(text: str | None) -> int:
 async def _new_session(request: web.Request) -> NewSession:
     fields = await read_fields(request)
     session_id, key = fields.optional_text("session_id"), request.headers.get("Idempotency-Key")
-    if session_id is not None and not is_run_id(session_id):
-        raise Refused(422, "`session_id` must be 1 to 128 of A-Z a-z 0-9 _ . : -")
+    if session_id is not None and (not is_run_id(session_id) or session_id in UNREACHABLE_IDS):
+        but = ", ".join(UNREACHABLE_IDS)
+        raise Refused(422, f"`session_id` must be 1 to 128 of A-Z a-z 0-9 _ . : -, and none of: {but}")
     if key is not None and not _KEY.fullmatch(key):
         raise Refused(422, "Idempotency-Key must be 1 to 255 printable characters")
     return NewSession(

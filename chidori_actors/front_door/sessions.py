@@ -12,7 +12,7 @@ from typing import Any
 import orjson
 
 from ..answers import OpenQuestion
-from ..errors import ChidoriError, RunNotFound, RunOwned, StoreError
+from ..errors import ChidoriError, ReplayDivergence, RunNotFound, RunOwned, StoreError, UsageError
 from ..history import is_running
 from ..journal.idempotency import run_of_key
 from ..journal.runs import RunMeta, get_run, list_runs
@@ -124,9 +124,18 @@ class Sessions:
                     attendance=session.attendance(),
                 )
             checkpoint = {"session_id": session_id, "input": orjson.Fragment(new.input), "call_log": new.replay_from}
-            data = orjson.dumps(checkpoint)
-            await import_checkpoint(self._runtime.store, data, run_id=session_id, revise=as_asked)
-            return await self._runtime.resume(session_id, current=agent.bundle, attendance=session.attendance())
+            try:
+                data = orjson.dumps(checkpoint)
+                await import_checkpoint(self._runtime.store, data, run_id=session_id, revise=as_asked)
+            except StoreError:
+                raise
+            except ChidoriError as error:
+                raise UsageError(f"`replay_from`: {error}") from error
+            try:
+                return await self._runtime.resume(session_id, current=agent.bundle, attendance=session.attendance())
+            except ReplayDivergence as error:
+                # It is in the store, and nothing but other records could let it go on.
+                return await self._runtime.give_up(session_id, str(error))
 
         def as_asked(meta: RunMeta) -> RunMeta:
             now_ms = int(time.time() * 1000)

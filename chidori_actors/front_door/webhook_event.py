@@ -33,13 +33,16 @@ def header_fields(raw: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
     return {name.decode("utf-8", "replace").lower(): value.decode("utf-8", "replace") for name, value in raw}
 
 
-def make_event(method: str, path: str, query: str, headers: Mapping[str, str], body: bytes) -> dict[str, Any]:
+def make_event(
+    method: str, path: str, query: str, headers: Mapping[str, str], body: bytes, sent: bytes | None = None
+) -> dict[str, Any]:
     """The event of a request.
 
     Args:
         path: Decoded, without the query.
         query: As it was sent, without the ``?``.
         headers: By lower-case names.
+        sent: The body as it was sent, if it came packed: its sender's signature is of that.
 
     Raises:
         Refused: 422, the query or a form has too many fields.
@@ -50,7 +53,7 @@ def make_event(method: str, path: str, query: str, headers: Mapping[str, str], b
         "headers": dict(headers),
         "query": _form(without_lone_surrogates(query)),
         "body": _body(headers.get("content-type", ""), body),
-        "raw": base64.b64encode(body).decode(),
+        "raw": base64.b64encode(body if sent is None else sent).decode(),
     }
 
 

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import orjson
 
-from ..host.function import HostFunction, Question
+from ..host.function import HostFunction
 from ..journal.lanes import Settled, Started
 from ..journal.store import Write
 from ..vm.image import ImageRejected
@@ -28,6 +28,7 @@ from .inheritance import Inheritance
 from .lane_writer import LaneWriter
 from .outcome import BOUND_EXCEEDED, Cancelled, Completed, Failed, Paused, RecordEnded, Rest
 from .past import load_past
+from .resting import Resting
 from .vm_host import History, VmHost, VmResources
 
 
@@ -40,18 +41,18 @@ class Actor:
         self._spec = spec
         self._run = run
         self._lane = lane
-        self._watcher = watcher
         self._vm = VmHost(shared, spec.origin, self._history)
         self._forks = Forks(run, lane, shared.engine, self._vm)
-        self._containers = Containers(run, spec, lane.lane, shared.engine.golden, self._forks, self._rest_changed)
+        self._containers = Containers(run, spec, lane.lane, shared.engine.golden, self._forks, self._calls_rest)
         services = replace(run.services, read_template=spec.read_template)
-        self._calls = HostCalls(run, services, Asking(run, self._rest_changed), self._containers.perform)
+        self._calls = HostCalls(run, services, Asking(run, self._calls_rest), self._containers.perform)
         self._runner = CallRunner(run, lane, self._calls)
         self._images = ActorImages(run, lane, shared.engine, self._vm, run.image_every)
         self._inheritance = Inheritance(spec.inherited, spec.past, run, in_branch=spec.is_branch)
         self._past = spec.past
         # The host-promise table: what the VM waits for.
         self._table: dict[int, LiveCall] = {}
+        self._resting = Resting(self._table, self._inheritance, watcher, run.board)
         # The ordinal of the last call that the VM made.
         self._made_last = 0
         # How many of the recorded settlements the VM was given.
@@ -62,7 +63,6 @@ class Actor:
         self._aborted: set[int] = set()
         self._left: list[tuple[LiveCall, Settled]] = []
         self._cancelled: Cancelled | None = None
-        self._told_rest = False
         self._rest: Rest | None = None
 
     async def run(self, closing: Closing) -> Rest:
@@ -85,7 +85,7 @@ class Actor:
                 if self._spec.live:
                     await self._live()
             if self._rest is None and self._spec.record_complete:
-                self._rest = self._at_rest()
+                self._rest = self._resting.end()
             rest = self._rest or RecordEnded()
             if self._spec.live:
                 images = self._image() if isinstance(rest, Paused) else []
@@ -96,7 +96,7 @@ class Actor:
         except asyncio.CancelledError:
             # What is under way then is shown by `trace` and compared at a resume.
             if self._spec.live:
-                self._lane.submit(lambda error: None, self._image() if self._told_rest else ())
+                self._lane.submit(lambda error: None, self._image() if self._resting.told else ())
             raise
         finally:
             self._vm.close()
@@ -113,7 +113,12 @@ class Actor:
         taken = self._inheritance.take(key, settled)
         if taken is not None:
             self._runner.inherit(*taken)
-        self._go_on()
+        self._resting.goes_on()
+        self._runner.wake.set()
+
+    def _calls_rest(self) -> None:
+        """A call began to rest, or does not rest any more."""
+        self._resting.changed()
         self._runner.wake.set()
 
     # -- from the record --------------------------------------------------------------------------------------------
@@ -208,11 +213,13 @@ class Actor:
                 if self._cancelled or not self._is_finishing():
                     return
             elif runner.has_ready:
-                self._go_on()
+                self._resting.goes_on()
                 await self._step()
                 continue
-            elif all(call.resting for call in self._table.values()) and not runner.is_committing and self._rests():
-                return
+            elif self._resting.is_quiet and not runner.is_committing:
+                self._rest = self._resting.rest()
+                if self._rest is not None:
+                    return
             await runner.wake.wait()
             runner.wake.clear()
 
@@ -249,40 +256,6 @@ class Actor:
         pending = [call.number for call in self._table.values()]
         inherited = [key for key, _ in self._inheritance.pending()]
         return self._images.take(self._runner, pending, self._made_last, inherited)
-
-    # -- at rest ----------------------------------------------------------------------------------------------------
-
-    def _rests(self) -> bool:
-        """Nothing can go on by itself. Whether that is the end of the actor; if not, who started it is told."""
-        stuck = not self._table and not self._inheritance.is_open
-        if self._watcher is None or stuck:
-            self._rest = self._at_rest()
-            if self._watcher is None and self._run.board is not None:
-                self._run.board.pauses()
-            return True
-        self._told_rest = True
-        self._watcher.rests(self._questions())
-        return False
-
-    def _go_on(self) -> None:
-        if self._told_rest and self._watcher is not None:
-            self._told_rest = False
-            self._watcher.goes_on()
-
-    def _rest_changed(self) -> None:
-        if not all(call.resting for call in self._table.values()):
-            self._go_on()
-        self._runner.wake.set()
-
-    def _questions(self) -> tuple[Question, ...]:
-        questions = [question for call in self._table.values() for question in call.questions]
-        return tuple(sorted(questions, key=lambda question: question.seq))
-
-    def _at_rest(self) -> Rest:
-        questions = self._questions()
-        if questions:
-            return Paused(questions)
-        return Failed({"message": self._inheritance.explain_stuck(), "name": "Error"})
 
     # -- what the VM says -------------------------------------------------------------------------------------------
 

@@ -42,6 +42,10 @@ class Plan(Protocol):
         """A new actor, and what has to be stored with it."""
         ...
 
+    def with_source(self, meta: ActorMeta) -> tuple[ActorMeta, list[Write]]:
+        """An actor whose source was to be found anew, and what has to be stored of that."""
+        ...
+
     def spec(self, meta: ActorMeta, past: Past) -> ActorSpec: ...
 
     def settled(self) -> Iterable[tuple[int, Settled | None]]:
@@ -199,6 +203,9 @@ class ChildGroup:
                 lane.append(Retried(0, run.now_ms()))
                 meta = replace(meta, status="running", ended=None)
                 lane.attach(actor_writes(meta))
+            if meta.bundle is None:
+                meta, writes = self._plan.with_source(meta)
+                lane.attach(writes)
         run.last_ms = max(run.last_ms, past.last_ms)
         run.actors.put(meta)
         spec = self._plan.spec(meta, past)

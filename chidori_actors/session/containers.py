@@ -1,12 +1,13 @@
 """The calls that other actors answer: branches of a fork, sub-agents, tools."""
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from typing import Any
 
 import orjson
 
 from ..host.function import HostError, HostResult
-from ..journal.actors import ActorKind, ActorMeta
+from ..journal.actors import ActorKind, ActorMeta, actor_writes
 from ..journal.lanes import Settled
 from ..journal.store import Write
 from ..languages.bundle import Bundle
@@ -161,6 +162,10 @@ class _Branches:
         path = f"{self._call.path}/b{index}"
         return ActorMeta(lane, path, "branch", self._lane, started.seq, index, "running", started.at_ms), []
 
+    def with_source(self, meta: ActorMeta) -> tuple[ActorMeta, list[Write]]:
+        # A branch has its parent's.
+        return meta, []
+
     def spec(self, meta: ActorMeta, past: Past) -> ActorSpec:
         run, parent = self._run, self._parent
         config = {
@@ -223,6 +228,11 @@ class _Module:
             bundle=digest,
             input=self._input,
         ), writes
+
+    def with_source(self, meta: ActorMeta) -> tuple[ActorMeta, list[Write]]:
+        digest, writes = self._run.actors.take_bundle(self._source.bundle)
+        found = replace(meta, bundle=digest)
+        return found, [*writes, *actor_writes(found)]
 
     def spec(self, meta: ActorMeta, past: Past) -> ActorSpec:
         run, source = self._run, self._source

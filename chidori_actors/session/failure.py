@@ -51,11 +51,11 @@ def describe_failure(threw: Threw, bundle: Bundle) -> Failed:
             places.append(place)
     error: dict[str, Any] = {"message": _explained(threw), "name": threw.name}
     first = places[0] if places else _missing_export(threw, bundle)
+    if first is not None:
+        error |= {"location": str(first), "source_line": first.source_line.strip()}
     if threw.inner:
         # It was thrown inside of the call, where the place says more than the call's own.
         error |= {name: threw.inner[name] for name in ("location", "source_line", "own_code") if name in threw.inner}
-    elif first is not None:
-        error |= {"location": str(first), "source_line": first.source_line.strip()}
     if threw.data:
         error["data"] = threw.data
     if frames:

@@ -41,7 +41,7 @@ def find_sub_agent(path: str, site: str | None, caller: ActorSpec, run: RunConte
         file = (folder / path).resolve()
         if file.is_file():
             if not any(file.is_relative_to(root) for root in roots):
-                raise HostError(f"callAgent: {path} lies outside of the project")
+                raise HostError(f"callAgent: {path} lies outside of the project", inner={"own_code": True})
             return _load(path, file, run)
     looked = " and ".join(dict.fromkeys(_shown(folder, roots) for folder in folders))
     raise HostError(f"callAgent: there is no agent {path} (looked in {looked})")

@@ -55,7 +55,14 @@ def _give(memory: Memory, text: str | None, out_length: int) -> int:
     if not text:
         return 0
     data = text.encode()
-    at = memory.call("qjs_alloc", len(data))
+    try:
+        at = memory.call("qjs_alloc", len(data))
+    except (wasmtime.Trap, wasmtime.WasmtimeError):
+        # The step's deadline passed in here, as a rule. wasmtime-py would hide which trap it was; the VM runs into the
+        # same one as soon as it goes on.
+        return 0
+    if not at:
+        return 0
     memory.write(at, data)
     memory.write(out_length, len(data).to_bytes(4, "little"))
     return at

@@ -230,7 +230,7 @@ def _explain(stop: Exception) -> Exception:
     if code == wasmtime.TrapCode.STACK_OVERFLOW:
         # The engine's build for WASI does not look at its stack itself, so there is no RangeError to catch.
         return VmFailed(f"the agent's calls are nested too deep: more than {STACK_BYTES >> 20} MB of stack")
-    return VmFailed(f"the JavaScript engine stopped: {str(stop).splitlines()[0]}")
+    return VmFailed(f"the JavaScript engine stopped: {str(stop).strip().splitlines()[-1].strip()}")
 
 
 def _parse(line: bytes) -> Said:

@@ -99,11 +99,17 @@ def test_broken_tools_are_told_on_stderr(folder: Path) -> None:
         (("tools", "nowhere.ts"), "there is no file nowhere.ts"),
         (("run", "agent.ts", "--tools", "nowhere"), "there is no tools directory nowhere"),
         (("run", "agent.ts", "--tools", "agent.ts"), "agent.ts is a file"),
-        (("resume", "agent.ts", "an-id", "--tools", "nowhere"), "there is no tools directory nowhere"),
     ],
 )
 def test_what_is_not_there_is_refused(folder: Path, arguments: tuple[str, ...], text: str) -> None:
     assert_refused(chidori(folder, *arguments), 2, text)
+
+
+def test_a_resume_refuses_a_tools_directory_that_is_not_there(folder: Path) -> None:
+    assert chidori(folder, "run", "agent.ts").returncode == 0
+    run_id = json.loads(chidori(folder, "runs", "--json").stdout)["runs"][0]["id"]
+    result = chidori(folder, "resume", "agent.ts", run_id, "--tools", "nowhere")
+    assert_refused(result, 2, "there is no tools directory nowhere")
 
 
 def test_terminal_escapes_in_a_description_are_not_shown(folder: Path) -> None:
@@ -133,6 +139,34 @@ def test_mcp_servers_are_asked_and_one_that_fails_is_named(folder: Path) -> None
     served = {tool["name"]: tool for tool in document["tools"] if tool.get("server") == "calc"}
     assert served["calc__add"]["parameters"]["required"] == ["a", "b"]
     assert [failed["name"] for failed in document["failed_servers"]] == ["gone"]
+
+
+def test_a_run_whose_mcp_configuration_cannot_be_read_is_not_stored(folder: Path) -> None:
+    (folder / "mcp.json").write_text('{"mcpServers": {"x": {"command": "x", "env": {"A": "${NOT_SET}"}}}}')
+    env = environment(folder, CHIDORI_MCP_CONFIG="mcp.json")
+    assert_refused(chidori(folder, "run", "agent.ts", env=env), 2, "`mcpServers.x.env.A`", "NOT_SET")
+    assert chidori(folder, "runs").stdout == "no runs\n"
+
+
+def test_a_replay_reads_no_mcp_configuration(folder: Path) -> None:
+    assert chidori(folder, "run", "agent.ts", "-i", "a=1").returncode == 0
+    run_id = json.loads(chidori(folder, "runs", "--json").stdout)["runs"][0]["id"]
+    env = environment(folder, CHIDORI_MCP_CONFIG="nowhere.json")
+    assert chidori(folder, "verify", run_id, env=env).stdout == f"OK: {run_id}\n"
+    assert json.loads(chidori(folder, "replay", run_id, env=env).stdout) == {"a": "1"}
+
+
+def test_an_unreadable_mcp_configuration_leaves_a_failed_run_as_it_is(folder: Path) -> None:
+    (folder / "agent.ts").write_text(
+        'export async function agent(input, chidori) { return await chidori.callAgent("late.ts", {}); }\n'
+    )
+    assert chidori(folder, "run", "agent.ts").returncode == 1
+    run_id = json.loads(chidori(folder, "runs", "--json").stdout)["runs"][0]["id"]
+    env = environment(folder, CHIDORI_MCP_CONFIG="nowhere.json")
+    for arguments in (("resume", "agent.ts", run_id), ("branch", run_id, "--at", "1", "--result", "1")):
+        assert_refused(chidori(folder, *arguments, env=env), 2, "nowhere.json")
+    [left] = json.loads(chidori(folder, "runs", "--json").stdout)["runs"]
+    assert (left["id"], left["status"]) == (run_id, "failed")
 
 
 def test_a_sound_tool_is_ok(folder: Path) -> None:

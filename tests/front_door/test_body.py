@@ -9,7 +9,7 @@ import pytest
 from aiohttp import web
 
 from chidori_actors.front_door.refusal import Refused
-from chidori_actors.front_door.request_body import BodyFields, read_bytes, read_fields
+from chidori_actors.front_door.request_body import BodyFields, read_bytes, read_fields, unpacked
 from chidori_actors.settings import Settings
 
 from .small_app import bare, served
@@ -22,7 +22,7 @@ def app(*, optional: bool = False) -> web.Application:
         return web.json_response(dict((await read_fields(request, optional=optional)).values))
 
     async def size(request: web.Request) -> web.StreamResponse:
-        return web.json_response(len(await read_bytes(request)))
+        return web.json_response(len(unpacked(request, await read_bytes(request))))
 
     made = bare(Settings(max_body_bytes=LIMIT))
     made.router.add_post("/", fields)

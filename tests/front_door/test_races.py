@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
@@ -118,7 +118,7 @@ async def test_a_double_click_does_not_answer_the_next_question(tmp_path: Path) 
             assert (view["status"], view["pending_prompt"]) == ("paused", "Two?")
 
 
-Ask = Callable[[Sessions, str], Awaitable[Handle]]
+Ask = Callable[[Sessions, str], Coroutine[Any, Any, Handle]]
 
 
 async def _when_it_pauses(folder: Path, monkeypatch: pytest.MonkeyPatch, ask: Ask) -> RunMeta:
@@ -137,7 +137,8 @@ async def _when_it_pauses(folder: Path, monkeypatch: pytest.MonkeyPatch, ask: As
         sessions = Sessions(runtime, agents, Slots(None, 0), Metrics(), RunLog("text"))
         handle = await sessions.create(NewSession(b"{}"))
         assert (await within(SECONDS, sessions.at_rest(handle))).status == "paused"
-        return await within(SECONDS, sessions.at_rest(await asked[0]))
+        meta: RunMeta = await within(SECONDS, sessions.at_rest(await asked[0]))
+        return meta
 
 
 async def test_an_answer_given_while_the_run_is_put_to_rest_is_not_lost(

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from chidori_actors.errors import StoreError
-from chidori_actors.journal.actors import ActorMeta, actor_writes, run_actors
+from chidori_actors.journal.actors import ActorMeta, actor_places, actor_writes, get_actor, run_actors
 from chidori_actors.journal.checkpoint import parse_checkpoint
 from chidori_actors.journal.checkpoint_export import export_checkpoint
 from chidori_actors.journal.checkpoint_lanes import checkpoint_entries
@@ -59,6 +59,9 @@ async def test_the_actors_of_a_run_come_back_in_the_order_of_their_lanes(store: 
     await store.commit(actor_writes(ended))
     assert run_actors(store, ROOT) == [ended, agent, last]
     assert run_actors(store, 9 * RUN_LANES) == []
+    assert [get_actor(store, place.lane) for place in actor_places(store, ROOT)] == [ended, agent, last]
+    place = actor_places(store, ROOT)[1]
+    assert (place.parent_seq, place.index, place.status, place.ended, place.seq) == (4, 2, "failed", 17, 31)
 
 
 async def test_a_damaged_actor_is_named_and_a_lane_of_no_root_refused(store: Store) -> None:
@@ -67,6 +70,8 @@ async def test_a_damaged_actor_is_named_and_a_lane_of_no_root_refused(store: Sto
         await store.commit([Write("actors", write.key, damaged)])
         with pytest.raises(StoreError, match=rf"the actor with lane {ROOT + 1} .* is damaged"):
             run_actors(store, ROOT)
+        with pytest.raises(StoreError, match=rf"the actor with lane {ROOT + 1} .* is damaged"):
+            actor_places(store, ROOT)
     for lane in (0, 1, ROOT + 1):
         with pytest.raises(ValueError, match="not the root lane"):
             run_actors(store, lane)

@@ -667,3 +667,93 @@ async def test_aborting_the_wait_for_a_call_of_the_parent_leaves_the_call_alone(
         assert await output_and_replay(tmp_path, body, server) == ["AbortError", 200]
         assert server.counted_bodies == {"first": 1, "x": 1}
         assert server.disconnects == 0
+
+
+# -- what only a look at the edges shows ----
+
+
+async def test_the_agent_may_fill_its_array_anew_while_the_branches_run(tmp_path: Path) -> None:
+    body = """const batch = [() => 1, () => 2];
+    const forked = chidori.parallel(batch); batch.length = 0; batch.push(() => 3, () => 4);
+    const together = chidori.parallel(batch, { isolate: false, concurrency: 1 }); batch.length = 0;
+    return [await forked, await together];"""
+    assert await output_and_replay(tmp_path, body) == [[1, 2], [3, 4]]
+
+
+async def test_an_agent_that_tampers_with_promises_harms_no_branch(tmp_path: Path) -> None:
+    body = """Promise.prototype.then = function () { throw new Error("mine"); };
+    return await chidori.parallel([async () => 1]);"""
+    assert await output_and_replay(tmp_path, body) == [1]
+
+
+async def test_what_the_agent_calls_in_its_last_step_is_not_begun(tmp_path: Path) -> None:
+    body = """await chidori.log("first");
+    chidori.log("finished"); chidori.parallel([() => post("inside")]); post("late"); return 1;"""
+    async with OpenAIServer() as server:
+        assert await output_and_replay(tmp_path, body, server) == 1
+        assert server.counted_bodies.total() == 0
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "setTimeout(() => controller.abort(), 50); await all;",  # given up while branches run
+        "controller.abort(); await all; await chidori.log('on');",  # in the step of the call
+        "await chidori.prompt('on');",  # left by an agent that returns
+    ],
+)
+async def test_no_image_of_a_fork_outlives_its_cancelled_call(tmp_path: Path, body: str) -> None:
+    made = f"""const controller = new AbortController();
+    const all = chidori.parallel([() => new Promise((resolve) => setTimeout(resolve, {HOLD_MS}))],
+      {{ signal: controller.signal }}).catch((error) => error.name);"""
+    async with runtime_in(tmp_path) as runtime:
+        output_of(await run_body(runtime, tmp_path, f"{made}\n{body}"))
+        assert [payload for _, payload in runtime.store.scan("forks", b"") if len(payload) > 1000] == []
+        output_of(await runtime.replay("test-run"))
+
+
+@pytest.mark.parametrize(
+    "inside",
+    [
+        "try { return await shared; } catch (error) { await post('saw'); await post('hold', 3000); throw error; }",
+        "return (await chidori.parallel([async () => { try { return await shared; } catch (error) {"
+        " await post('saw'); await post('hold', 3000); throw error; } }]))[0];",
+        "return await shared;",
+        "return (await chidori.parallel([() => shared]))[0];",
+    ],
+    ids=["one level down", "two levels down", "failed with it", "failed with it two levels down"],
+)
+async def test_every_branch_waits_anew_for_a_call_of_the_parent_that_is_made_again(tmp_path: Path, inside: str) -> None:
+    body = f"""const shared = chidori.prompt("shared [delay=150]");
+    const all = chidori.parallel([0, 1].map((i) => async () => {{ await post(`first ${{i}}`); {inside} }}));
+    try {{ await shared; }} catch (error) {{ await post("seen", 200); throw error; }}
+    return await all;"""
+    path = write_agent(tmp_path, f"{AGENT}{POST}{body}\n}}")
+    async with OpenAIServer() as server:
+        environ = models(server)
+        server.script.append(REFUSED)
+        async with runtime_in(tmp_path, environ, image_every=1) as runtime:
+            result = await within(30, start(runtime, path, {"url": f"{server.root}/count"}))
+            assert "scripted refusal" in failure_of(result).error["message"]
+        async with runtime_in(tmp_path, environ) as runtime:
+            output = output_of(await within(30, runtime.resume("test-run")))
+            assert output[0] == output[1]
+            assert output[0].startswith("answer(shared")
+            assert server.chat_requests == 2
+            assert server.counted_bodies["first 0"] == server.counted_bodies["first 1"] == 1
+            assert output_of(await runtime.replay("test-run")) == output
+
+
+async def test_branches_that_failed_at_once_are_all_made_to_go_on_by_one_resume(tmp_path: Path) -> None:
+    body = """return await chidori.parallel([0, 1, 2].map((i) => async () => {
+      await post(`first ${i}`); await Promise.all([chidori.template("late.txt", { i }), chidori.log("beside")]);
+      return i; }));"""
+    async with OpenAIServer() as server:
+        async with runtime_in(tmp_path) as runtime:
+            failure_of(await run_body(runtime, tmp_path, body, server))
+            assert Counter(statuses_of(runtime).values())["failed"] > 1
+        (tmp_path / "late.txt").write_text("{{ i }}", encoding="utf-8")
+        async with runtime_in(tmp_path) as runtime:
+            assert output_of(await within(20, runtime.resume("test-run"))) == [0, 1, 2]
+            assert server.counted_bodies == {f"first {i}": 1 for i in range(3)}
+            assert output_of(await runtime.replay("test-run")) == [0, 1, 2]

@@ -1,6 +1,7 @@
 """``chidori.callAgent``: other agents as actors of the same run."""
 
 import asyncio
+import gc
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,7 @@ import orjson
 import pytest
 
 from chidori_actors.errors import ChidoriError
+from chidori_actors.journal.actors import ActorMeta
 from chidori_actors.session.attendance import Attendance
 from tests.support.agents import (
     LOCAL,
@@ -390,3 +392,24 @@ async def test_a_run_stopped_inside_of_a_sub_agent_goes_on_there(tmp_path: Path)
         async with runtime_in(tmp_path) as runtime:
             assert len(output_of(await runtime.resume(RUN))) == 6
         assert all(server.counted_bodies[f"{i}"] == 1 for i in (0, 1, 2))
+
+
+async def test_a_run_keeps_nothing_of_sub_agents_that_have_ended(tmp_path: Path) -> None:
+    calls = """for (let i = 0; i < 20; i++) await chidori.callAgent("child.ts", { i });
+    await chidori.parallel(Array.from({ length: 20 }, (_, i) => () => i), { concurrency: 2 });
+    await chidori.log("called"); const said = await chidori.input("on?");
+    await chidori.callAgent("child.ts", { i: 20 }); await chidori.log("called"); return said;"""
+    path = project(tmp_path, main=agent(calls), child=agent("return { i: input.i, text: 'x'.repeat(9000) };"))
+    held: dict[str, int] = {}
+
+    def count(path: str) -> None:
+        if path in ("22", "25"):
+            gc.collect()
+            held[path] = sum(isinstance(each, ActorMeta) for each in gc.get_objects())
+
+    async with runtime_in(tmp_path) as runtime:
+        pause_of(await start(runtime, path, attendance=Attendance(RecordingObserver(when_ended=count))))
+    async with runtime_in(tmp_path) as runtime:
+        answered = Attendance(RecordingObserver(when_ended=count), ScriptedQuestions(["yes"]))
+        assert output_of(await runtime.resume(RUN, attendance=answered)) == "yes"
+    assert held == {"22": 0, "25": 0}

@@ -16,11 +16,16 @@ _SERVING = re.compile(r"^Serving .* at (http://\S+)$")
 
 
 class ServerProcess:
-    """``chidori serve``; ``log`` is what all of its lives wrote on stderr, line by line. The port stays the same."""
+    """``chidori serve``; ``log`` is what all of its lives wrote on stderr, line by line. The port stays the same.
+
+    Prompts go to the endpoint that ``environ`` names, and otherwise to the test provider.
+    """
 
     def __init__(self, agent: Path, environ: Mapping[str, str], *options: str) -> None:
         self._agent = agent
-        self._environ = dict(environ)
+        self._environ = environment(agent.parent, **environ)
+        if "LITELLM_API_URL" in environ:
+            del self._environ["CHIDORI_TEST_LLM_RESPONSE"]
         self._options = options
         self._process: asyncio.subprocess.Process | None = None
         self._reading: asyncio.Task[None] | None = None
@@ -74,7 +79,7 @@ class ServerProcess:
         self._process = await asyncio.create_subprocess_exec(
             *command_line("serve", str(self._agent), "--port", str(self.port), *self._options),
             cwd=self._agent.parent,
-            env=environment(self._agent.parent, **self._environ),
+            env=self._environ,
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.DEVNULL,
             stderr=asyncio.subprocess.PIPE,

@@ -3,6 +3,7 @@
 import re
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import orjson
@@ -39,7 +40,7 @@ def check_stream(seen: Sequence[Frame]) -> None:
     """What holds for every whole stream: ids ascend, `done` is last, each prompt's start, deltas and end in order, and
     its `call` behind them; no call twice."""
     ids = [frame.id for frame in seen if frame.event != "done"]
-    assert all(before < after for before, after in zip(ids, ids[1:], strict=False)), ids
+    assert all(before < after for before, after in pairwise(ids)), ids
     assert [frame.event for frame in seen].index("done") == len(seen) - 1
     assert not ids or seen[-1].id == ids[-1]
     open_streams: dict[str, int] = {}

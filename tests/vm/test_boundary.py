@@ -22,7 +22,7 @@ from tests.support.vm import begin, run_to_end
         ("new (class Point { x = 1 })()", "a Point"),
         ("new Uint8Array(2)", "a Uint8Array"),
         ("/x/", "a RegExp"),
-        ("new Error('x')", "a Error"),
+        ("new Error('x')", "an Error"),
         ("new String('x')", "a String"),
     ],
 )

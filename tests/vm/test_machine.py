@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from chidori_actors.vm.engine import load_engine
 from chidori_actors.vm.golden import PAGE, STACK_TOP
 from chidori_actors.vm.image import Image, ImageRejected
 from chidori_actors.vm.machine import Bounds, Machine, StepOverran, VmFailed
-from tests.support.vm import Vm, begin, run_to_end
+from tests.support.vm import CONFIG, NOW_MS, Vm, begin, run_to_end
 
 COUNTING = """
   const seen = new Map(); const squares = function* () { for (let i = 1; ; i++) yield i * i; }();
@@ -156,6 +157,23 @@ def test_an_endless_loop_is_stopped() -> None:
     other.give(1, "on")
     assert other.output == [["on", 1]]
     assert works()
+
+
+@pytest.mark.parametrize("slow", ["resolve", "code"])
+def test_a_deadline_that_passes_while_the_host_answers_an_import_is_one_like_any_other(slow: str) -> None:
+    class SlowSources:
+        def resolve(self, base: str, specifier: str) -> str | None:
+            time.sleep(0.1 if slow == "resolve" else 0)
+            return specifier
+
+        def code(self, name: str) -> str | None:
+            time.sleep(0.1 if slow == "code" else 0)
+            return "export const agent = () => 1;"
+
+    machine = Machine(load_engine(), Bounds())
+    with pytest.raises(StepOverran):
+        machine.begin(CONFIG, b"{}", SlowSources(), NOW_MS, 0.02)
+    begin("return 1;").machine.close()
 
 
 def how_it_ends(body: str, bounds: Bounds) -> str:

@@ -10,6 +10,7 @@
   const includes = uncurry(String.prototype.includes);
   const test = uncurry(RegExp.prototype.test);
   const identifier = /^[A-Za-z_$][\w$]*$/;
+  const vowel = /^[AEIO]/;
   const maxDepth = 200; // what carries the value adds a few; the host's JSON writer stops at 254
 
   const step = (key) => (typeof key === "number" ? `[${key}]` : test(identifier, key) ? `.${key}` : `[${stringify(key)}]`);
@@ -23,7 +24,8 @@
 
   const describeObject = (value) => {
     const name = value.constructor?.name;
-    return typeof name === "string" && name !== "" ? `a ${name}` : "an object with a prototype of its own";
+    if (typeof name !== "string" || name === "") return "an object with a prototype of its own";
+    return `${test(vowel, name) ? "an" : "a"} ${name}`;
   };
 
   const refuse = (value) => {
