@@ -73,6 +73,7 @@ async def make_branch(
         error=None,
         # What is shared has numbers up to this one, also where the branch has no lane of its own.
         call_count=origin.highest_seq(),
+        replayed_calls=_settled_before(store, origin.meta, target.index) + 1,
         pending=(),
         failed_ordinal=None,
         origin_run_id=None,
@@ -102,6 +103,7 @@ async def make_copy(store: Store, parent: RunMeta, fence: Fence, now_ms: int) ->
         updated_at_ms=now_ms,
         lane=await new_lane(store),
         call_count=history.highest_seq(),
+        replayed_calls=_settled_before(store, parent, _AFTER_ALL),
         idempotency_key=None,
         branch={"parent_run_id": parent.id, "at_seq": None, "at_index": _AFTER_ALL},
     )
@@ -264,6 +266,11 @@ def _shared_writes(history: _History, target: _Target, shift: int) -> list[Write
     for actor in history.actors:
         children[actor.parent_lane, actor.parent_seq].append(actor)
     return _Sharing(history, target, shift, children).lane(history.meta.lane)[0]
+
+
+def _settled_before(store: Store, run: RunMeta, index: int) -> int:
+    """How many calls of the run had ended before that place in the run-wide order."""
+    return sum(len(actor.settled_before(index)) for actor in run_tree(store, run).actors)
 
 
 def _length_before(entries: Sequence[Entry], index: int) -> int:

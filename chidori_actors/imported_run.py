@@ -89,6 +89,7 @@ def describe_import(store: Store, checkpoint: Checkpoint, run_id: str) -> Import
         error=_error(run) if status == "failed" else None,
         model=run.text("model") if ours else _model(calls),
         bundle=bundle,
+        replayed_calls=len(checkpoint.call_log),
         call_count=run.number("call_count") or max((call.seq for call in calls), default=0),
         pending=questions,
         failed_ordinal=run.number("failed_ordinal"),

@@ -8,7 +8,7 @@ from aiohttp import web
 
 from ..journal.events import read_events
 from ..journal.store import Store
-from .recorded_events import event_data
+from .recorded_events import event_data, replayed_calls
 from .sessions import Sessions
 from .views import done_event
 
@@ -50,6 +50,9 @@ async def _frames(sessions: Sessions, store: Store, session_id: str, after: int)
         # Before the store is read: what comes in between is news.
         news = None if session is None else session.news
         meta = sessions.meta(session_id)
+        for number, data in replayed_calls(store, meta, after=last):
+            last = number
+            yield _frame(number, "call", data)
         for number, event in read_events(store, meta.lane, after=last):
             name, data = event_data(store, meta, event)
             last = number

@@ -34,6 +34,7 @@ class RunMeta:
     were named when the run was started. ``served`` runs were created by a server, which takes them up again by itself
     when they are interrupted: ``tries`` times in a row so far. ``attempt_number`` and
     ``idempotency_key`` are the client's own, ``policy_profile`` is what it wants to be held to at least.
+    ``replayed_calls`` is how many calls were in its record when it was stored: the first events of its streams.
     """
 
     id: str
@@ -63,6 +64,7 @@ class RunMeta:
     attempt_number: int | None = None
     idempotency_key: str | None = None
     policy_profile: str | None = None
+    replayed_calls: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -66,7 +66,7 @@ async def statuses(client: Client, sent: bytes, count: int) -> list[int]:
         writer.write(sent)
         if count == 0:
             writer.write_eof()
-        answer, found = b"", []
+        answer, found = b"", list[bytes]()
         while count == 0 or len(found) < count:
             piece = await within(SECONDS, reader.read(65536))
             if not piece:

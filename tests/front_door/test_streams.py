@@ -184,3 +184,22 @@ async def test_a_place_in_a_stream_is_a_number(tmp_path: Path) -> None:
             assert (await client("GET", f"/sessions/s/stream?after={place}")).status == 422, place
         told = await client("GET", "/sessions/none/stream")
         assert (told.status, told.json["error"]) == (404, "Session not found")
+
+
+async def test_the_streams_of_a_branch_and_of_a_replay_begin_with_the_calls_of_the_record(tmp_path: Path) -> None:
+    agent = write_agent(tmp_path, LOGS)
+    async with serving(agent, tmp_path, MODEL) as client:
+        await client("POST", "/sessions", json={"input": {"before": 2, "after": 2}, "session_id": "first"})
+        branch = (await client("POST", "/sessions/first/branch", json={"at": 2, "result": None})).json["id"]
+        replay = (await client("POST", "/sessions/first/replay")).json["id"]
+        seen = await _stream(client, f"/sessions/{branch}/stream")
+        check_stream(seen)
+        calls = [frame.data for frame in seen if frame.event == "call"]
+        assert [call["seq"] for call in calls[:2]] == [1, 2]
+        assert len(calls) == 4
+        assert [call.get("replayed") for call in calls] == [True, True, None, None]
+        assert calls[1]["edited"] is True
+        assert await _stream(client, f"/sessions/{branch}/stream", after=1) == seen[1:]
+        told = await _stream(client, f"/sessions/{replay}/stream")
+        check_stream(told)
+        assert [frame.data.get("replayed") for frame in told if frame.event == "call"] == [True] * 4

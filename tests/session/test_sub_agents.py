@@ -402,10 +402,15 @@ async def test_a_run_keeps_nothing_of_sub_agents_that_have_ended(tmp_path: Path)
     path = project(tmp_path, main=agent(calls), child=agent("return { i: input.i, text: 'x'.repeat(9000) };"))
     held: dict[str, int] = {}
 
+    def described() -> int:
+        gc.collect()
+        return sum(isinstance(each, ActorMeta) for each in gc.get_objects())
+
     def count(path: str) -> None:
         if path in ("22", "25"):
-            gc.collect()
-            held[path] = sum(isinstance(each, ActorMeta) for each in gc.get_objects())
+            held[path] = described() - before
+
+    before = described()
 
     async with runtime_in(tmp_path) as runtime:
         pause_of(await start(runtime, path, attendance=Attendance(RecordingObserver(when_ended=count))))
