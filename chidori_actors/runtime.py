@@ -15,21 +15,20 @@ from pathlib import Path
 
 from .assembly import Surroundings, mcp_config, root_spec, run_context
 from .branching import Edit, make_branch, make_copy
-from .errors import NotResumable, UsageError
-from .history import stored_bundle
+from .errors import UsageError
 from .host.mcp_config import McpConfig
 from .host.resources import Resources
 from .journal.bundles import bundle_write
 from .journal.lanes import new_lane
 from .journal.lease import Lease
-from .journal.manifest import check_manifest
-from .journal.runs import ABI, RunMeta, get_run, is_run_id, run_writes
+from .journal.runs import RunMeta, get_run, is_run_id, run_writes
 from .journal.store import Fence, Store, Write
-from .languages.bundle import Bundle, compare
+from .languages.bundle import Bundle
 from .placement.local import LocalSystem
 from .placement.system import ActorSystem
 from .policy import Policy, Profile
 from .reopening import reopen
+from .resumption import check_continuable, recorded_bundle, resumable, source_to_continue
 from .session.actor_images import IMAGE_EVERY
 from .session.actor_spec import ActorSpec
 from .session.attendance import Attendance
@@ -152,17 +151,17 @@ class Runtime:
             UsageError: the configuration of MCP servers cannot be read.
             ReplayDivergence: the agent made other calls than its record has.
         """
-        meta = _resumable(self.store, run_id)
+        meta = resumable(self.store, run_id)
         if meta.status == "completed":
             return await self.replay(meta.id, attendance=attendance)
         mcp = mcp_config(self.settings)
         lease = await Lease.acquire(self.store, meta.id, _owner())
         try:
-            meta = _resumable(self.store, meta.id)
+            meta = resumable(self.store, meta.id)
             if meta.status == "completed":  # by its former owner, while we waited for the lease
                 return await self.replay(meta.id, attendance=attendance)
-            self._check_manifest(meta)
-            bundle, changed = self._source(meta, current, allow_source_change)
+            check_continuable(meta, self.settings)
+            bundle, changed = source_to_continue(self.store, meta, current, allow_change=allow_source_change)
             if changed:
                 # Only a source that fits the record takes the place of the recorded one, which may be the last copy.
                 await self._replay(meta, bundle, False, _UNATTENDED)
@@ -182,7 +181,7 @@ class Runtime:
         meta = get_run(self.store, run_id)
         attendance.observer.run_started(meta.id)
         complete = meta.status in ("completed", "failed")
-        return RunResult(meta, await self._replay(meta, self._bundle(meta), complete, attendance))
+        return RunResult(meta, await self._replay(meta, recorded_bundle(self.store, meta), complete, attendance))
 
     async def branch(
         self,
@@ -211,12 +210,12 @@ class Runtime:
         edit = Edit(at, result, error, note)
         mcp = mcp_config(self.settings)
         parent = get_run(self.store, run_id)
-        self._check_manifest(parent)
-        self._bundle(parent)  # without a source there is nothing to run
+        check_continuable(parent, self.settings)
+        recorded_bundle(self.store, parent)  # without a source there is nothing to run
         async with self._new_run(new_id) as fence:
             meta = await make_branch(self.store, parent, edit, fence, int(time.time() * 1000), served=served)
             past = load_past(self.store, meta.lane, load_engine().golden)
-            return await self._live(meta, self._bundle(meta), past, fence, attendance, mcp)
+            return await self._live(meta, recorded_bundle(self.store, meta), past, fence, attendance, mcp)
 
     async def replay_as(self, run_id: str, new_id: str, *, attendance: Attendance = _UNATTENDED) -> RunResult:
         """The same as ``replay``, kept as a run of its own, ``new_id``, which shares the whole record.
@@ -225,7 +224,7 @@ class Runtime:
             RunNotFound, StoreError, ReplayDivergence: see there.
         """
         parent = get_run(self.store, run_id)
-        bundle = self._bundle(parent)
+        bundle = recorded_bundle(self.store, parent)
         async with self._new_run(new_id) as fence:
             meta = await make_copy(self.store, parent, fence, int(time.time() * 1000))
             attendance.observer.run_started(meta.id)
@@ -297,30 +296,6 @@ class Runtime:
                 raise
         return RunResult(final, rest)
 
-    def _source(self, meta: RunMeta, current: Bundle | None, allow_change: bool) -> tuple[Bundle, bool]:
-        """The source to go on with, and whether it is another than the recorded one."""
-        if current is not None and meta.bundle is None:
-            return current, True  # imported from an implementation that does not carry the source
-        recorded = self._bundle(meta)
-        if current is None:
-            return recorded, False
-        if not allow_change:
-            compare(recorded, current)
-        # What is different may be a sub-agent, which the recorded source of the run does not hold.
-        return current, allow_change or current.hash != recorded.hash
-
-    def _check_manifest(self, meta: RunMeta) -> None:
-        runtime = {"abi": ABI, "policy": asdict(self.settings.runtime_policy)}
-        check_manifest({"abi": meta.abi, "policy": meta.policy}, runtime)
-
-    def _bundle(self, meta: RunMeta) -> Bundle:
-        bundle = stored_bundle(self.store, meta)
-        if bundle is None:
-            raise NotResumable(
-                f"run {meta.id} was imported without its source", hint="give the agent's file to `chidori resume`"
-            )
-        return bundle
-
     @property
     def live_vms(self) -> int:
         """How many VMs its runs have in memory now."""
@@ -356,13 +331,6 @@ async def open_runtime(
         yield runtime
     finally:
         await runtime.close()
-
-
-def _resumable(store: Store, run_id: str) -> RunMeta:
-    meta = get_run(store, run_id)
-    if meta.status == "cancelled":
-        raise NotResumable(f"run {meta.id} was cancelled", hint="start a new run, or look at it with `chidori trace`")
-    return meta
 
 
 @cache

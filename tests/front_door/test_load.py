@@ -2,14 +2,12 @@
 
 import asyncio
 import hmac
-import os
 import re
 import resource
 from collections import Counter
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
-from typing import Any
 
 import orjson
 import pytest
@@ -77,7 +75,7 @@ async def _start_all(client: Client, held: Gate, count: int) -> None:
 async def _attach(server: ServerProcess, stack: AsyncExitStack, session: str, after: int = 0) -> asyncio.StreamReader:
     """A stream of the session, its first event received."""
     reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
-    stack.callback(writer.transport.abort)
+    stack.push_async_callback(_close, writer)
     writer.write(f"GET /sessions/{session}/stream?after={after} HTTP/1.0\r\n\r\n".encode())
     await within(SECONDS, reader.readuntil(b"\nevent: call\n"))
     return reader
@@ -91,10 +89,17 @@ async def _attach_all(server: ServerProcess, stack: AsyncExitStack, sessions: li
     return readers
 
 
+async def _close(writer: asyncio.StreamWriter) -> None:
+    writer.transport.abort()
+    with suppress(ConnectionError):
+        await writer.wait_closed()
+
+
 async def _rest(reader: asyncio.StreamReader) -> bytes:
     """What is left of a stream, to its end."""
     try:
-        return await within(SECONDS, reader.read())
+        async with asyncio.timeout(SECONDS):
+            return await reader.read()
     except ConnectionError:
         return b""
 

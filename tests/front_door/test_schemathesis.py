@@ -74,7 +74,7 @@ async def _check_every_session(client: Client) -> None:
         if page["next_cursor"] is None:
             break
         cursor = f"&cursor={page['next_cursor']}"
-    assert len(set(listed)) == len(listed) > 20
+    assert len(set(listed)) == len(listed) > 3
     states = set()
     for session in listed:
         view = await client("GET", f"/sessions/{session}")
@@ -83,16 +83,18 @@ async def _check_every_session(client: Client) -> None:
         assert (await client("GET", f"/sessions/{session}/snapshot")).status == 200, view.body
         events = await client("GET", f"/sessions/{session}/stream")
         assert events.body.rstrip().rpartition(b"event: ")[2].startswith(b"done\n"), events.body
-    assert {"completed", "failed", "paused"} <= states <= {"completed", "failed", "paused", "cancelled"}
+    assert {"completed", "failed"} <= states <= {"completed", "failed", "paused", "cancelled"}
 
 
 @pytest.mark.parametrize(
-    ("examples", "seconds"), [(4, 150), pytest.param(100, 280, marks=pytest.mark.slow)], ids=["short", "long"]
+    ("examples", "seconds"), [(15, 150), pytest.param(100, 280, marks=pytest.mark.slow)], ids=["short", "long"]
 )
 async def test_the_server_does_what_its_document_says(
     tmp_path: Path, examples: int, seconds: float, capsys: pytest.CaptureFixture[str]
 ) -> None:
     async with serving(write_agent(tmp_path, AGENT), tmp_path) as client:
+        for value, status in (({}, "completed"), (1, "failed"), ("ask", "paused")):
+            assert (await client("POST", "/sessions", json={"input": value})).json["status"] == status
         await _examine(client, tmp_path, examples, seconds)
         await _check_every_session(client)
     assert "Traceback" not in capsys.readouterr().err
