@@ -61,6 +61,9 @@ async def _frames(sessions: Sessions, store: Store, session_id: str, after: int)
             # Not stored, so it has the id of the last that is: whoever attaches again behind it misses nothing.
             yield _frame(last, "done", orjson.dumps(done_event(meta)))
             return
+        if news is None and sessions.is_closing:
+            # Cut, so that nobody takes the stream for whole: it goes on when the server is started again.
+            raise ConnectionAbortedError("the server is stopping")
         if news is None:
             # Another process has it, or it waits to be taken up.
             await asyncio.sleep(_LOOK_SECONDS)

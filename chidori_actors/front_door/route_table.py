@@ -58,10 +58,10 @@ _PAGE = (
 _KEY = Parameter(
     "Idempotency-Key",
     "header",
-    {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[\\x21-\\x7e]+$"},
+    {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[\\x21-\\x7e]([\\x20-\\x7e]*[\\x21-\\x7e])?$"},
     "The same key gives the same session again.",
 )
-_PREFER = Parameter("Prefer", "header", {"type": "string", "pattern": "^[a-z-]+$"}, "`respond-async`: answer at once.")
+_PREFER = Parameter("Prefer", "header", TEXT, "`respond-async`: answer at once. Other preferences are ignored.")
 
 _ERROR = "Error"
 _NOT_FOUND = Answer(404, "There is no such session.", _ERROR)

@@ -1,6 +1,7 @@
 """The server: the application's parts put together, and its life from the first request to the last."""
 
 import asyncio
+import resource
 import signal
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -30,6 +31,7 @@ from .slots import Slots
 from .webhook_config import load_webhooks
 
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
+_MOST_FILES = 65_536
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +58,7 @@ async def serve(settings: Settings, policy: Policy, serving: Serving, ready: Cal
             f"--host {serving.host} lets others reach the server, and no API key is set",
             hint="set CHIDORI_API_KEY, or leave --host out to listen on 127.0.0.1 alone",
         )
+    _allow_many_connections()
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
     for each in (signal.SIGTERM, signal.SIGINT):
@@ -122,3 +125,11 @@ def make_runner(app: web.Application, log_format: LogFormat) -> web.AppRunner:
         max_field_size=16384,
         auto_decompress=False,
     )
+
+
+def _allow_many_connections() -> None:
+    """Every open stream is an open file: the usual limit of 1,024 is one that a process may raise by itself."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = _MOST_FILES if hard == resource.RLIM_INFINITY else min(hard, _MOST_FILES)
+    if soft != resource.RLIM_INFINITY and soft < most:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))

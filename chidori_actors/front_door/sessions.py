@@ -93,6 +93,11 @@ class Sessions:
         """How many runs are under way."""
         return len(self._live)
 
+    @property
+    def is_closing(self) -> bool:
+        """Whether the server is stopping: what is interrupted now goes on when it is started again."""
+        return self._is_closing
+
     # -- starting ---------------------------------------------------------------------------------------------------
 
     async def create(self, new: NewSession) -> Handle:

@@ -15,7 +15,7 @@ from chidori_actors.cli.trace_lines import short_args
         ("memory", {"action": "set", "key": "k", "namespace": None, "value": 1}, "set k"),
         ("timer", {"ms": 50}, "50"),
         ("log", {"message": {"a": [1]}}, '{"a":[1]}'),
-        ("parallel", {"count": 2}, '{"count":2}'),
+        ("parallel", {"count": 2}, "2"),
         ("prompt", {"other": 1}, '{"other":1}'),
         ("prompt", [1], "[1]"),
         ("prompt", {"model": "m", "text": "x" * 1000}, "m " + "x" * 57 + "…"),

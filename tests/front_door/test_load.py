@@ -5,7 +5,7 @@ import hmac
 import re
 import resource
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
 
@@ -109,13 +109,18 @@ async def _metric(client: Client, name: str, *labels: tuple[str, str]) -> float:
     return read_exposition(told.body.decode())[name].samples[name, labels]
 
 
-def _allow_files(count: int) -> None:
-    """As many open files as that, for this process and those it starts."""
+@pytest.fixture
+def limit_files() -> Iterator[Callable[[int], None]]:
+    """Sets how many files this process, and those that it starts from then on, may have open."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if hard != resource.RLIM_INFINITY and hard < count:
-        pytest.skip(f"a process may have no more than {hard} files open here, not {count}")
-    if soft != resource.RLIM_INFINITY and soft < count:
+
+    def limit(count: int) -> None:
+        if hard != resource.RLIM_INFINITY and hard < count:
+            pytest.skip(f"a process may have no more than {hard} files open here, not {count}")
         resource.setrlimit(resource.RLIMIT_NOFILE, (count, hard))
+
+    yield limit
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 def _resident_kilobytes(server: ServerProcess) -> int:
@@ -125,10 +130,13 @@ def _resident_kilobytes(server: ServerProcess) -> int:
     return int(found[1])
 
 
-async def test_ten_thousand_idle_streams_take_little_and_all_hear_the_end(tmp_path: Path) -> None:
-    _allow_files(STREAMS + 500)
+async def test_ten_thousand_idle_streams_take_little_and_all_hear_the_end(
+    tmp_path: Path, limit_files: Callable[[int], None]
+) -> None:
+    limit_files(1024)  # the server raises its own
     agent = write_agent(tmp_path, FETCHES)
     async with gate() as held, server_process(agent, LOCAL) as server, calling(server) as client:
+        limit_files(STREAMS + 500)
         await _start_all(client, held, 1)
         async with AsyncExitStack() as stack:
             before = _resident_kilobytes(server)
@@ -142,8 +150,10 @@ async def test_ten_thousand_idle_streams_take_little_and_all_hear_the_end(tmp_pa
         assert all(end.count(b"event: done\n") == 1 and b'"status":"completed"' in end for end in ends)
 
 
-async def test_a_thousand_running_sessions_are_streamed_to_their_ends(tmp_path: Path) -> None:
-    _allow_files(3 * SESSIONS + 500)
+async def test_a_thousand_running_sessions_are_streamed_to_their_ends(
+    tmp_path: Path, limit_files: Callable[[int], None]
+) -> None:
+    limit_files(4 * SESSIONS)
     agent = write_agent(tmp_path, FETCHES)
     async with gate() as held, server_process(agent, LOCAL) as server, calling(server) as client:
         before = _resident_kilobytes(server)

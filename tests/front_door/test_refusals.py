@@ -8,7 +8,15 @@ import aiohttp
 import pytest
 from aiohttp import web
 
-from chidori_actors.errors import ChidoriError, ManifestMismatch, RunNotFound, RunOwned, StoreError, UsageError
+from chidori_actors.errors import (
+    ChidoriError,
+    ManifestMismatch,
+    NotResumable,
+    RunNotFound,
+    RunOwned,
+    StoreError,
+    UsageError,
+)
 from chidori_actors.front_door.refusal import Refused
 from chidori_actors.settings import Settings
 
@@ -43,6 +51,7 @@ async def test_a_refusal_is_json_with_its_headers_and_fields() -> None:
         (UsageError("bad", hint="do it so"), 422),
         (RunNotFound("gone", hint="do it so"), 404),
         (RunOwned("taken", hint="do it so"), 409),
+        (NotResumable("it would fail again", hint="do it so"), 409),
         (ManifestMismatch("other source", hint="do it so"), 409),
         (StoreError("the disk is full", hint="do it so"), 500),
         (ChidoriError("something", hint="do it so"), 500),
