@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from .host.function import HostServices
@@ -19,7 +19,6 @@ from .journal.memory import StoredMemory
 from .journal.runs import RunMeta
 from .journal.store import Fence, Store
 from .languages.bundle import Bundle
-from .languages.modules import project_root
 from .policy import Policy
 from .session.actor_spec import ActorSpec
 from .session.attendance import Attendance
@@ -50,6 +49,12 @@ class Surroundings:
     image_every: int
 
 
+def root_of(entry: Path, bundle: Bundle) -> Path:
+    """The project's root, of which the bundle has the path to ``entry``; the disk is not searched for it again."""
+    above = entry.resolve().parents
+    return above[min(len(PurePosixPath(bundle.entry).parts), len(above)) - 1]
+
+
 def root_spec(meta: RunMeta, bundle: Bundle, past: Past) -> ActorSpec:
     """The run's root actor."""
     entry = Path(meta.agent)
@@ -59,7 +64,7 @@ def root_spec(meta: RunMeta, bundle: Bundle, past: Past) -> ActorSpec:
         origin=program,
         bundle=bundle,
         past=past,
-        root=project_root(entry),
+        root=root_of(entry, bundle),
         read_template=template_reader(bundle, entry.parent),
         chain=(bundle.entry,),
     )
@@ -143,7 +148,7 @@ def _context(
         spawn=surroundings.spawn,
         actors=RunActors(store, meta.lane, actors),
         tools={tool.name: tool for tool in bundle.tools},
-        root=project_root(entry),
+        root=root_of(entry, bundle),
         folder=entry.resolve().parent,
         seed=meta.seed,
         runtime_policy=meta.policy,

@@ -7,9 +7,6 @@ settlement that is durable goes into the VM.
 import asyncio
 from dataclasses import replace
 
-import orjson
-
-from ..host.function import HostFunction
 from ..journal.lanes import Settled, Started
 from ..journal.store import Write
 from ..vm.image import ImageRejected
@@ -20,12 +17,13 @@ from .asking import Asking
 from .call_runner import CallRunner, Ready
 from .containers import Containers
 from .context import Closing, RunContext, Watcher
-from .divergence import check_same_call, missing_call, unrecorded_call
-from .failure import describe_failure, place_of
+from .divergence import missing_call
+from .failure import describe_failure
 from .forks import Forks
 from .host_calls import HostCalls, LiveCall
 from .inheritance import Inheritance
 from .lane_writer import LaneWriter
+from .made_calls import MadeCalls
 from .outcome import BOUND_EXCEEDED, Cancelled, Completed, Failed, Paused, RecordEnded, Rest
 from .past import load_past
 from .resting import Resting
@@ -53,8 +51,7 @@ class Actor:
         # The host-promise table: what the VM waits for.
         self._table: dict[int, LiveCall] = {}
         self._resting = Resting(self._table, self._inheritance, watcher, run.board)
-        # The ordinal of the last call that the VM made.
-        self._made_last = 0
+        self._made = MadeCalls(spec, run, lane)
         # How many of the recorded settlements the VM was given.
         self._replayed = 0
         # What the VM called in the step that is under way, and which of its calls fork it.
@@ -128,7 +125,7 @@ class Actor:
             try:
                 self._vm.restore(self._past.image)
                 self._images.restored()
-                self._made_last = self._past.image.header["made_last"]
+                self._made.made_last = self._past.image.header["made_last"]
                 self._calls.reveal_again(self._past.image.header["revealed"])
             except ImageRejected as reason:
                 self._run.observer.warned(f"{reason}; the run is replayed from its start")
@@ -136,7 +133,7 @@ class Actor:
         if self._past.image is None:
             self._hear(await self._vm.begin())
         for ordinal in self._past.pending:
-            self._adopt(self._past.started[ordinal])
+            self._enter(self._made.recorded(self._past.started[ordinal], self._past))
 
     async def _replay(self) -> None:
         """Give the VM what it was given before, in the same order. Its calls are compared as they come."""
@@ -148,7 +145,7 @@ class Actor:
             self._replayed += 1
             self._gave(settled)
             if settled.ordinal > 0:
-                self._run.observer.call_ended(self._path(settled.ordinal), started, settled, True)
+                self._run.observer.call_ended(self._made.path(settled.ordinal), started, settled, True)
             self._hear(said)
         if self._rest is not None:
             # The agent ended before it was given these; they are settled all the same.
@@ -156,7 +153,7 @@ class Actor:
                 self._table.pop(settled.ordinal, None)
         # A call that is in the record was made before the last of its settlements, so the agent has made it again.
         for ordinal, started in self._past.started.items():
-            if ordinal > self._made_last:
+            if ordinal > self._made.made_last:
                 raise missing_call(started)
 
     def _recorded(self, ordinal: int) -> Started:
@@ -255,14 +252,14 @@ class Actor:
         """Writes for an image of the VM now. Every call that it waits for is in the lane, or goes there with it."""
         pending = [call.number for call in self._table.values()]
         inherited = [key for key, _ in self._inheritance.pending()]
-        return self._images.take(self._runner, pending, self._made_last, inherited)
+        return self._images.take(self._runner, pending, self._made.made_last, inherited)
 
     # -- what the VM says -------------------------------------------------------------------------------------------
 
     def _hear(self, said: list[Said]) -> None:
         for item in said:
             if isinstance(item, Call):
-                self._made(item)
+                self._enter(self._made.take(item, self._past))
             elif isinstance(item, Returned):
                 self._rest = Completed(item.output)
             elif isinstance(item, Aborted):
@@ -290,71 +287,21 @@ class Actor:
             pending = [(ordinal, call.started) for ordinal, call in self._table.items()]
             self._forks.take(forking, [*pending, *self._inheritance.pending()], self._tail())
 
-    def _made(self, made: Call) -> None:
-        self._made_last = made.ordinal
-        function = self._run.functions[made.function]
-        recorded = self._past.started.get(made.ordinal)
-        if recorded is not None and recorded.args == made.args and recorded.function == made.function:
-            self._adopt(recorded)
+    def _enter(self, call: LiveCall | None) -> None:
+        """The VM waits for the call."""
+        if call is None:
             return
-        args = orjson.loads(made.args)
-        if function.record_args is not None:
-            args = function.record_args(args, self._run.services.default_model)
-        if recorded is not None:
-            check_same_call(recorded, made.function, dict(args), place_of(made.site, self._spec.bundle))
-            self._adopt(recorded)
-        elif self._spec.live:
-            self._begin_call(made, function, args)
-        elif self._spec.record_complete:
-            place = place_of(made.site, self._spec.bundle)
-            raise unrecorded_call(self._run.next_seq(), made.function, place)
-
-    def _begin_call(self, made: Call, function: HostFunction, args: dict[str, object]) -> None:
-        started = Started(
-            ordinal=made.ordinal,
-            seq=self._run.next_seq(),
-            after=made.after,
-            function=made.function,
-            args=made.args if function.record_args is None else orjson.dumps(args),
-            at_ms=self._run.now_ms(),
-            site=made.site or None,
-            parent_seq=self._spec.parent_seq,
-            attempt=self._run.attempt,
-        )
-        call = LiveCall(started, function, args, self._path(made.ordinal), self._lane.append(started))
-        self._table[made.ordinal] = call
-        if function.forks(call.args):
-            self._forking.append(call)
-        self._new.append(call)
-        self._run.observer.call_started(call.path, started)
-
-    def _adopt(self, started: Started) -> None:
-        """The VM waits for a call that the record knows."""
-        cancelled = self._past.settled.get(started.ordinal)
-        if cancelled is None or cancelled.delivered:
-            call = self._table[started.ordinal] = self._recorded_call(started)
-            settled = call.started.ordinal in self._past.settled
-            if self._spec.live and not settled and call.function.forks(call.args):
-                if self._forks.is_known(call):
-                    self._forks.expect(call)
-                else:
-                    # An imported run comes without images.
-                    self._forking.append(call)
-
-    def _recorded_call(self, started: Started) -> LiveCall:
-        path = self._path(started.ordinal)
-        return LiveCall(
-            started,
-            self._run.functions[started.function],
-            orjson.loads(started.args),
-            path,
-            self._past.numbers[started.ordinal],
-            # The process that made it may have got as far as doing it.
-            in_effect=path not in self._run.waiting,
-        )
-
-    def _path(self, ordinal: int) -> str:
-        return f"{self._spec.path}/{ordinal}" if self._spec.path else str(ordinal)
+        ordinal = call.started.ordinal
+        self._table[ordinal] = call
+        is_new = ordinal not in self._past.started
+        if is_new:
+            self._new.append(call)
+        if self._spec.live and call.function.forks(call.args) and ordinal not in self._past.settled:
+            if not is_new and self._forks.is_known(call):
+                self._forks.expect(call)
+            else:
+                # A new one, or that of an imported run, which comes without images.
+                self._forking.append(call)
 
     def _abort(self, ordinal: int) -> None:
         if self._runner.is_open:
