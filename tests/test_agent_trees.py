@@ -195,8 +195,8 @@ async def kill_and_resume(example: Example, kills: Sequence[int], chidori: Examp
         pytest.param(PARALLEL, 3, marks=pytest.mark.slow),
         (PARALLEL, 6),
         pytest.param(PARALLEL, 11, marks=pytest.mark.slow),
-        (STREAMING, 2),
-        (TOOL_USE, 2),
+        pytest.param(STREAMING, 2, marks=pytest.mark.slow),
+        pytest.param(TOOL_USE, 2, marks=pytest.mark.slow),
     ],
     ids=lambda value: Path(value.file).stem if isinstance(value, Example) else str(value),
 )

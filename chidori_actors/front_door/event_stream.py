@@ -46,7 +46,7 @@ async def stream_session(
 async def _frames(sessions: Sessions, store: Store, session_id: str, after: int) -> AsyncIterator[bytes]:
     last = after
     while True:
-        session = sessions.live(session_id)
+        session = sessions.runs.get(session_id)
         # Before the store is read: what comes in between is news.
         news = None if session is None else session.news
         meta = sessions.meta(session_id)
@@ -61,7 +61,7 @@ async def _frames(sessions: Sessions, store: Store, session_id: str, after: int)
             # Not stored, so it has the id of the last that is: whoever attaches again behind it misses nothing.
             yield _frame(last, "done", orjson.dumps(done_event(meta)))
             return
-        if news is None and sessions.is_closing:
+        if news is None and sessions.runs.is_closing:
             # Cut, so that nobody takes the stream for whole: it goes on when the server is started again.
             raise ConnectionAbortedError("the server is stopping")
         if news is None:

@@ -21,6 +21,7 @@ from .agents import Agents
 from .cors import allow_origins
 from .events_from_outside import EventsFromOutside
 from .library_log import library_log
+from .live_runs import LiveRuns
 from .metrics import Metrics, MetricsPage
 from .refusals import answer_refusals
 from .routes import add_routes
@@ -83,7 +84,8 @@ async def running(runtime: Runtime, settings: Settings, serving: Serving) -> Asy
     await asyncio.get_running_loop().run_in_executor(None, agents.load)
     metrics = Metrics()
     slots = Slots(settings.max_concurrent_sessions, settings.acquire_timeout_ms)
-    sessions = Sessions(runtime, agents, slots, metrics, RunLog(serving.log_format))
+    runs = LiveRuns(slots, metrics, RunLog(serving.log_format))
+    sessions = Sessions(runtime, agents, runs)
     webhooks = load_webhooks(settings)
     outside = EventsFromOutside(sessions, webhooks, settings)
     app = web.Application(
@@ -92,7 +94,7 @@ async def running(runtime: Runtime, settings: Settings, serving: Serving) -> Asy
     )
     allow_origins(app, settings.cors_origins)
     runtime.store.watch_commits(metrics.commit_seconds)
-    page = MetricsPage(metrics, runtime.store, lambda: sessions.count, lambda: runtime.live_vms)
+    page = MetricsPage(metrics, runtime.store, lambda: runs.count, lambda: runtime.live_vms)
     add_routes(app, SessionRoutes(runtime, sessions, agents), page, outside)
     runner = make_runner(app, serving.log_format)
     await runner.setup()
@@ -109,7 +111,7 @@ async def running(runtime: Runtime, settings: Settings, serving: Serving) -> Asy
         yield f"http://{f'[{host}]' if ':' in host else host}:{port}"
         take_up.cancel()
         await site.stop()
-        await sessions.close(serving.grace_seconds)
+        await runs.close(serving.grace_seconds)
     finally:
         await runner.cleanup()
 

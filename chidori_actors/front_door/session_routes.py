@@ -13,10 +13,11 @@ from ..policy import Profile
 from ..runtime import Runtime
 from .agents import Agents
 from .event_stream import stream_session
+from .live_runs import Handle
 from .refusal import Refused
 from .request_body import BodyFields, read_fields
 from .schemas import UNREACHABLE_IDS
-from .sessions import Handle, NewSession, Sessions
+from .sessions import NewSession, Sessions
 from .views import View, list_item, raw_json, session_view
 
 _DEFAULT_LIMIT = 50
@@ -139,7 +140,7 @@ class SessionRoutes:
         return answer(status, session_view(await self._sessions.at_rest(handle), None))
 
     def _view(self, session_id: str) -> View:
-        meta, session = self._sessions.meta(session_id), self._sessions.live(session_id)
+        meta, session = self._sessions.meta(session_id), self._sessions.runs.get(session_id)
         return session_view(meta, None if session is None else session.questions)
 
 

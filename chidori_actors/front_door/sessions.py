@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import time
 import uuid
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -20,24 +20,11 @@ from ..policy import Profile
 from ..runtime import RunResult, Runtime
 from ..transfer import import_checkpoint
 from .agents import Agents
+from .live_runs import Handle, LiveRuns
 from .live_session import LiveSession
-from .metrics import Metrics
 from .refusal import Refused, not_found
-from .refusals import refused
-from .run_log import RunLog
-from .slots import Slots
 
 _MOST_TRIES = 3
-
-Work = Callable[[LiveSession], Awaitable[RunResult]]
-
-
-@dataclass(frozen=True, slots=True)
-class Handle:
-    """A session, and its run when that is under way."""
-
-    id: str
-    session: LiveSession | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,19 +41,14 @@ class NewSession:
 
 
 class Sessions:
-    """To be entered; leaving stops every run, which stays resumable."""
+    """One per server; ``runs`` are those that are under way."""
 
-    def __init__(self, runtime: Runtime, agents: Agents, slots: Slots, metrics: Metrics, log: RunLog) -> None:
+    def __init__(self, runtime: Runtime, agents: Agents, runs: LiveRuns) -> None:
         self._runtime = runtime
         self._agents = agents
-        self._slots = slots
-        self._metrics = metrics
-        self._log = log
-        self._live: dict[str, LiveSession] = {}
-        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self.runs = runs
         self._keys: dict[str, str] = {}
         """The sessions of idempotency keys that are not in the store yet."""
-        self._is_closing = False
 
     # -- looking ----------------------------------------------------------------------------------------------------
 
@@ -84,20 +66,6 @@ class Sessions:
             raise not_found()
         return meta
 
-    def live(self, session_id: str) -> LiveSession | None:
-        """The session when its run is under way here."""
-        return self._live.get(session_id)
-
-    @property
-    def count(self) -> int:
-        """How many runs are under way."""
-        return len(self._live)
-
-    @property
-    def is_closing(self) -> bool:
-        """Whether the server is stopping: what is interrupted now goes on when it is started again."""
-        return self._is_closing
-
     # -- starting ---------------------------------------------------------------------------------------------------
 
     async def create(self, new: NewSession) -> Handle:
@@ -109,9 +77,9 @@ class Sessions:
         agent = self._agents.load(new.agent)
         known = None if new.key is None else self._keys.get(new.key) or run_of_key(self._runtime.store, new.key)
         if known is not None:
-            return await self._begun(known)
+            return await self.runs.begun(known)
         session_id = new.id or str(uuid.uuid4())
-        if session_id in self._live or self._runtime.store.get("runs", session_id.encode()) is not None:
+        if self.runs.get(session_id) is not None or self._runtime.store.get("runs", session_id.encode()) is not None:
             raise Refused(409, f"Session {session_id} exists already")
 
         async def work(session: LiveSession) -> RunResult:
@@ -157,25 +125,12 @@ class Sessions:
             )
 
         if new.key is None:
-            return await self._begin(session_id, work)
+            return await self.runs.begin(session_id, work)
         self._keys[new.key] = session_id
         try:
-            return await self._begin(session_id, work)
+            return await self.runs.begin(session_id, work)
         finally:
             del self._keys[new.key]
-
-    async def _begun(self, session_id: str) -> Handle:
-        """The session once it is in the store.
-
-        Raises:
-            Refused: it never got there.
-        """
-        session = self._live.get(session_id)
-        if session is not None:
-            await _either(session.stored.wait(), session.rested)
-            if session.rested.done():
-                await _result(session)
-        return Handle(session_id, session)
 
     async def at_rest(self, handle: Handle) -> RunMeta:
         """Wait until nothing of the session can go on by itself; how it stands then.
@@ -185,7 +140,7 @@ class Sessions:
         """
         if handle.session is None:
             return self.meta(handle.id)
-        return (await _result(handle.session)).meta
+        return (await self.runs.result(handle.session)).meta
 
     # -- answering --------------------------------------------------------------------------------------------------
 
@@ -211,7 +166,7 @@ class Sessions:
     async def retry(self, session_id: str, *, changed: bool = False) -> Handle:
         """Make the call again whose error ended the run, or continue an interrupted one."""
         meta = self.meta(session_id)
-        if meta.status not in ("failed", "running") or session_id in self._live:
+        if meta.status not in ("failed", "running") or self.runs.get(session_id) is not None:
             raise Refused(409, "Session is neither failed nor interrupted")
         return await self._continue(meta, {}, changed)
 
@@ -227,12 +182,12 @@ class Sessions:
 
     async def _reachable(self, session_id: str) -> LiveSession | None:
         """The session when its run is under way here, and not about to rest."""
-        while (session := self._live.get(session_id)) is not None and session.is_pausing:
+        while (session := self.runs.get(session_id)) is not None and session.is_pausing:
             await asyncio.wait([session.rested])
         return session
 
     async def _answer(self, meta: RunMeta, question: OpenQuestion, text: str, changed: bool) -> Handle:
-        session = self._live.get(meta.id)
+        session = self.runs.get(meta.id)
         if session is None:
             return await self._continue(meta, {(question["seq"], question["kind"]): text}, changed)
         session.answer(question["seq"], question["kind"], text)
@@ -248,7 +203,7 @@ class Sessions:
 
         # A changed source may ask something else.
         asking = () if changed or meta.status == "running" else meta.pending
-        return await self._begin(meta.id, work, before=lambda session: session.continues(asking, answers))
+        return await self.runs.begin(meta.id, work, before=lambda session: session.continues(asking, answers))
 
     # -- ending -----------------------------------------------------------------------------------------------------
 
@@ -272,7 +227,7 @@ class Sessions:
             return await self._runtime.resume(meta.id, attendance=session.attendance())
 
         cancelled = reason or "cancelled"
-        return await self._begin(session_id, work, before=lambda session: session.cancel(cancelled)), False
+        return await self.runs.begin(session_id, work, before=lambda session: session.cancel(cancelled)), False
 
     # -- from the record of another ---------------------------------------------------------------------------------
 
@@ -299,7 +254,7 @@ class Sessions:
                 attendance=session.attendance(),
             )
 
-        return await self._begin(new_id, work)
+        return await self.runs.begin(new_id, work)
 
     async def replay(self, session_id: str) -> Handle:
         """A new session with this one's whole record, run again from it alone."""
@@ -309,7 +264,7 @@ class Sessions:
         async def work(session: LiveSession) -> RunResult:
             return await self._runtime.replay_as(session_id, new_id, attendance=session.attendance())
 
-        return await self._begin(new_id, work)
+        return await self.runs.begin(new_id, work)
 
     # -- the server's life ------------------------------------------------------------------------------------------
 
@@ -319,7 +274,7 @@ class Sessions:
         while True:
             page = list_runs(self._runtime.store, status="running", cursor=cursor)
             for meta in page.runs:
-                if meta.served and meta.id not in self._live and not is_running(self._runtime.store, meta.id):
+                if meta.served and self.runs.get(meta.id) is None and not is_running(self._runtime.store, meta.id):
                     await self._take_up(meta)
             if page.next_cursor is None:
                 return
@@ -338,74 +293,7 @@ class Sessions:
                 return await self._runtime.give_up(meta.id, f"it was interrupted and cannot go on: {error}")
 
         with contextlib.suppress(Refused):  # it is as it was, and the log says why; the others are not to suffer
-            await self._begin(meta.id, work, patiently=True)
-
-    async def close(self, grace_seconds: float) -> None:
-        """Let what is under way come to rest for so long, then stop it; it stays resumable. Nothing new begins."""
-        self._is_closing = True
-        if self._tasks:
-            await asyncio.wait(self._tasks.values(), timeout=grace_seconds)
-        for task in self._tasks.values():
-            task.cancel()
-        if self._tasks:
-            await asyncio.wait(self._tasks.values())
-
-    # -- runs -------------------------------------------------------------------------------------------------------
-
-    async def _begin(
-        self,
-        session_id: str,
-        work: Work,
-        *,
-        before: Callable[[LiveSession], None] = lambda session: None,
-        patiently: bool = False,
-    ) -> Handle:
-        """Let ``work`` be done for the session, which nobody else may change until it rests again.
-
-        ``before`` is done at once, before anybody else sees the session. Returns once its run is under way.
-
-        Raises:
-            Refused: somebody else is changing it, there is no slot (``patiently`` waits for one), or the run could
-                not be begun.
-        """
-        if session_id in self._live:
-            raise Refused(409, "Session is running")
-        session = LiveSession(session_id, self._metrics)
-        before(session)
-        self._live[session_id] = session
-        try:
-            await self._slots.take(patiently=patiently)
-            if self._is_closing:
-                self._slots.give_back()
-                raise _stopping()
-        except BaseException as error:
-            del self._live[session_id]
-            session.refuse(error)
-            raise
-        task = asyncio.create_task(self._drive(session, work), name=f"session {session_id}")
-        self._tasks[session_id] = task
-        return await self._begun(session_id)
-
-    async def _drive(self, session: LiveSession, work: Work) -> None:
-        began = time.perf_counter()
-        self._log.began(session.id)
-        try:
-            result = await work(session)
-        except asyncio.CancelledError:
-            self._log.interrupted(session.id)
-            session.rested.cancel()
-            raise
-        except Exception as error:
-            self._log.failed(session.id, error)
-            session.refuse(error)
-        else:
-            session.rested.set_result(result)
-            self._metrics.rested(result.meta.status)
-            self._log.rested(result.meta, time.perf_counter() - began)
-        finally:
-            del self._live[session.id], self._tasks[session.id]
-            self._slots.give_back()
-            session.tell()
+            await self.runs.begin(meta.id, work, patiently=True)
 
 
 def _pick(questions: Sequence[OpenQuestion], seq: int | None, kinds: tuple[str, ...], otherwise: str) -> OpenQuestion:
@@ -417,28 +305,3 @@ def _pick(questions: Sequence[OpenQuestion], seq: int | None, kinds: tuple[str, 
         if question["seq"] == seq:
             return question
     raise Refused(409, otherwise if seq is None or not fitting else f"question {seq} is not open")
-
-
-async def _result(session: LiveSession) -> RunResult:
-    """How the session came to rest; what kept its run from going on is told to the client."""
-    try:
-        return await asyncio.shield(session.rested)
-    except ChidoriError as error:
-        raise refused(error) from error
-    except asyncio.CancelledError:
-        if session.rested.cancelled():
-            raise _stopping() from None
-        raise
-
-
-def _stopping() -> Refused:
-    text = "the server is stopping; what it has begun goes on when it is started again"
-    return Refused(503, text, headers={"Retry-After": "1"})
-
-
-async def _either(first: Awaitable[Any], second: asyncio.Future[RunResult]) -> None:
-    waiting = asyncio.ensure_future(first)
-    try:
-        await asyncio.wait([waiting, second], return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        waiting.cancel()

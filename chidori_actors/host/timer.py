@@ -13,11 +13,12 @@ def _seconds(ms: object) -> float:
     return ms / 1000
 
 
-async def _run(call: HostCall, services: HostServices) -> HostResult:
+async def wait(call: HostCall, services: HostServices) -> HostResult:
+    """Wait for what is left of the call's time since it was made."""
     whole = _seconds(call.args.get("ms"))
     # Never more than the whole: the clock of the machine that goes on may differ.
     await asyncio.sleep(min(whole, max(0.0, call.at_ms / 1000 + whole - time.time())))
     return HostResult(b"null")
 
 
-FUNCTION = HostFunction(name="timer", run=_run)
+FUNCTION = HostFunction(name="timer", run=wait)

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
+from chidori_actors.cli.call_args import short_args
 from chidori_actors.cli.plain_text import clip, duration_text
-from chidori_actors.cli.trace_lines import short_args
 
 
 @pytest.mark.parametrize(

@@ -112,6 +112,7 @@ async def test_the_python_client(world: World) -> None:
         assert world.model.chat_requests == asked
 
 
+@pytest.mark.slow
 async def test_a_stream_of_the_python_client_outlives_the_server(world: World) -> None:
     async with _python(world) as client:
         world.model.script.append(_slowly())
@@ -167,6 +168,7 @@ async def test_the_typescript_client(world: World) -> None:
 
 
 @needs_node
+@pytest.mark.slow
 async def test_a_stream_of_the_typescript_client_outlives_the_server(world: World) -> None:
     await node("npm", "run", "--silent", "build")
     world.model.script.append(_slowly())

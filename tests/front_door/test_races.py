@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 
 from chidori_actors.front_door.agents import Agents
+from chidori_actors.front_door.live_runs import Handle, LiveRuns
 from chidori_actors.front_door.live_session import LiveSession
 from chidori_actors.front_door.metrics import Metrics
 from chidori_actors.front_door.run_log import RunLog
-from chidori_actors.front_door.sessions import Handle, NewSession, Sessions
+from chidori_actors.front_door.sessions import NewSession, Sessions
 from chidori_actors.front_door.slots import Slots
 from chidori_actors.journal.runs import RunMeta
 from tests.front_door.serving import serving
@@ -134,7 +135,7 @@ async def _when_it_pauses(folder: Path, monkeypatch: pytest.MonkeyPatch, ask: As
     monkeypatch.setattr(LiveSession, "pauses", pausing)
     async with runtime_in(folder) as runtime:
         agents = Agents(agent, runtime.settings.runtime_policy, ())
-        sessions = Sessions(runtime, agents, Slots(None, 0), Metrics(), RunLog("text"))
+        sessions = Sessions(runtime, agents, LiveRuns(Slots(None, 0), Metrics(), RunLog("text")))
         handle = await sessions.create(NewSession(b"{}"))
         assert (await within(SECONDS, sessions.at_rest(handle))).status == "paused"
         meta: RunMeta = await within(SECONDS, sessions.at_rest(await asked[0]))

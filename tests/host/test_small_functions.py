@@ -31,17 +31,17 @@ async def test_a_timer_of_a_call_made_earlier_waits_for_the_rest_of_its_time(ser
     rest_ms = 50
     call = replace(make_call("timer", {"ms": hour_ms}), at_ms=int(time.time() * 1000) - hour_ms + rest_ms)
     async with asyncio.timeout(30):
-        await timer.FUNCTION.run(call, services)
+        await timer.wait(call, services)
     assert time.time() * 1000 >= call.at_ms + hour_ms - 1
     long_over = replace(call, at_ms=0)
     async with asyncio.timeout(30):
-        assert (await timer.FUNCTION.run(long_over, services)).value == b"null"
+        assert (await timer.wait(long_over, services)).value == b"null"
 
 
 async def test_a_timer_never_waits_for_more_than_the_whole(services: HostServices) -> None:
     call = make_call("timer", {"ms": 10})
     async with asyncio.timeout(30):
-        await timer.FUNCTION.run(replace(call, at_ms=call.at_ms + 3_600_000), services)
+        await timer.wait(replace(call, at_ms=call.at_ms + 3_600_000), services)
 
 
 def test_a_call_that_took_the_place_of_another_has_a_key_of_its_own() -> None:
