@@ -54,6 +54,7 @@ class Actor:
         self._made = MadeCalls(spec, run, lane)
         # How many of the recorded settlements the VM was given.
         self._replayed = 0
+        self._waits = False
         # What the VM called in the step that is under way, and which of its calls fork it.
         self._new: list[LiveCall] = []
         self._forking: list[LiveCall] = []
@@ -93,7 +94,8 @@ class Actor:
         except asyncio.CancelledError:
             # What is under way then is shown by `trace` and compared at a resume.
             if self._spec.live:
-                self._lane.submit(lambda error: None, self._image() if self._resting.told else ())
+                imaged = self._waits and self._rest is None and not self._runner.is_committing
+                self._lane.submit(lambda error: None, self._image() if imaged else ())
             raise
         finally:
             self._vm.close()
@@ -217,7 +219,10 @@ class Actor:
                 self._rest = self._resting.rest()
                 if self._rest is not None:
                     return
+            # Only here is the VM known to be where the record says that it is.
+            self._waits = True
             await runner.wake.wait()
+            self._waits = False
             runner.wake.clear()
 
     def _is_finishing(self) -> bool:

@@ -8,6 +8,7 @@ import pytest
 from chidori_actors import assembly
 from chidori_actors.errors import UsageError
 from chidori_actors.host.function import HostCall, HostError, HostResult, HostServices
+from chidori_actors.journal.images import newest_image
 from chidori_actors.journal.lanes import Settled, read_lane
 from chidori_actors.journal.runs import get_run
 from chidori_actors.session import actor_images
@@ -158,3 +159,44 @@ async def test_a_call_that_cancels_itself_fails_instead_of_waiting_for_ever(
     path = write_agent(tmp_path, AGENT + "return (await chidori.tryCall(() => chidori.log('x'))).error; }")
     async with runtime_in(tmp_path) as runtime:
         assert output_of(await within(5, start(runtime, path))) == "log: the call was cancelled from within"
+
+
+async def test_a_run_that_is_stopped_leaves_images_and_goes_on_from_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Actors that wait for a call have their VMs stored, so that a resume gives them nothing again."""
+    path = write_agent(
+        tmp_path,
+        AGENT
+        + """for (let n = 0; n < 3; n++) await chidori.log(`before ${n}`);
+        return await chidori.parallel([
+          async () => { await chidori.log("inside"); await chidori.prompt("one"); return 1; },
+          async () => { await chidori.prompt("two"); return 2; },
+        ]); }""",
+    )
+    asked: set[str] = set()
+    both = asyncio.Event()
+
+    async def prompt(call: HostCall, services: HostServices) -> HostResult:
+        asked.add(call.path)
+        if len(asked) == 2:
+            both.set()
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    async with runtime_in(tmp_path) as runtime:
+        monkeypatch.setattr(assembly, "host_functions", lambda: functions_with(prompt=prompt))
+        run = asyncio.create_task(start(runtime, path))
+        await within(30, both.wait())
+        run.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await run
+    monkeypatch.undo()
+    async with runtime_in(tmp_path) as runtime:
+        image, _ = newest_image(runtime.store, get_run(runtime.store, RUN).lane)
+        assert image is not None
+        assert image.delivered == 3
+        again = RecordingObserver()
+        result = await within(30, runtime.resume(RUN, attendance=Attendance(again)))
+        assert output_of(result) == [1, 2]
+        assert [event for event in again.of("call_ended") if event[-1]] == [], "nothing was answered from the record"
