@@ -34,7 +34,7 @@ from .session.actor_spec import ActorSpec
 from .session.attendance import Attendance
 from .session.context import ActorRef, Closing, RunContext, Watcher
 from .session.lane_writer import LaneWriter
-from .session.outcome import BOUND_EXCEEDED, Completed, Failed, Rest
+from .session.outcome import BOUND_EXCEEDED, Cancelled, Completed, Failed, Rest
 from .session.past import Past, load_past
 from .session.run_state import at_rest
 from .settings import Settings
@@ -235,8 +235,8 @@ class Runtime:
                 await self.store.commit(run_writes(meta, new=False), fence=fence)
             return RunResult(meta, rest)
 
-    async def give_up(self, run_id: str, reason: str) -> RunResult:
-        """End an interrupted run as failed; it can still be resumed by hand.
+    async def give_up(self, run_id: str, reason: str, *, cancelled: bool = False) -> RunResult:
+        """End a run that cannot go on here, as failed or as cancelled; a failed one can still be resumed by hand.
 
         Raises:
             RunOwned: a live process owns it.
@@ -244,12 +244,18 @@ class Runtime:
         lease = await Lease.acquire(self.store, run_id, _owner())
         try:
             meta = get_run(self.store, run_id)
-            failed = Failed({"message": reason, "name": BOUND_EXCEEDED})
-            meta = replace(meta, status="failed", error=failed.error, updated_at_ms=int(time.time() * 1000))
+            rest = Cancelled(reason) if cancelled else Failed({"message": reason, "name": BOUND_EXCEEDED})
+            meta = replace(
+                meta,
+                status="cancelled" if cancelled else "failed",
+                error=rest.error if isinstance(rest, Failed) else {"message": reason},
+                pending=(),
+                updated_at_ms=int(time.time() * 1000),
+            )
             await self.store.commit(run_writes(meta, new=False), fence=lease.fence)
         finally:
             lease.release()
-        return RunResult(meta, failed)
+        return RunResult(meta, rest)
 
     async def close(self) -> None:
         """Stop every run, which stays resumable, and free everything."""

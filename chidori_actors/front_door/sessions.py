@@ -12,7 +12,16 @@ from typing import Any
 import orjson
 
 from ..answers import OpenQuestion
-from ..errors import ChidoriError, ReplayDivergence, RunNotFound, RunOwned, StoreError, UsageError
+from ..errors import (
+    ChidoriError,
+    ManifestMismatch,
+    NotResumable,
+    ReplayDivergence,
+    RunNotFound,
+    RunOwned,
+    StoreError,
+    UsageError,
+)
 from ..history import is_running
 from ..journal.idempotency import run_of_key
 from ..journal.runs import RunMeta, get_run, list_runs
@@ -223,10 +232,15 @@ class Sessions:
         if meta.status not in ("running", "paused", "awaitingapproval"):
             raise Refused(409, f"Session already {'completed' if meta.status == 'failed' else meta.status}")
 
-        async def work(session: LiveSession) -> RunResult:
-            return await self._runtime.resume(meta.id, attendance=session.attendance())
-
         cancelled = reason or "cancelled"
+
+        async def work(session: LiveSession) -> RunResult:
+            try:
+                return await self._runtime.resume(meta.id, attendance=session.attendance())
+            except (ManifestMismatch, NotResumable):
+                # It cannot be continued only to be ended, so nothing of what was under way is recorded.
+                return await self._runtime.give_up(meta.id, cancelled, cancelled=True)
+
         return await self.runs.begin(session_id, work, before=lambda session: session.cancel(cancelled)), False
 
     # -- from the record of another ---------------------------------------------------------------------------------

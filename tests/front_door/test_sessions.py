@@ -336,6 +336,10 @@ async def test_another_runtime_policy_is_refused_on_resume_branch_and_retry(tmp_
             assert "runtime snapshot policy mismatch: snapshot has" in told.json["error"]
         assert (await client("GET", "/sessions/s")).json == view
         assert len((await client("GET", "/sessions")).json["sessions"]) == 3
+        cancelled = await _post(client, "/sessions/s/cancel", {"reason": "it cannot go on here"})
+        assert cancelled["status"] == "cancelled"
+        view = (await client("GET", "/sessions/s")).json
+        assert (view["status"], view["error"], view["pending"]) == ("cancelled", "it cannot go on here", [])
 
 
 async def test_a_failed_call_is_made_again_by_retry(tmp_path: Path) -> None:
