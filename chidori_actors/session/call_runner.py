@@ -81,7 +81,7 @@ class CallRunner:
         if call.container is not None:
             call.container.cancel()
             return task
-        if self._run.actors.has_any(call.started.seq):
+        if call.question is None and self._run.actors.has_any(call.started.seq):
             # What a crash interrupted in it is still to be recorded as cancelled.
             call.ending = True
             return task
