@@ -1,6 +1,6 @@
 """What a run is put together from: its context, its root actor, and the tools that belong to it."""
 
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
@@ -55,17 +55,16 @@ def root_of(entry: Path, bundle: Bundle) -> Path:
     return above[min(len(PurePosixPath(bundle.entry).parts), len(above)) - 1]
 
 
-def root_spec(meta: RunMeta, bundle: Bundle, past: Past) -> ActorSpec:
+def root_spec(run: RunContext, meta: RunMeta, bundle: Bundle, past: Past) -> ActorSpec:
     """The run's root actor."""
-    entry = Path(meta.agent)
     program = make_program(bundle, meta.policy, seed=meta.seed, path="", input_json=meta.input, epoch_ms=meta.epoch_ms)
     return ActorSpec(
         path="",
         origin=program,
         bundle=bundle,
         past=past,
-        root=root_of(entry, bundle),
-        read_template=template_reader(bundle, entry.parent),
+        root=run.root,
+        read_template=run.services.read_template,
         chain=(bundle.entry,),
     )
 
@@ -93,14 +92,22 @@ async def run_context(
     settings, policy = surroundings.settings, surroundings.policy.tightened(meta.policy_profile)
     surroundings = replace(surroundings, policy=policy)
     secrets = Secrets(settings.environ, meta.seed, policy.hosts_for)
-    if mcp is None:
-        yield _context(surroundings, meta, bundle, fence, past, attendance, secrets, None)
+    async with _mcp_servers(mcp, secrets, attendance.observer.warned) as servers:
+        yield _context(surroundings, meta, bundle, fence, past, attendance, secrets, servers)
+
+
+@asynccontextmanager
+async def _mcp_servers(
+    config: McpConfig | None, secrets: Secrets, warned: Callable[[str], None]
+) -> AsyncIterator["McpServers | None"]:
+    if config is None:
+        yield None
         return
     from .host.mcp_servers import McpServers  # it takes a library that is slow to import, and few runs use
 
-    servers = McpServers(mcp, secrets, attendance.observer.warned)
+    servers = McpServers(config, secrets, warned)
     try:
-        yield _context(surroundings, meta, bundle, fence, past, attendance, secrets, servers)
+        yield servers
     finally:
         await servers.aclose()
 

@@ -2,10 +2,7 @@
 
 from typing import Any
 
-from .errors import StoreError
 from .journal.actors import run_actors
-from .journal.blobs import DAMAGED_HINT
-from .journal.bundles import get_bundle
 from .journal.forks import fork_sizes
 from .journal.images import image_sizes, newest_image
 from .journal.lease import holder
@@ -15,6 +12,7 @@ from .journal.runs import RunMeta, get_run
 from .journal.store import Store
 from .journal.tree import RunTree, run_tree
 from .languages.bundle import Bundle
+from .stored_source import read_bundle
 from .vm.engine import PRELUDE_VERSION
 
 INTERRUPTED = "interrupted"
@@ -56,18 +54,6 @@ def stored_bundle(store: Store, meta: RunMeta) -> Bundle | None:
         StoreError: it is missing or damaged.
     """
     return None if meta.bundle is None else read_bundle(store, meta.bundle, f"run {meta.id}")
-
-
-def read_bundle(store: Store, digest: str, whose: str) -> Bundle:
-    """The source of that hash; ``whose`` names it in errors.
-
-    Raises:
-        StoreError: it is missing or damaged.
-    """
-    try:
-        return Bundle.from_json(get_bundle(store, digest))
-    except ValueError as error:
-        raise StoreError(f"the source bundle of {whose} cannot be read: {error}", hint=DAMAGED_HINT) from None
 
 
 def manifest(store: Store, meta: RunMeta) -> dict[str, Any]:

@@ -267,9 +267,9 @@ class Runtime:
     async def _replay(self, meta: RunMeta, bundle: Bundle, complete: bool, attendance: Attendance) -> Rest:
         """Run ``bundle`` against the record; ``complete``: the agent must make exactly the recorded calls."""
         past = load_past(self.store, meta.lane, None)
-        spec = replace(root_spec(meta, bundle, past), live=False, record_complete=complete)
         fence = Fence(meta.id, 0)
         async with run_context(self._surroundings, meta, bundle, fence, past, attendance, None) as context:
+            spec = replace(root_spec(context, meta, bundle, past), live=False, record_complete=complete)
             lane = context.lane_writer(meta.lane, past.length)
             return await context.spawn(spec, context, lane, lambda rest: ()).wait()
 
@@ -290,7 +290,7 @@ class Runtime:
                 return run_writes(final, new=False)
 
             lane = context.lane_writer(meta.lane, past.length)
-            root = context.spawn(root_spec(meta, bundle, past), context, lane, closing)
+            root = context.spawn(root_spec(context, meta, bundle, past), context, lane, closing)
             attendance.holding(root)
             try:
                 rest = await root.wait()

@@ -14,6 +14,7 @@ from pathlib import Path
 import wasmtime
 
 from .errors import ChidoriError
+from .files import replace_file
 
 
 def cache_directory() -> Path | None:
@@ -77,7 +78,7 @@ def load_module(engine: wasmtime.Engine, wasm: bytes, name: str) -> wasmtime.Mod
         except wasmtime.WasmtimeError:
             pass  # made for other CPU features or another configuration; compiled and replaced below
     module = wasmtime.Module(engine, wasm)
-    _write_atomically(path, bytes(module.serialize()))
+    _keep(path, bytes(module.serialize()))
     return module
 
 
@@ -97,20 +98,11 @@ def _private_directory(path: Path | None) -> Path | None:
     return path
 
 
-def _write_atomically(path: Path, content: bytes) -> None:
-    # Other processes may have the old file mapped, so it is never written in place. The sync keeps a power
-    # loss from leaving a file of zeros that looks finished.
-    unfinished = path.with_name(f"{path.name}.{os.getpid()}-{os.urandom(4).hex()}")
-    try:
-        with open(unfinished, "xb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(unfinished, path)
-    except OSError:
-        # A full or read-only disk costs the next process its shortcut, nothing else.
-        with suppress(OSError):
-            unfinished.unlink(missing_ok=True)
+def _keep(path: Path, content: bytes) -> None:
+    # Other processes may have the old file mapped, and a file of zeros must not look finished: it is replaced as a
+    # whole. A full or read-only disk costs the next process its shortcut, nothing else.
+    with suppress(OSError):
+        replace_file(path, content)
 
 
 def read_cached(name: str) -> bytes | None:
@@ -126,4 +118,4 @@ def write_cached(name: str, content: bytes) -> None:
     """Keep ``content`` for later processes where a private cache directory can be had."""
     directory = _private_directory(cache_directory())
     if directory is not None:
-        _write_atomically(directory / name, content)
+        _keep(directory / name, content)

@@ -6,7 +6,7 @@ from typing import Any
 
 import orjson
 
-from ..history import INTERRUPTED, current_status, read_bundle
+from ..history import INTERRUPTED, current_status
 from ..journal.json_text import parse_json, rfc3339
 from ..journal.lanes import Settled, Started
 from ..journal.records import call_path, error_text
@@ -15,6 +15,7 @@ from ..journal.store import Store
 from ..journal.tree import RunTree, TreeActor, run_tree
 from ..languages.bundle import Bundle
 from ..session.failure import place_of
+from ..stored_source import read_bundle
 from ..totals import Totals, failed_attempts, run_totals
 from .call_args import short_args
 from .call_words import failure_text, waits_for

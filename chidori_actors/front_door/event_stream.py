@@ -45,14 +45,14 @@ async def stream_session(
 
 async def _frames(sessions: Sessions, store: Store, session_id: str, after: int) -> AsyncIterator[bytes]:
     last = after
+    for number, data in replayed_calls(store, sessions.meta(session_id), after=after):
+        last = number
+        yield _frame(number, "call", data)
     while True:
         session = sessions.runs.get(session_id)
         # Before the store is read: what comes in between is news.
         news = None if session is None else session.news
         meta = sessions.meta(session_id)
-        for number, data in replayed_calls(store, meta, after=last):
-            last = number
-            yield _frame(number, "call", data)
         for number, event in read_events(store, meta.lane, after=last):
             name, data = event_data(store, meta, event)
             last = number

@@ -76,12 +76,10 @@ class Actor:
             try:
                 await self._start()
                 await self._replay()
-                if self._spec.live:
-                    await self._live()
             except VmFailed as failure:
-                self._rest = Failed({"message": str(failure), "name": BOUND_EXCEEDED})
-                if self._spec.live:
-                    await self._live()
+                self._rest = _bound_exceeded(failure)
+            if self._spec.live:
+                await self._live()
             if self._rest is None and self._spec.record_complete:
                 self._rest = self._resting.end()
             rest = self._rest or RecordEnded()
@@ -190,7 +188,7 @@ class Actor:
             try:
                 await self._settle_and_step()
             except VmFailed as failure:
-                self._rest = Failed({"message": str(failure), "name": BOUND_EXCEEDED})
+                self._rest = _bound_exceeded(failure)
             if self._runner.fault is None and not isinstance(self._rest, Paused):
                 # The actor ended: what was still under way is recorded with its end.
                 left = list(self._table.values())
@@ -325,3 +323,7 @@ class Actor:
         if call is not None and not call.settling:
             del self._table[ordinal]
             self._runner.give_up(call, lambda settled: self._containers.cancelled(call, settled))
+
+
+def _bound_exceeded(failure: VmFailed) -> Failed:
+    return Failed({"message": str(failure), "name": BOUND_EXCEEDED})

@@ -59,7 +59,7 @@ class Containers:
         if len(self._spec.chain) >= DEEPEST:
             chain = " > ".join(self._spec.chain)
             message = f"{call.started.function}: more than {DEEPEST} actors deep: {chain}"
-            raise HostError(message, name="RecursionError", writes=self._forks.unused(call))
+            raise HostError(message, name="RecursionError", inner={"own_code": True}, writes=self._forks.unused(call))
         if call.started.function == "parallel":
             return await self._parallel(call, make_durable)
         module = self._sub_agent(call) if call.started.function == "call_agent" else await self._tool(call)

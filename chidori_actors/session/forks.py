@@ -5,15 +5,18 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ..errors import StoreError
+from ..host.function import HostError
 from ..journal.blobs import DAMAGED_HINT
 from ..journal.forks import StoredFork, fork_write, get_fork
 from ..journal.lanes import Settled, Started, apply_retries, read_lane
 from ..journal.store import Write
 from ..vm.engine import Engine
 from ..vm.image import Image, ImageRejected
+from ..vm.machine import VmFailed
 from .context import RunContext
 from .host_calls import LiveCall
 from .lane_writer import LaneWriter
+from .outcome import BOUND_EXCEEDED
 from .vm_host import VmHost
 
 _TIMER = "timer"
@@ -91,7 +94,7 @@ class Forks:
 
         Raises:
             StoreError: the store has nothing of it.
-            VmFailed: the history cannot be repeated.
+            HostError: a bound was exceeded when the history was repeated.
         """
         seq = call.started.seq
         known = self._points.pop(seq, None)
@@ -102,7 +105,10 @@ class Forks:
             raise StoreError(f"the fork of call #{seq} of run {self._run.run_id} is missing", hint=DAMAGED_HINT)
         self._headers[seq] = stored.delivered, stored.header
         pending = {each["key"]: _started(each) for each in stored.header["pending"]}
-        image = await self._image(stored)
+        try:
+            image = await self._image(stored)
+        except VmFailed as failure:
+            raise HostError(str(failure), name=BOUND_EXCEEDED, writes=self.unused(call)) from None
         # Read last: what is settled while the image is made must not be missed.
         later = apply_retries(
             read_lane(self._run.store, self._lane.lane, start=stored.header["tail"]), delivered_before=stored.delivered

@@ -157,11 +157,12 @@ class HostCalls:
             await self._permit(call, target, decision)
         if call.interrupted and not call.repeatable and decision is not None and decision.in_doubt == "ask":
             await self._settle_doubt(call, target or call.started.function)
-        if not call.repeatable and not self.is_container(call):
+        by_actors = self.is_container(call)
+        if not call.repeatable and not by_actors:
             await make_durable()
         call.in_effect = True
         call.began = time.perf_counter()
-        if self.is_container(call):
+        if by_actors:
             return await self._contain(call, make_durable)
         assert call.function.run is not None
         return await call.function.run(self._host_call(call), self._services)

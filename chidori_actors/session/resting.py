@@ -11,7 +11,7 @@ from .outcome import Failed, Paused
 
 class Resting:
     """Of the actor with the host-promise table ``table``. ``watcher`` is who started it, and keeps it alive while it
-    rests; an actor without one, the root, pauses. ``told`` says that the watcher believes it at rest."""
+    rests; an actor without one, the root, pauses."""
 
     def __init__(
         self, table: Mapping[int, LiveCall], inheritance: Inheritance, watcher: Watcher | None, board: Board | None
@@ -20,7 +20,8 @@ class Resting:
         self._inheritance = inheritance
         self._watcher = watcher
         self._board = board
-        self.told = False
+        # Whether the watcher believes it at rest.
+        self._told = False
 
     @property
     def is_quiet(self) -> bool:
@@ -31,7 +32,7 @@ class Resting:
         """Nothing goes on: how the actor ends, or None when it only waits and who started it was told."""
         stuck = not self._table and not self._inheritance.is_open
         if self._watcher is not None and not stuck:
-            self.told = True
+            self._told = True
             self._watcher.rests(self._questions())
             return None
         if self._watcher is None and self._board is not None:
@@ -40,8 +41,8 @@ class Resting:
 
     def goes_on(self) -> None:
         """Something does go on."""
-        if self.told and self._watcher is not None:
-            self.told = False
+        if self._told and self._watcher is not None:
+            self._told = False
             self._watcher.goes_on()
 
     def changed(self) -> None:

@@ -2,12 +2,11 @@
 
 from collections.abc import Iterable
 
-from ..errors import StoreError
 from ..journal.actors import ActorMeta, ActorPlace, get_actor
-from ..journal.blobs import DAMAGED_HINT
-from ..journal.bundles import bundle_write, get_bundle
+from ..journal.bundles import bundle_write
 from ..journal.store import Store, Write
 from ..languages.bundle import Bundle
+from ..stored_source import read_bundle
 
 
 class RunActors:
@@ -70,8 +69,5 @@ class RunActors:
             StoreError: it is missing or damaged.
         """
         if digest not in self._bundles:
-            try:
-                self._bundles[digest] = Bundle.from_json(get_bundle(self._store, digest))
-            except ValueError as error:
-                raise StoreError(f"the source bundle {digest} cannot be read: {error}", hint=DAMAGED_HINT) from None
+            self._bundles[digest] = read_bundle(self._store, digest, f"an actor ({digest})")
         return self._bundles[digest]

@@ -105,7 +105,10 @@ class VmHost:
             finally:
                 machine.close()
 
-        return await self._in_pool(rebuilt)
+        try:
+            return await self._in_pool(rebuilt)
+        except StepOverran:
+            raise self._overran() from None
 
     def close(self) -> None:
         """Free the VM."""
@@ -127,11 +130,14 @@ class VmHost:
             limit = self._shared.bounds.step_seconds
             return await self._in_pool(lambda: step(limit))
         except StepOverran:
-            raise VmFailed(
-                f"the agent ran {self._shared.bounds.step_seconds:g} s of JavaScript without waiting for anything"
-            ) from None
+            raise self._overran() from None
         finally:
             self.seconds += time.perf_counter() - started
+
+    def _overran(self) -> VmFailed:
+        return VmFailed(
+            f"the agent ran {self._shared.bounds.step_seconds:g} s of JavaScript without waiting for anything"
+        )
 
     async def _in_pool(self, work: Callable[[], T]) -> T:
         future = asyncio.get_running_loop().run_in_executor(self._shared.pool, work)

@@ -14,15 +14,12 @@ from chidori_actors.host.prompt import FUNCTION, record_args, run_prompt
 from chidori_actors.host.resources import Resources
 from chidori_actors.host.secrets import Secrets
 from chidori_actors.settings import load_settings
+from tests.support.litellm_warnings import LITELLM_WARNINGS
 from tests.support.openai_server import OpenAIServer, Scripted
 from tests.support.process import run_python
 from tests.support.services import FakeTools
 
-pytestmark = [
-    pytest.mark.filterwarnings("ignore::DeprecationWarning"),
-    # litellm completes its pydantic models at the first call, which warns about one of its own types.
-    pytest.mark.filterwarnings("ignore:Item .* on TypedDict class:UserWarning"),
-]
+pytestmark = LITELLM_WARNINGS
 
 KEY = "sk-test-0123456789abcdef"
 WAIT_S = 30

@@ -15,15 +15,12 @@ from chidori_actors.host.prompt import record_args, run_prompt
 from chidori_actors.host.resources import Resources
 from tests.host.test_prompt import KEY, Bench, RecordedEvents, call_of, failure_of, services_with
 from tests.support.http_server import serve
+from tests.support.litellm_warnings import LITELLM_WARNINGS
 from tests.support.openai_server import OpenAIServer, Scripted
 from tests.support.process import run_python
 from tests.support.services import FakeTools
 
-pytestmark = [
-    pytest.mark.filterwarnings("ignore::DeprecationWarning"),
-    # litellm completes its pydantic models at the first call, which warns about one of its own types.
-    pytest.mark.filterwarnings("ignore:Item .* on TypedDict class:UserWarning"),
-]
+pytestmark = LITELLM_WARNINGS
 
 SEARCH = ToolDefinition(
     "web_search",

@@ -11,9 +11,8 @@ from chidori_actors.journal.runs import get_run
 from chidori_actors.runtime import Runtime
 from chidori_actors.session.attendance import Attendance
 from chidori_actors.session.context import ActorRef
-from tests.support.agents import output_of, pause_of, runtime_in, start, within, write_agent
+from tests.support.agents import output_of, pause_of, records_of, runtime_in, start, within, write_agent
 from tests.support.openai_server import OpenAIServer
-from tests.support.trees import records_of_tree
 
 RUN = "test-run"
 POST = """const post = async (body: string, delay = 0) =>
@@ -54,7 +53,7 @@ def project(folder: Path, body: str, files: dict[str, str]) -> Path:
 
 def look(runtime: Runtime) -> tuple[dict[str, str | None], dict[str, str]]:
     """Each record's error and each actor's status, by path."""
-    errors = {record["path"]: record.get("error") for record in records_of_tree(runtime.store)}
+    errors = {record["path"]: record.get("error") for record in records_of(runtime.store)}
     actors = run_actors(runtime.store, get_run(runtime.store, RUN).lane)
     return errors, {actor.path: actor.status for actor in actors}
 

@@ -21,13 +21,13 @@ from tests.support.agents import (
     bundle_of,
     output_of,
     pause_of,
+    records_of,
     runtime_in,
     start,
     within,
     write_agent,
 )
 from tests.support.openai_server import OpenAIServer
-from tests.support.trees import records_of_tree
 
 RUN = "test-run"
 POST = 'const post = async (b: string) => (await chidori.http(input.url, { method: "POST", body: b })).body.count;\n'
@@ -119,7 +119,7 @@ async def test_a_question_anywhere_pauses_the_run_and_its_answer_lets_it_go_on(
     assert "an answer" in str(output_of(result))
     async with runtime_in(tmp_path) as runtime:
         assert output_of(await runtime.replay(RUN)) == output_of(result)
-        record = next(record for record in records_of_tree(runtime.store) if record["path"] == path)
+        record = next(record for record in records_of(runtime.store) if record["path"] == path)
         assert record["result"] == "an answer"
         assert "reissued" not in record
 
@@ -267,7 +267,7 @@ async def test_a_question_of_a_branch_that_nobody_waits_for_does_not_hold_the_ag
     main = project(tmp_path, 'chidori.parallel([() => chidori.input("q")]); await chidori.log("own"); return 1;')
     async with runtime_in(tmp_path) as runtime:
         assert output_of(await start(runtime, main)) == 1
-        errors = {record["path"]: record.get("error") for record in records_of_tree(runtime.store)}
+        errors = {record["path"]: record.get("error") for record in records_of(runtime.store)}
         assert errors == {"1/b0/1": "cancelled", "1": "cancelled", "2": None}
         assert output_of(await runtime.replay(RUN)) == 1
 
@@ -280,7 +280,7 @@ async def test_a_question_beside_a_flow_that_only_waits_for_a_timer_is_asked_at_
     )
     async with runtime_in(tmp_path) as runtime:
         assert prompts_of(await start(runtime, main)) == ["q"]
-        assert [record["function"] for record in records_of_tree(runtime.store)] == ["timer"]
+        assert [record["function"] for record in records_of(runtime.store)] == ["timer"]
     assert output_of(await resumed(tmp_path, main, q="A")) == [["A"], "slept"]
 
 

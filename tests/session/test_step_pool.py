@@ -2,17 +2,21 @@
 
 import asyncio
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from chidori_actors import assembly
-from chidori_actors.session import actor_images, vm_host
+from chidori_actors.journal.forks import get_fork
+from chidori_actors.journal.runs import get_run
+from chidori_actors.session import actor_images, forks, vm_host
 from chidori_actors.vm.machine import Bounds
 from tests.support.agents import (
     failure_of,
     functions_with,
     output_of,
+    pause_of,
     records_of,
     runtime_in,
     start,
@@ -144,3 +148,25 @@ async def test_a_run_that_exceeded_a_bound_goes_on_under_a_larger_one(tmp_path: 
         resumed = await runtime.resume("test-run")
         assert output_of(resumed) == sum(i % 7 for i in range(5_000_000))
         assert [record["function"] for record in records_of(runtime.store)] == ["log"]
+
+
+async def test_a_fork_whose_history_exceeds_a_bound_rejects(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = write_agent(
+        tmp_path,
+        """export async function agent(input: any, chidori: Chidori) {
+          for (let i = 0; i < 5_000_000; i++);
+          const branches = chidori.parallel([() => chidori.input("Go on?")]).catch((error) => error.name);
+          await chidori.log("after the fork");
+          return await branches;
+        }""",
+    )
+    async with runtime_in(tmp_path) as runtime:
+        assert pause_of(await start(runtime, path)).questions[0].prompt == "Go on?"
+        known = get_fork(runtime.store, get_run(runtime.store, "test-run").lane, 1)
+        assert known is not None
+    monkeypatch.setattr(forks, "get_fork", lambda *at: replace(known, payload=None))
+    async with runtime_in(tmp_path, bounds=Bounds(step_seconds=0.05)) as runtime:
+        assert output_of(await within(20, runtime.resume("test-run"))) == "BoundExceeded"
+        stored = get_fork(runtime.store, get_run(runtime.store, "test-run").lane, 1)
+        assert stored is not None
+        assert stored.payload is None

@@ -18,6 +18,7 @@ from tests.support.agents import (
     failure_of,
     output_of,
     pause_of,
+    records_of,
     runtime_in,
     start,
     within,
@@ -25,7 +26,6 @@ from tests.support.agents import (
 )
 from tests.support.openai_server import OpenAIServer
 from tests.support.services import ScriptedQuestions
-from tests.support.trees import records_of_tree
 
 RUN = "test-run"
 
@@ -58,7 +58,7 @@ async def test_a_sub_agent_gets_its_input_and_gives_its_output(tmp_path: Path) -
         child, mine = output_of(result)
         assert child["twice"] == 4
         assert child["random"] != mine
-        records = records_of_tree(runtime.store)
+        records = records_of(runtime.store)
         assert [record["path"] for record in records] == ["1", "2/1", "2"]
         inner, outer = records[1:]
         assert (inner["parent_seq"], inner["actor"]) == (outer["seq"], "2")
@@ -206,6 +206,7 @@ async def test_recursion_ends_at_the_bound_and_names_the_chain(tmp_path: Path) -
         assert error["message"].startswith("call_agent: more than 32 actors deep: main.ts > main.ts > ")
         assert error["message"].count("main.ts") == 32
         assert error["name"] == "RecursionError"
+        assert error["own_code"], "no call that could be made again has failed"
 
 
 async def test_branches_count_as_levels_too(tmp_path: Path) -> None:
@@ -251,7 +252,7 @@ async def test_sub_agents_branches_and_sub_agents_in_one_another(tmp_path: Path)
         leaves = [leaf for pair in output for leaf, _ in pair]
         assert [leaf[:2] for leaf in leaves] == [["a1", 1], ["a2", 1], ["b1", 1], ["b2", 1]]
         assert len({leaf[2] for leaf in leaves} | {random for pair in output for _, random in pair}) == 8
-        paths = {record["path"] for record in records_of_tree(runtime.store) if record["function"] == "http"}
+        paths = {record["path"] for record in records_of(runtime.store) if record["function"] == "http"}
         assert paths == {f"1/b{i}/1/1/b{j}/1/1" for i in (0, 1) for j in (0, 1)}
         assert output_of(await runtime.replay(RUN)) == output
         assert server.counted_bodies.total() == 4
@@ -282,7 +283,7 @@ async def test_a_policy_forbids_sub_agents_and_holds_inside_of_them(tmp_path: Pa
         denied, inside = output_of(await start(runtime, main))
         assert denied == {"ok": False, "error": "policy: `call_agent` denied (no good)"}
         assert inside.startswith("policy: `http` denied")
-        assert [shown(record)[:2] for record in records_of_tree(runtime.store)] == [
+        assert [shown(record)[:2] for record in records_of(runtime.store)] == [
             ("1", "call_agent"),
             ("2/1", "http"),
             ("2", "call_agent"),

@@ -13,20 +13,17 @@ from tests.support.agents import (
     failure_of,
     output_of,
     pause_of,
+    records_of,
     runtime_in,
     start,
     within,
     write_agent,
 )
+from tests.support.litellm_warnings import LITELLM_WARNINGS
 from tests.support.openai_server import OpenAIServer, Scripted
 from tests.support.services import ScriptedQuestions
-from tests.support.trees import records_of_tree
 
-# litellm completes its pydantic models at the first call, which warns about one of its own types.
-pytestmark = [
-    pytest.mark.filterwarnings("ignore::DeprecationWarning"),
-    pytest.mark.filterwarnings("ignore:Item .* on TypedDict class:UserWarning"),
-]
+pytestmark = LITELLM_WARNINGS
 RUN = "test-run"
 NUMBER = {"type": "object", "properties": {"n": {"type": "number"}}, "required": ["n"]}
 
@@ -69,7 +66,7 @@ async def test_a_tool_gets_its_arguments_and_gives_any_json(tmp_path: Path) -> N
     async with runtime_in(tmp_path) as runtime:
         result = await start(runtime, path)
         assert output_of(result) == [{"twice": 8}, None, False]
-        records = records_of_tree(runtime.store)
+        records = records_of(runtime.store)
         assert [(record["path"], record["function"]) for record in records] == [
             ("1/1", "log"),
             ("1", "tool"),
@@ -120,7 +117,7 @@ async def test_arguments_are_checked_before_the_tool_runs(tmp_path: Path, argume
         assert name == "ToolArgumentsError"
         assert message.startswith("tool `double`: invalid arguments: ")
         assert place in message
-        assert [record["function"] for record in records_of_tree(runtime.store)] == ["tool"]
+        assert [record["function"] for record in records_of(runtime.store)] == ["tool"]
 
 
 @pytest.mark.parametrize("given", ["7", "'text'", "[1]", "null"])
@@ -164,7 +161,7 @@ async def test_a_tool_calls_tools_agents_prompts_and_branches(tmp_path: Path) ->
         result = await within(30, start(runtime, path, {"url": f"{server.root}/count"}))
         assert output_of(result) == [1, "answer(what?)#1", 1, 1]
         assert server.counted_bodies == {"one": 1, "two": 1, "child": 1}
-        paths = {record["path"]: record["function"] for record in records_of_tree(runtime.store)}
+        paths = {record["path"]: record["function"] for record in records_of(runtime.store)}
         assert paths == {
             "1": "tool",
             "1/1": "parallel",
@@ -223,7 +220,7 @@ async def test_two_tools_that_a_model_asks_for_at_once_run_side_by_side(tmp_path
         assert output_of(result).startswith("answer(Do it")
         assert server.max_in_flight == 2
         assert server.counted_bodies == {"a": 1, "b": 1}
-        turns = [record for record in records_of_tree(runtime.store) if record["function"] == "prompt"]
+        turns = [record for record in records_of(runtime.store) if record["function"] == "prompt"]
         assert [turn["args"]["turn"] for turn in turns] == [1, 2]
         assert server.chat_requests == 2
         assert output_of(await runtime.replay(RUN)) == output_of(result)
@@ -246,7 +243,7 @@ async def test_what_goes_wrong_in_a_tool_is_for_the_model_to_deal_with(tmp_path:
         assert said[0] == "Error: it broke"
         assert said[1].startswith("Error: tool `double`: invalid arguments: ")
         assert said[2].startswith("Error: Unknown tool: secret (available: bad, double)")
-        errors = {record["path"]: record.get("error") for record in records_of_tree(runtime.store)}
+        errors = {record["path"]: record.get("error") for record in records_of(runtime.store)}
         assert "it broke" in [error for error in errors.values() if error]
 
 

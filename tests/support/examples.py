@@ -14,9 +14,9 @@ import orjson
 from chidori_actors.journal.records import Record
 from chidori_actors.journal.store import Store
 from chidori_actors.provider_keys import is_guarded_variable
+from tests.support.agents import records_of
 from tests.support.openai_server import OpenAIServer, Scripted
 from tests.support.process import SECONDS, finished
-from tests.support.trees import records_of_tree
 
 ROOT = Path(__file__).parent.parent.parent
 COMMAND = (sys.executable, "-m", "chidori_actors")
@@ -119,7 +119,7 @@ class Examples:
         """What the store has of the run, in the order in which the calls ended."""
         store = Store.open(self.store, create=False)
         try:
-            return records_of_tree(store, run_id)
+            return records_of(store, run_id)
         finally:
             store.close()
 

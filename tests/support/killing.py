@@ -18,10 +18,9 @@ from chidori_actors.journal.records import Record
 from chidori_actors.journal.runs import get_run
 from chidori_actors.journal.store import Store
 
-from .agents import write_agent
+from .agents import records_of, write_agent
 from .drive import RUN
 from .http_server import LocalServer, serve
-from .trees import records_of_tree
 
 KILLED = -signal.SIGKILL
 SECONDS = 60
@@ -136,7 +135,7 @@ def left_in(folder: Path) -> Left:
             return Left(ended={})
         actors = run_actors(store, get_run(store, RUN).lane)
         ended = {actor.path: actor for actor in actors if actor.status in ("completed", "failed")}
-        return Left(records_of_tree(store, RUN), ended)
+        return Left(records_of(store, RUN), ended)
     finally:
         store.close()
 

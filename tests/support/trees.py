@@ -1,8 +1,7 @@
-"""The record of a run with all of its actors."""
+"""The lanes of a run with all of its actors."""
 
 from chidori_actors.journal.actors import run_actors
 from chidori_actors.journal.lanes import Entry, apply_retries, read_lane
-from chidori_actors.journal.records import Record, tree_records
 from chidori_actors.journal.runs import get_run
 from chidori_actors.journal.store import Store
 
@@ -12,8 +11,3 @@ def lanes_of(store: Store, run_id: str = "test-run") -> dict[str, list[Entry]]:
     root = get_run(store, run_id).lane
     lanes = {"": root} | {actor.path: actor.lane for actor in run_actors(store, root)}
     return {path: apply_retries(read_lane(store, lane)) for path, lane in lanes.items()}
-
-
-def records_of_tree(store: Store, run_id: str = "test-run") -> list[Record]:
-    """The call records of all of the run's actors."""
-    return tree_records(lanes_of(store, run_id).items())
