@@ -73,10 +73,10 @@ types: $(SDK_STAMP)
 	npm --prefix $(SDK) run --silent check
 
 test: lint $(SDK_STAMP)
-	$(BIN)/python -m pytest -n auto --maxprocesses 4 -m 'not slow'
+	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadgroup -m 'not slow'
 
 test-slow: setup
-	$(BIN)/python -m pytest -n auto --maxprocesses 4 -m slow
+	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadgroup -m slow
 
 test-all: test test-slow
 

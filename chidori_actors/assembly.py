@@ -126,9 +126,8 @@ def _context(
     store, settings = surroundings.store, surroundings.settings
     actors = actor_places(store, meta.lane)
     seq, index = _counters(store, meta, past, actors)
-    events = EventLog(
-        store, fence, meta.lane, max(last_event(store, meta.lane), meta.replayed_calls), attendance.publish
-    )
+    last = max(last_event(store, meta.lane), meta.replayed_calls)
+    events = EventLog(store, fence, meta.lane, last, meta.calls, attendance.publish)
     if attendance.publish is not None:
         events.end_interrupted(newest_events(store, meta.lane, _LOOKED_AT))
     services = HostServices(

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from .edited_results import check_result
-from .errors import RunNotFound, StoreError, UsageError
+from .errors import NotResumable, RunNotFound, StoreError, UsageError
 from .journal.actors import ActorMeta, actor_writes, run_actors
 from .journal.bases import base_write
 from .journal.blobs import DAMAGED_HINT
@@ -62,6 +62,7 @@ async def make_branch(
     """
     origin, target = _find(store, parent, edit.at)
     check_result(target.call, edit.result)
+    shared_calls = _settled_before(store, origin.meta, target.index) + 1
     branch = replace(
         origin.meta,
         id=fence.run_id,
@@ -73,7 +74,9 @@ async def make_branch(
         error=None,
         # What is shared has numbers up to this one, also where the branch has no lane of its own.
         call_count=origin.highest_seq(),
-        replayed_calls=_settled_before(store, origin.meta, target.index) + 1,
+        replayed_calls=shared_calls,
+        calls=shared_calls,
+        counted_events=0,
         pending=(),
         failed_ordinal=None,
         origin_run_id=None,
@@ -88,28 +91,52 @@ async def make_branch(
     return branch
 
 
-async def make_copy(store: Store, parent: RunMeta, fence: Fence, now_ms: int) -> RunMeta:
+async def make_copy(store: Store, parent: RunMeta, fence: Fence, now_ms: int, *, served: bool = False) -> RunMeta:
     """Store the run that ``fence`` is of with the whole record of ``parent``, by reference, and as it stands.
+    ``served``: a server makes it.
 
     Raises:
+        NotResumable: ``parent`` is under way, or was interrupted.
         RunNotFound: ``parent`` was removed meanwhile.
         StoreError: an entry is missing or damaged, or nothing can be written.
     """
+    check_at_rest(parent)
+    lane = await new_lane(store)
     history = _History(store, parent)
+    calls = run_tree(store, parent).calls_ended
     copy = replace(
         parent,
         id=fence.run_id,
         created_at_ms=now_ms,
         updated_at_ms=now_ms,
-        lane=await new_lane(store),
+        lane=lane,
         call_count=history.highest_seq(),
-        replayed_calls=_settled_before(store, parent, _AFTER_ALL),
+        replayed_calls=calls,
+        calls=calls,
+        counted_events=0,
+        served=served,
+        tries=0,
         idempotency_key=None,
         branch={"parent_run_id": parent.id, "at_seq": None, "at_index": _AFTER_ALL},
     )
     shared = _shared_writes(history, _THE_END, copy.lane - parent.lane)
+    # Its record must not have grown while it was read: whoever goes on with a run says so in the store first.
+    check_at_rest(get_run(store, parent.id), before=parent)
     await _store(store, copy, parent.id, shared, fence)
     return copy
+
+
+def check_at_rest(run: RunMeta, *, before: RunMeta | None = None) -> None:
+    """Whether the run has a record that stays as it is; ``before``: and has had it since then.
+
+    Raises:
+        NotResumable: it has not.
+    """
+    if run.status == "running" or (before is not None and run != before):
+        raise NotResumable(
+            f"run {run.id} is running: only what is at rest can be replayed",
+            hint="wait until it ends or pauses; one that was interrupted is continued by a resume",
+        )
 
 
 async def _store(store: Store, branch: RunMeta, parent_id: str, writes: Sequence[Write], fence: Fence) -> None:
@@ -200,7 +227,7 @@ def _call_and_end(store: Store, run: RunMeta, seq: int) -> tuple[int, Started, S
         if not settled.delivered:
             raise _unusable(run, call, "was cancelled: the agent never saw a result of it")
         return actor.lane % RUN_LANES, call, settled
-    if seq <= run.call_count:
+    if 1 <= seq <= run.call_count:
         raise UsageError(
             f"call #{seq} is not part of run {run.id} any more: a resume took it back, or it came after the call at "
             "which the run branched off",

@@ -69,5 +69,9 @@ class ManifestMismatch(ChidoriError):
     """A resume check of the manifest failed (wire contract, section 5)."""
 
 
+class SourceMismatch(ManifestMismatch):
+    """The source on disk is not the one that was recorded; whoever resumes may say that this is meant."""
+
+
 class ReplayDivergence(ChidoriError):
     """The agent made another call than the one recorded at that place."""

@@ -12,7 +12,7 @@ from .journal.checkpoint import CALL_PATH, Checkpoint, bad_checkpoint
 from .journal.checkpoint_lanes import actor_records, checkpoint_entries, is_of
 from .journal.json_text import milliseconds_since_1970
 from .journal.lanes import Entry, Settled, Started
-from .journal.records import Record, call_path
+from .journal.records import Record, call_path, described_start
 
 _QUESTION_KINDS = ("input", "approval", "in_doubt")
 _UNKNOWN_AFTER = -1
@@ -23,12 +23,12 @@ Lanes = Mapping[str, Sequence[Entry]]
 
 def imported_lanes(checkpoint: Checkpoint, manifest: Fields, inherited: Mapping[str, Sequence[Settled]]) -> Lanes:
     """The lanes of the root and of the actors that are the keys of ``inherited``, which has what each of them was
-    given of its parent's: the calls of the log, and those that had no answer yet, which only our own files have.
+    given of its parent's: the calls of the log, and those that had no answer yet, which only our own manifests have.
 
     Raises:
         ChidoriError: the file has a value that a call cannot have.
     """
-    unanswered = _open_calls(checkpoint, manifest) if checkpoint.run is not None else {}
+    unanswered = _open_calls(checkpoint, manifest) if knows_open_calls(manifest) else {}
     lanes: dict[str, Sequence[Entry]] = {}
     for actor in ("", *inherited):
         ended = {ordinal for ordinal, _, _ in actor_records(checkpoint.call_log, actor)}
@@ -38,6 +38,44 @@ def imported_lanes(checkpoint: Checkpoint, manifest: Fields, inherited: Mapping[
         lanes[actor] = [_checked(entry, actor) for entry in entries]
     _check_seqs(lanes)
     return lanes
+
+
+def knows_open_calls(manifest: Fields) -> bool:
+    """Whether the manifest is one of ours: its operations are named by the paths of their calls."""
+    return "questions" in manifest.values
+
+
+def with_manifest_facts(checkpoint: Checkpoint, manifest: Fields) -> Checkpoint:
+    """The checkpoint with what our manifest knows of the calls and a record that a server gave does not: where each
+    stood among the deliveries, and the millisecond in which it ended, which is the agent's clock.
+
+    Raises:
+        ChidoriError: the manifest has a value that a call cannot have.
+    """
+    if checkpoint.run is not None or not knows_open_calls(manifest):
+        return checkpoint
+    facts = dict(_facts(promise) for promise in manifest.objects("host_promises"))
+    records = ({**facts.get(record.get("path", ""), {}), **record} for record in checkpoint.call_log)
+    return replace(checkpoint, call_log=tuple(records))
+
+
+def _facts(promise: Fields) -> tuple[str, Record]:
+    path, call = _started(promise.object("operation") or Fields(promise.where, {}))
+    facts = described_start(call)
+    # It is the string `pending` when the call has not ended.
+    state = promise.object("state") if promise.values.get("state") != "pending" else None
+    ended = state and (state.object("resolved") or state.object("rejected"))
+    completed_at = ended and ended.text("completed_at")
+    if ended and completed_at:
+        facts["settled_at_ms"] = _milliseconds(completed_at, f"{ended.where}.completed_at")
+    return path, facts
+
+
+def _milliseconds(text: str, where: str) -> int:
+    try:
+        return milliseconds_since_1970(text)
+    except ValueError:
+        raise bad_checkpoint(f"`{where}` is not a time in RFC 3339") from None
 
 
 def _check_seqs(lanes: Lanes) -> None:
@@ -82,10 +120,7 @@ def _started(operation: Fields) -> tuple[str, Started]:
     function, created_at = operation.text("function"), operation.text("created_at")
     if not path or not CALL_PATH.fullmatch(path) or not seq or args is None or not function or not created_at:
         raise bad_checkpoint(f"`{operation.where}` is not a call")
-    try:
-        at_ms = milliseconds_since_1970(created_at)
-    except ValueError:
-        raise bad_checkpoint(f"`{operation.where}.created_at` is not a time in RFC 3339") from None
+    at_ms = _milliseconds(created_at, f"{operation.where}.created_at")
     after = operation.number("after")
     return path, Started(
         ordinal=int(path.rpartition("/")[2]),
@@ -100,14 +135,22 @@ def _started(operation: Fields) -> tuple[str, Started]:
     )
 
 
-def imported_questions(manifest: Fields, lanes: Lanes) -> tuple[dict[str, Any], ...]:
-    """The questions that were open, each of a call that is in ``lanes`` without an answer."""
+def imported_questions(manifest: Fields, lanes: Lanes, *, whole: bool) -> tuple[dict[str, Any], ...]:
+    """The questions that were open, each of a call that is in ``lanes`` without an answer. Unless the lanes are the
+    ``whole`` run, questions of other calls are left out: those are made again.
+
+    Raises:
+        ChidoriError: one of them cannot be.
+    """
     waiting: dict[int, str] = {}
     for actor, entries in lanes.items():
         ended = {entry.ordinal for entry in entries if isinstance(entry, Settled)}
         calls = (entry for entry in entries if isinstance(entry, Started) and entry.ordinal not in ended)
         waiting |= {call.seq: call_path(actor, call.ordinal) for call in calls}
-    return tuple(_question(fields, waiting) for fields in manifest.objects("questions"))
+    questions = manifest.objects("questions")
+    if not whole:
+        questions = [fields for fields in questions if fields.number("seq") in waiting]
+    return tuple(_question(fields, waiting) for fields in questions)
 
 
 def _question(fields: Fields, waiting: Mapping[int, str]) -> dict[str, Any]:
@@ -125,6 +168,7 @@ def _question(fields: Fields, waiting: Mapping[int, str]) -> dict[str, Any]:
         "details": None if details is None else details.values,
         "target": fields.text("target"),
         "args": None if args is None else args.values,
+        "reason": fields.text("reason"),
     }
 
 

@@ -13,13 +13,13 @@ from .imported_actors import (
     imported_sources,
     inherited_settlements,
 )
-from .imported_calls import calls_made_again, imported_lanes, imported_questions
+from .imported_calls import calls_made_again, imported_lanes, imported_questions, with_manifest_facts
 from .javascript_numbers import javascript_text
 from .journal.actors import ActorMeta
 from .journal.bundles import bundle_write
 from .journal.checkpoint import Checkpoint, bad_checkpoint
 from .journal.json_text import parse_json
-from .journal.lanes import Entry, Retried, Started
+from .journal.lanes import Entry, Retried, Settled, Started
 from .journal.runs import ABI, RunMeta, Status, get_run, is_run_id
 from .journal.store import Store, Write
 from .languages.bundle import Bundle
@@ -28,6 +28,7 @@ from .settings import ClockPolicy, ImportPolicy, MapsSetsPolicy, RandomPolicy, R
 UNKNOWN_AGENT = "FILE"
 """The agent of a run whose file is not known; it stands in commands where the user has to name one."""
 
+_UNKNOWN_ERROR = "an error that is not in the checkpoint: `chidori replay` shows it"
 _MOST_ATTEMPTS = 10_000
 _SEED = re.compile(r"[0-9a-f]{1,128}")
 _POLICY_VALUES: Mapping[str, tuple[str, ...]] = {
@@ -49,6 +50,14 @@ class ImportedRun:
     source: Sequence[Write]
 
 
+@dataclass(frozen=True, slots=True)
+class _Failure:
+    """What ended a failed run, and the call whose error that was."""
+
+    error: Mapping[str, Any] | None
+    ordinal: int | None
+
+
 def describe_import(store: Store, checkpoint: Checkpoint, run_id: str) -> ImportedRun:
     """What is to be stored as ``run_id``. ``store`` is asked for the run that the checkpoint came from.
 
@@ -57,6 +66,7 @@ def describe_import(store: Store, checkpoint: Checkpoint, run_id: str) -> Import
     """
     ours = checkpoint.run is not None
     run, manifest = Fields("run", checkpoint.run or {}), Fields("snapshot_manifest", checkpoint.manifest or {})
+    checkpoint = with_manifest_facts(checkpoint, manifest)
     described = described_actors(checkpoint)
     warnings = _known_warnings(run, checkpoint, described)
     lanes = imported_lanes(
@@ -67,12 +77,15 @@ def describe_import(store: Store, checkpoint: Checkpoint, run_id: str) -> Import
     actors = imported_actors(described, lanes, digests)
     entries = [entry for lane in lanes.values() for entry in lane]
     calls = [entry for entry in entries if isinstance(entry, Started)]
-    questions = imported_questions(manifest, lanes) if ours else ()
+    questions = imported_questions(manifest, lanes, whole=ours) if ours or checkpoint.status is not None else ()
     origin = _origin(store, checkpoint, run)
     seed, epoch_ms = _seed_and_start(origin, run, manifest, warnings)
     began_ms = min((entry.at_ms for entry in entries), default=0) if epoch_ms is None else epoch_ms
     bundle, source = _source(checkpoint, warnings)
-    status = _status(run, bool(questions), warnings)
+    status = _status(run, checkpoint, bool(questions), warnings)
+    failure = _Failure(None, None)
+    if status == "failed":
+        failure = _Failure(_error(run), run.number("failed_ordinal")) if ours else _last_failure(lanes[""])
     meta = RunMeta(
         id=run_id,
         agent=_agent(run, manifest),
@@ -85,14 +98,15 @@ def describe_import(store: Store, checkpoint: Checkpoint, run_id: str) -> Import
         lane=0,
         policy=_policy(_given_policy(run, manifest, origin), warnings),
         abi=_abi(manifest) if ours else ABI,
-        output=javascript_text(run.values.get("output")) if status == "completed" else None,
-        error=_error(run) if status == "failed" else None,
+        output=javascript_text(run.values.get("output")) if ours and status == "completed" else None,
+        error=failure.error,
         model=run.text("model") if ours else _model(calls),
         bundle=bundle,
         replayed_calls=len(checkpoint.call_log),
+        calls=len(checkpoint.call_log),
         call_count=run.number("call_count") or max((call.seq for call in calls), default=0),
         pending=questions,
-        failed_ordinal=run.number("failed_ordinal"),
+        failed_ordinal=failure.ordinal,
         origin_run_id=run.text("origin_run_id") or checkpoint.session_id,
         warnings=tuple(dict.fromkeys(warnings)),
     )
@@ -158,7 +172,8 @@ def _origin(store: Store, checkpoint: Checkpoint, run: Fields) -> RunMeta | None
 def _source(checkpoint: Checkpoint, warnings: list[str]) -> tuple[str | None, Sequence[Write]]:
     if checkpoint.bundle is None:
         warnings.append(
-            "it has no source: `chidori resume FILE RUN_ID` goes on with yours, `replay` and `verify` need one"
+            "it has no source: `chidori resume FILE RUN_ID` goes on with yours, `replay` and `verify` need that of "
+            "`chidori import --agent FILE`"
         )
         return None, ()
     try:
@@ -169,13 +184,16 @@ def _source(checkpoint: Checkpoint, warnings: list[str]) -> tuple[str | None, Se
     return digest, (write,)
 
 
-def _status(run: Fields, asks: bool, warnings: list[str]) -> Status:
-    status = run.text("status")
+def _status(run: Fields, checkpoint: Checkpoint, asks: bool, warnings: list[str]) -> Status:
+    status = run.text("status") or checkpoint.status
+    if status == "completed" and checkpoint.run is None:
+        warnings.append("it has no output: `chidori replay` shows it, and `verify` has nothing to compare with")
     if status is None:
         warnings.append("it does not say how the run ended: it counts as interrupted")
         return "running"
     if status not in get_args(Status):
-        raise bad_checkpoint(f"`run.status` is not one of {', '.join(get_args(Status))}")
+        where = "status" if checkpoint.run is None else "run.status"
+        raise bad_checkpoint(f"`{where}` is not one of {', '.join(get_args(Status))}")
     # Without its questions a paused run is an interrupted one: it asks them when it is continued.
     waits = status in ("paused", "awaitingapproval")
     return "running" if waits and not asks else cast(Status, status)
@@ -212,6 +230,14 @@ def _agent(run: Fields, manifest: Fields) -> str:
 def _error(run: Fields) -> Mapping[str, Any]:
     error = run.object("error")
     return {"message": "unknown"} if error is None else {**error.values, "message": error.text("message") or "unknown"}
+
+
+def _last_failure(root: Sequence[Entry]) -> _Failure:
+    """What ended a run whose checkpoint only says that it failed: its last call, if that failed, else its own code."""
+    ends = [entry for entry in root if isinstance(entry, Settled) and entry.cancelled is None]
+    if ends and ends[-1].error is not None:
+        return _Failure(ends[-1].error, ends[-1].ordinal)
+    return _Failure({"message": _UNKNOWN_ERROR, "name": "Error", "data": {}}, None)
 
 
 def _model(calls: Sequence[Started]) -> str | None:

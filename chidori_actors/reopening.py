@@ -9,6 +9,8 @@ from typing import Any
 from .errors import NotResumable
 from .journal.actors import ActorMeta, actor_writes, run_actors
 from .journal.bundles import bundle_write
+from .journal.call_count import has_progressed, recorded_calls
+from .journal.events import last_event
 from .journal.forks import fork_write, get_fork
 from .journal.images import drop_images
 from .journal.lanes import Entry, Retried, Settled, Started, apply_retries, encode_entry, lane_length, read_lane
@@ -46,14 +48,29 @@ def reopen(store: Store, meta: RunMeta, changed: Bundle | None) -> tuple[RunMeta
                 work.forget_images(actor.lane)
             if actor.status in ("running", "cancelled"):
                 work.writes += actor_writes(work.with_changed_source(actor))
-    reopened = replace(meta, status="running", error=None, failed_ordinal=None, updated_at_ms=now_ms)
-    reopened = replace(reopened, tries=meta.tries + 1 if meta.status == "running" else 0)
+    reopened = replace(
+        meta,
+        status="running",
+        error=None,
+        failed_ordinal=None,
+        updated_at_ms=now_ms,
+        tries=_tries(store, meta),
+        calls=recorded_calls(store, meta),
+        counted_events=last_event(store, meta.lane),
+    )
     if changed is not None:
         digest, write = bundle_write(changed.to_json())
         work.writes.append(write)
         reopened = replace(reopened, bundle=digest)
     # Its questions are asked anew. After a crash none may look open whose call has been made meanwhile.
     return reopened, [*work.writes, *run_writes(replace(reopened, pending=()), new=False)]
+
+
+def _tries(store: Store, meta: RunMeta) -> int:
+    """How often in a row, this time included, the run goes on without having got any further before."""
+    if meta.status != "running":
+        return 0
+    return 1 if has_progressed(store, meta) else meta.tries + 1
 
 
 @dataclass(slots=True)

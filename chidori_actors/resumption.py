@@ -43,7 +43,8 @@ def recorded_bundle(store: Store, meta: RunMeta) -> Bundle:
     bundle = stored_bundle(store, meta)
     if bundle is None:
         raise NotResumable(
-            f"run {meta.id} was imported without its source", hint="give the agent's file to `chidori resume`"
+            f"run {meta.id} was imported without its source",
+            hint="give the agent's file to `chidori resume`, or import it again with --agent FILE and --as",
         )
     return bundle
 

@@ -14,15 +14,17 @@ from functools import cache
 from pathlib import Path
 
 from .assembly import Surroundings, mcp_config, root_spec, run_context
-from .branching import Edit, make_branch, make_copy
-from .errors import UsageError
+from .branching import Edit, check_at_rest, make_branch, make_copy
+from .errors import ChidoriError, UsageError
 from .host.mcp_config import McpConfig
 from .host.resources import Resources
 from .journal.bundles import bundle_write
+from .journal.call_count import recorded_calls
 from .journal.lanes import new_lane
 from .journal.lease import Lease
 from .journal.runs import RunMeta, get_run, is_run_id, run_writes
 from .journal.store import Fence, Store, Write
+from .journal.tree import run_tree
 from .languages.bundle import Bundle
 from .placement.local import LocalSystem
 from .placement.system import ActorSystem
@@ -165,8 +167,13 @@ class Runtime:
             if changed:
                 # Only a source that fits the record takes the place of the recorded one, which may be the last copy.
                 await self._replay(meta, bundle, False, _UNATTENDED)
+            failed = meta.status == "failed"
             meta, writes = reopen(self.store, meta, bundle if changed else None)
             await self.store.commit(writes, fence=lease.fence)
+            if failed:
+                # What was taken back is in its record no more.
+                meta = replace(meta, calls=run_tree(self.store, meta).calls_ended)
+                await self.store.commit(run_writes(replace(meta, pending=()), new=False), fence=lease.fence)
             past = load_past(self.store, meta.lane, None if changed else load_engine().golden)
             return await self._live(meta, bundle, past, lease.fence, attendance, mcp)
         finally:
@@ -217,16 +224,22 @@ class Runtime:
             past = load_past(self.store, meta.lane, load_engine().golden)
             return await self._live(meta, recorded_bundle(self.store, meta), past, fence, attendance, mcp)
 
-    async def replay_as(self, run_id: str, new_id: str, *, attendance: Attendance = _UNATTENDED) -> RunResult:
+    async def replay_as(
+        self, run_id: str, new_id: str, *, served: bool = False, attendance: Attendance = _UNATTENDED
+    ) -> RunResult:
         """The same as ``replay``, kept as a run of its own, ``new_id``, which shares the whole record.
 
+        A ``served`` one is a server's to take up again, should it be continued from a pause.
+
         Raises:
+            NotResumable: it is under way, or was interrupted: there is no whole record yet.
             RunNotFound, StoreError, ReplayDivergence: see there.
         """
         parent = get_run(self.store, run_id)
+        check_at_rest(parent)
         bundle = recorded_bundle(self.store, parent)
         async with self._new_run(new_id) as fence:
-            meta = await make_copy(self.store, parent, fence, int(time.time() * 1000))
+            meta = await make_copy(self.store, parent, fence, int(time.time() * 1000), served=served)
             attendance.observer.run_started(meta.id)
             complete = meta.status in ("completed", "failed")
             rest = await self._replay(meta, bundle, complete, attendance)
@@ -250,6 +263,7 @@ class Runtime:
                 status="cancelled" if cancelled else "failed",
                 error=rest.error if isinstance(rest, Failed) else {"message": reason},
                 pending=(),
+                calls=recorded_calls(self.store, meta),
                 updated_at_ms=int(time.time() * 1000),
             )
             await self.store.commit(run_writes(meta, new=False), fence=lease.fence)
@@ -294,9 +308,9 @@ class Runtime:
             attendance.holding(root)
             try:
                 rest = await root.wait()
-            except asyncio.CancelledError:
+            except (asyncio.CancelledError, ChidoriError):
                 if meta.tries and final is meta:
-                    # It was stopped on purpose: that is none of the crashes that are counted.
+                    # It was stopped, and whoever did that knows why: that is none of the crashes that are counted.
                     stopped = replace(meta, tries=0, pending=())
                     self.store.submit(run_writes(stopped, new=False), fence, lambda error: None)
                 raise

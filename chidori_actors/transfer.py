@@ -6,6 +6,7 @@ from dataclasses import replace
 from .errors import ChidoriError
 from .history import tree_manifest
 from .imported_run import ImportedRun, describe_import
+from .imported_source import Source, with_source
 from .journal.actors import actor_writes
 from .journal.bundles import get_bundle
 from .journal.checkpoint import parse_checkpoint
@@ -42,19 +43,24 @@ async def import_checkpoint(
     data: bytes,
     *,
     run_id: str | None = None,
+    source: Source | None = None,
     revise: Callable[[RunMeta], RunMeta] = lambda meta: meta,
 ) -> RunMeta:
     """Store the run of a checkpoint file, ours or another implementation's, under ``run_id`` or its own id.
 
     What the file lacks is said in ``warnings`` of the run. One of another implementation has no status: its run
-    is ``running`` without an owner, so that it can be continued. ``revise`` may say otherwise, or more, of the run
-    before it is stored.
+    is ``running`` without an owner, so that it can be continued. ``source`` is for a file that does not carry its own.
+    ``revise`` may say otherwise, or more, of the run before it is stored.
 
     Raises:
         ChidoriError: the file is not a checkpoint, or a run of that id is in the store.
+        UsageError: it has its source, and ``source`` was given.
+        SourceMismatch: ``source`` is not that of its manifest.
         StoreError: the store cannot be written.
     """
     checkpoint = parse_checkpoint(data)
+    if source is not None:
+        checkpoint = with_source(checkpoint, source)
     run_id = run_id or checkpoint.session_id
     if not is_run_id(run_id):
         raise ChidoriError(f"{run_id!r} is not a run id", hint="give one with --as: 1 to 128 of A-Z a-z 0-9 _ . : -")

@@ -3,8 +3,9 @@
 import re
 from collections.abc import Mapping
 
-_REFERENCE = re.compile(r"\$\{([^}]*)\}")
+_REFERENCE = re.compile(r"\$\{(?:([^}]*)\})?")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_FORM = "write ${NAME} with the name of an environment variable, nothing else"
 
 
 class BadReference(ValueError):
@@ -19,11 +20,13 @@ def fill_references(text: str, environ: Mapping[str, str]) -> tuple[str, dict[st
     """``text`` with every ``${NAME}`` replaced by the variable's value, and the variables that it used.
 
     Raises:
-        BadReference: a reference names no variable, or one that is not set.
+        BadReference: a reference is not closed, names no variable, or one that is not set.
     """
     used: dict[str, str] = {}
 
     def value(found: re.Match[str]) -> str:
+        if found[1] is None:
+            raise BadReference("has `${` without a `}`", _FORM)
         used[found[1]] = _value(found[1], environ)
         return used[found[1]]
 
@@ -32,8 +35,7 @@ def fill_references(text: str, environ: Mapping[str, str]) -> tuple[str, dict[st
 
 def _value(name: str, environ: Mapping[str, str]) -> str:
     if not _NAME.fullmatch(name):
-        hint = "write ${NAME} with the name of an environment variable, nothing else"
-        raise BadReference(f"has `${{{name}}}`, which names no variable", hint)
+        raise BadReference(f"has `${{{name}}}`, which names no variable", _FORM)
     value = environ.get(name)
     if value is None:
         hint = f"set it where chidori is started: {name}=… chidori …"

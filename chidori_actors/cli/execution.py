@@ -1,5 +1,6 @@
 """What every command that runs an agent has in common: its options, its reports, its end."""
 
+import functools
 import sys
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -8,7 +9,7 @@ from typing import Any
 import click
 
 from ..errors import UsageError
-from ..policy import Policy
+from ..policy import Policy, Profile
 from ..runtime import RunResult, Runtime, open_runtime
 from ..session.attendance import Attendance
 from ..settings import Settings
@@ -57,15 +58,27 @@ def reporting_options(command: Command) -> Command:
 
 
 def placement_options(command: Command) -> Command:
-    """Adds ``--local``, ``--address``, ``--trusted`` and ``--untrusted``."""
+    """Adds ``--local``, ``--address``, and ``--trusted`` and ``--untrusted``, which come as ``profile``."""
+
+    @functools.wraps(command)
+    def with_profile(*args: Any, trusted: bool, untrusted: bool, **options: Any) -> Any:
+        return command(*args, profile=_profile(trusted, untrusted), **options)
+
+    placed: Command = with_profile
     for option in (
-        click.option("--untrusted", "profile", flag_value="untrusted", help="Deny http, tools, exec and env."),
-        click.option("--trusted", "profile", flag_value="trusted", help="Allow what no rule speaks of (default)."),
+        click.option("--untrusted", is_flag=True, help="Deny http, tools, exec and env."),
+        click.option("--trusted", is_flag=True, help="Allow what no rule speaks of (default)."),
         click.option("--address", metavar="A", help="Run on the cluster at this address."),
         click.option("--local", is_flag=True, help="Run in this process (default)."),
     ):
-        command = option(command)
-    return command
+        placed = option(placed)
+    return placed
+
+
+def _profile(trusted: bool, untrusted: bool) -> Profile | None:
+    if trusted and untrusted:
+        raise UsageError("--trusted and --untrusted exclude each other")
+    return "trusted" if trusted else "untrusted" if untrusted else None
 
 
 def check_placement(local: bool, address: str | None) -> None:

@@ -11,13 +11,16 @@ import orjson
 from ..errors import ChidoriError, UsageError
 from ..files import replace_file
 from ..history import snapshot as read_snapshot
+from ..imported_source import Source
 from ..journal.runs import get_run
+from ..settings import load_settings
 from ..transfer import export_run, import_checkpoint
 from .interruption import run_interruptibly
 from .opened_store import open_store
 from .run_list import RunList, read_runs, run_list_json, run_list_lines
 from .screen import printable
 from .statistics import read_statistics, statistics_json, statistics_lines
+from .tools import tools_option
 from .trace_lines import render_trace, trace_json
 
 STATUSES = ("running", "interrupted", "completed", "failed", "cancelled", "paused", "awaitingapproval")
@@ -134,14 +137,26 @@ def _write_file(path: Path, data: bytes) -> None:
 @click.command("import")
 @click.argument("file")
 @click.option("--as", "run_id", metavar="RUN_ID", help="The id in this store, instead of the one in the file.")
-def import_(file: str, run_id: str | None) -> None:
-    """Store the run of a file of `chidori export`.
+@click.option("--agent", metavar="AGENT", help="The agent's file, for a checkpoint that does not carry its source.")
+@click.option("--allow-source-change", is_flag=True, help="Take AGENT although it is not what was recorded.")
+@tools_option
+def import_(
+    file: str, run_id: str | None, agent: str | None, allow_source_change: bool, tools: tuple[Path, ...]
+) -> None:
+    """Store the run of a file of `chidori export`, or of one that a server answered to GET /sessions/ID/checkpoint.
 
     FILE may be `-`, the standard input. Prints the run's id, and warns of what the file lacks.
     """
+    source = None
+    if agent is not None:
+        from ..agent_source import load_agent  # the compiler and the VM, which the other commands here do without
+
+        source = Source(load_agent(Path(agent), load_settings().runtime_policy, tools), allow_source_change)
+    elif allow_source_change or tools:
+        raise UsageError("--allow-source-change and --tools are for a source that --agent names")
     data = _read_file(file)
     with open_store(create=True) as store:
-        meta = run_interruptibly(import_checkpoint(store, data, run_id=run_id))
+        meta = run_interruptibly(import_checkpoint(store, data, run_id=run_id, source=source))
     for warning in meta.warnings:
         click.echo(printable(f"warning: {warning}"), err=True)
     click.echo(meta.id)

@@ -58,6 +58,8 @@ async def _fault(runtime: Runtime, run_id: str) -> str | None:
     if meta.status == "completed":
         if not isinstance(rest, Completed):
             return f"the run completed, its replay did not{_because(rest)}"
+        if meta.output is None:
+            return "its record has no output to compare with"
         return None if rest.output == meta.output else "the replay's output differs from the recorded one"
     if meta.status == "failed":
         recorded = (meta.error or {}).get("message")

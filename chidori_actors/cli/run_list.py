@@ -9,12 +9,10 @@ from typing import Any, cast
 import orjson
 
 from ..history import INTERRUPTED, current_status
-from ..journal.actors import run_actors
+from ..journal.call_count import recorded_calls
 from ..journal.json_text import rfc3339
-from ..journal.lanes import last_counters
 from ..journal.runs import RunMeta, Status, list_runs
 from ..journal.store import Store
-from ..totals import run_totals
 from .plain_text import clip, table
 
 _HEADER = ("ID", "STATUS", "AGENT", "CREATED", "CALLS", "")
@@ -23,7 +21,7 @@ _LONGEST_AGENT = 40
 
 @dataclass(frozen=True, slots=True)
 class ListedRun:
-    """A run as the list shows it; ``calls`` counts those made so far, without those shared with another run."""
+    """A run as the list shows it; ``calls`` is how many are in its record."""
 
     meta: RunMeta
     status: str
@@ -60,20 +58,9 @@ def read_runs(store: Store, *, status: str | None, limit: int, cursor: str | Non
         for meta in page.runs:
             now = current_status(store, meta)
             if status is None or now == status:
-                found.append(ListedRun(meta, now, _calls_made(store, meta)))
+                found.append(ListedRun(meta, now, recorded_calls(store, meta)))
         if cursor is None or len(found) + len(damaged) == limit:
             return RunList(found, damaged, cursor)
-
-
-def _calls_made(store: Store, meta: RunMeta) -> int:
-    if meta.branch is not None:
-        # Its numbers go on from those of the run that it is a branch of.
-        return run_totals(store, meta).calls.total()
-    if meta.status != "running":
-        return meta.call_count
-    # The description of a run counts its calls only while it is at rest; of others the ends of its lanes tell.
-    lanes = (meta.lane, *(actor.lane for actor in run_actors(store, meta.lane)))
-    return max(last_counters(store, lane)[0] for lane in lanes)
 
 
 def run_list_lines(found: RunList) -> list[str]:

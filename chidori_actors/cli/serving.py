@@ -43,6 +43,7 @@ def serve(
     profile: Profile | None,
 ) -> int:
     """Serve the agent in FILE, and those beside it, over HTTP."""
+    from ..front_door.log_lines import LogLines
     from ..front_door.server import Serving  # aiohttp: 0.2 s that other commands save
     from ..front_door.server import serve as run_server
 
@@ -52,7 +53,10 @@ def serve(
     serving = Serving(Path(file), host, port, grace, log_format, tools)
 
     def ready(url: str) -> None:
-        write(f"Serving {file} at {url}", err=True)
+        if log_format == "json":
+            LogLines(log_format).write("serving", agent=file, url=url)
+        else:
+            write(f"Serving {file} at {url}", err=True)
 
     run_interruptibly(run_server(settings, policy, serving, ready))
     return 0

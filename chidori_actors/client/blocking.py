@@ -92,7 +92,8 @@ class AgentClient:
             input: any JSON value; the agent's first argument.
             session_id: the id to give it (``[\\w.:-]{1,128}``); one that exists is a ``Conflict``.
             agent: another agent file beside the served one.
-            policy_profile: the name of a policy of the server.
+            policy_profile: ``"untrusted"`` denies http, tools, exec and env besides what the server's policy denies;
+                ``"trusted"`` changes nothing.
             idempotency_key: asking again with the same key gives the same session. One is made when it is left
                 out, so a lost answer never starts two.
             wait: False returns the running session at once.

@@ -10,20 +10,22 @@ import orjson
 from ..files import replace_file
 from ..journal.json_text import parse_json
 from .errors import ClientError
+from .json_bytes import json_bytes
 
 JsonObject = dict[str, Any]
 
 _FIELDS = ("session_id", "input", "call_log", "snapshot_manifest")
-_OF_THE_VIEW = ("id", "run_id", "status")
-_HINT = "`Checkpoint.save` and `chidori export` write good ones"
+_OTHER_NAMES = ("id", "run_id")
+"""What the server calls ``session_id``."""
+_HINT = "`Checkpoint.save`, `chidori export` and `GET /sessions/ID/checkpoint` write good ones"
 
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
     """The calls of a session, from which it can be replayed without asking a model.
 
-    ``call_log`` has the records in the order in which the calls ended. ``extra`` keeps what else a file has, such
-    as the source that `chidori export` adds.
+    ``call_log`` has the records in the order in which the calls ended. ``extra`` keeps what else there is:
+    the session's ``status`` in one that a server gave, the source in one of `chidori export`.
     """
 
     session_id: str
@@ -40,20 +42,19 @@ class Checkpoint:
         """
         try:
             document = {name: getattr(self, name) for name in _FIELDS} | dict(self.extra)
-            replace_file(Path(path), orjson.dumps(document, option=orjson.OPT_INDENT_2) + b"\n")
-        except (OSError, orjson.JSONEncodeError) as error:
+            replace_file(Path(path), json_bytes(document, option=orjson.OPT_INDENT_2) + b"\n")
+        except (OSError, ValueError) as error:
             raise ClientError(f"the checkpoint cannot be written to {path}: {_reason(error)}") from error
 
     @classmethod
     def load(cls, path: str | Path) -> "Checkpoint":
-        """Read a file that ``save`` or `chidori export` wrote.
+        """Read a file that ``save`` or `chidori export` wrote, or what `GET /sessions/ID/checkpoint` answered.
 
         Raises:
             ClientError: it cannot be read, or is no checkpoint.
         """
         try:
-            document = parse_json(Path(path).read_bytes())
-            return _checkpoint(document, document["session_id"], _FIELDS)
+            return checkpoint_of_answer(parse_json(Path(path).read_bytes()))
         except OSError as error:
             raise ClientError(f"the checkpoint {path} cannot be read: {_reason(error)}") from error
         except KeyError as error:
@@ -63,25 +64,22 @@ class Checkpoint:
 
 
 def checkpoint_of_answer(answer: JsonObject) -> Checkpoint:
-    """The checkpoint in an answer of the server.
+    """The checkpoint in an answer of the server, or in a file.
 
     Raises:
         KeyError, TypeError: it is none.
     """
-    return _checkpoint(answer, answer["id"], (*_FIELDS, *_OF_THE_VIEW))
-
-
-def _checkpoint(document: JsonObject, session_id: str, known: tuple[str, ...]) -> Checkpoint:
-    manifest = document.get("snapshot_manifest")
+    session_id = answer["id"] if "session_id" not in answer and "id" in answer else answer["session_id"]
+    manifest = answer.get("snapshot_manifest")
     for name, value, kind, words in (
         ("session_id", session_id, str, "a string"),
-        ("call_log", document["call_log"], list, "an array"),
+        ("call_log", answer["call_log"], list, "an array"),
         ("snapshot_manifest", manifest, dict | None, "an object"),
     ):
         if not isinstance(value, kind):
             raise TypeError(f"`{name}` is not {words}")
-    extra = {name: value for name, value in document.items() if name not in known}
-    return Checkpoint(session_id, document["input"], document["call_log"], manifest, extra)
+    extra = {name: value for name, value in answer.items() if name not in (*_FIELDS, *_OTHER_NAMES)}
+    return Checkpoint(session_id, answer["input"], answer["call_log"], manifest, extra)
 
 
 def _reason(error: Exception) -> str:

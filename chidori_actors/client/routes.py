@@ -6,14 +6,15 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote, urlencode
 
-import orjson
-
 from .errors import Invalid
 from .exchange import Request
+from .json_bytes import json_bytes
 
 JsonObject = dict[str, Any]
 
 _SESSION_ID = re.compile(r"[\w.:-]{1,128}")
+# A path with a segment of dots means another one, and `/sessions/stream` is a route of its own.
+_OTHER_PATHS = (".", "..", "stream")
 # A namespace of its own: no other use of uuid5 makes the same ids.
 _SESSIONS_OF_KEYS = uuid.UUID("5f0c2f0e-6c1b-4e0e-9f0a-6d9f4f6f2f5d")
 
@@ -24,8 +25,7 @@ def session_path(session_id: str, *rest: str) -> str:
     Raises:
         Invalid: no session can have that id.
     """
-    # A path with a segment of dots means another one.
-    if not _SESSION_ID.fullmatch(session_id) or session_id in (".", ".."):
+    if not _SESSION_ID.fullmatch(session_id) or session_id in _OTHER_PATHS:
         raise Invalid(f"{session_id!r} is not a session id", hint="1 to 128 letters, digits, or _ . : -")
     return "/".join(("/sessions", quote(session_id, safe=""), *rest))
 
@@ -105,8 +105,8 @@ def _post(
     patient: bool,
 ) -> Request:
     try:
-        body = orjson.dumps(fields)
-    except orjson.JSONEncodeError as error:
+        body = json_bytes(fields)
+    except ValueError as error:
         raise Invalid(f"POST {path}: what is to be sent is not JSON: {error}") from None
     json_type = ("Content-Type", "application/json")
     return Request("POST", path, body, (json_type, *headers), repeatable=repeatable, patient=patient)

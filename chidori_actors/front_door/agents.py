@@ -9,6 +9,7 @@ from ..errors import ChidoriError
 from ..languages.bundle import Bundle
 from ..settings import RuntimePolicy
 from .refusal import Refused
+from .refusals import refused
 
 _NAME = re.compile(r"[A-Za-z0-9._-]{1,127}", re.ASCII)
 _SUFFIXES = (".ts", ".star")
@@ -32,6 +33,14 @@ class Agents:
         self._policy = policy
         self._loaded: dict[Path, tuple[object, ServedAgent]] = {}
 
+    def check(self) -> None:
+        """Read the default agent.
+
+        Raises:
+            ChidoriError: there is no such file, it is no agent, or its source has a fault.
+        """
+        self._read(self.default)
+
     def load(self, name: str | None = None) -> ServedAgent:
         """The agent of that name, or the default one.
 
@@ -41,14 +50,17 @@ class Agents:
         return self.load_file(self.default if name is None else self._file(name))
 
     def load_file(self, entry: Path) -> ServedAgent:
-        """The agent in that file; raises ``Refused`` when its source has a fault."""
+        """The agent in that file; raises ``Refused`` when it is gone or its source has a fault."""
+        try:
+            return self._read(entry)
+        except ChidoriError as error:
+            raise refused(error, 500) from error
+
+    def _read(self, entry: Path) -> ServedAgent:
         known = self._loaded.get(entry)
         if known is not None and known[0] == self._state(known[1]):
             return known[1]
-        try:
-            agent = ServedAgent(entry, load_agent(entry, self._policy, self.tool_folders))
-        except ChidoriError as error:
-            raise Refused(500, str(error), hint=error.hint) from error
+        agent = ServedAgent(entry, load_agent(entry, self._policy, self.tool_folders))
         self._loaded[entry] = self._state(agent), agent
         return agent
 

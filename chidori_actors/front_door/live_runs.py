@@ -54,22 +54,24 @@ class LiveRuns:
     async def begin(
         self,
         session_id: str,
+        agent: str,
         work: Work,
         *,
         before: Callable[[LiveSession], None] = lambda session: None,
         patiently: bool = False,
     ) -> Handle:
-        """Let ``work`` be done for the session, which nobody else may change until it rests again.
+        """Let ``work`` be done for the session, which nobody else may change until it rests again. ``agent`` is for the
+        log.
 
         ``before`` is done at once, before anybody else sees the session. Returns once its run is under way.
+        ``patiently`` waits for a slot, and nobody is there who could be told what went wrong: the log is.
 
         Raises:
-            Refused: somebody else is changing it, there is no slot (``patiently`` waits for one), or the run could
-                not be begun.
+            Refused: somebody else is changing it, there is no slot, or the run could not be begun.
         """
         if session_id in self._live:
             raise Refused(409, "Session is running")
-        session = LiveSession(session_id, self._metrics)
+        session = LiveSession(session_id, self._metrics, began=lambda: self._log.began(session_id, agent))
         before(session)
         self._live[session_id] = session
         try:
@@ -81,21 +83,23 @@ class LiveRuns:
             del self._live[session_id]
             session.refuse(error)
             raise
-        task = asyncio.create_task(self._drive(session, work), name=f"session {session_id}")
+        task = asyncio.create_task(self._drive(session, work, unasked=patiently), name=f"session {session_id}")
         self._tasks[session_id] = task
         return await self.begun(session_id)
 
-    async def _drive(self, session: LiveSession, work: Work) -> None:
+    async def _drive(self, session: LiveSession, work: Work, *, unasked: bool) -> None:
         began = time.perf_counter()
-        self._log.began(session.id)
         try:
             result = await work(session)
         except asyncio.CancelledError:
-            self._log.interrupted(session.id)
+            if session.stored.is_set():
+                self._log.interrupted(session.id)
             session.rested.cancel()
             raise
         except Exception as error:
-            self._log.failed(session.id, error)
+            # What is refused before it begins is told to the client; there may not be a run of that id.
+            if unasked or session.stored.is_set() or not isinstance(error, ChidoriError):
+                self._log.failed(session.id, error)
             session.refuse(error)
         else:
             session.rested.set_result(result)
@@ -130,15 +134,28 @@ class LiveRuns:
                 raise _stopping() from None
             raise
 
-    async def close(self, grace_seconds: float) -> None:
-        """Let what is under way come to rest for so long, then stop it; it stays resumable. Nothing new begins."""
+    async def close(self, grace_seconds: float, hurry: asyncio.Event) -> None:
+        """Let the calls that are under way settle for so long, or until ``hurry`` is set; nothing new begins.
+
+        Each run is stopped as soon as its calls have settled, and stays resumable.
+        """
         self._is_closing = True
-        if self._tasks:
-            await asyncio.wait(self._tasks.values(), timeout=grace_seconds)
-        for task in self._tasks.values():
+        stopping = [
+            asyncio.create_task(self._stop(session, self._tasks[session.id]))
+            for session in self._live.values()
+            if session.id in self._tasks
+        ]
+        hurried = asyncio.create_task(hurry.wait())
+        waited: list[asyncio.Future[Any]] = [hurried, asyncio.gather(*self._tasks.values(), return_exceptions=True)]
+        await asyncio.wait(waited, timeout=grace_seconds, return_when=asyncio.FIRST_COMPLETED)
+        left: list[asyncio.Task[Any]] = [hurried, *stopping, *self._tasks.values()]
+        for task in left:
             task.cancel()
-        if self._tasks:
-            await asyncio.wait(self._tasks.values())
+        await asyncio.wait(left)
+
+    async def _stop(self, session: LiveSession, run: asyncio.Task[None]) -> None:
+        await session.drained()
+        run.cancel()
 
 
 def _stopping() -> Refused:

@@ -15,9 +15,12 @@ from .refusal import Refused
 
 
 class LiveSession:
-    """Board, observer and questions of one run. ``rested`` is done when it came to rest, with how it ended."""
+    """Board, observer and questions of one run. ``rested`` is done when it came to rest, with how it ended.
 
-    def __init__(self, run_id: str, metrics: Metrics) -> None:
+    ``began`` is told when it begins or goes on.
+    """
+
+    def __init__(self, run_id: str, metrics: Metrics, began: Callable[[], None]) -> None:
         self.id = run_id
         self.rested: asyncio.Future[RunResult] = asyncio.get_running_loop().create_future()
         self.stored = asyncio.Event()
@@ -26,6 +29,7 @@ class LiveSession:
         self.is_pausing = False
         """Nothing of the run can go on by itself: it is being put to rest, and no answer reaches it before."""
         self._metrics = metrics
+        self._began = began
         self._answering: set[int] = set()
         self._continuing = False
         self._open: dict[int, tuple[Question, Callable[[str], None]]] = {}
@@ -33,7 +37,7 @@ class LiveSession:
         self._returning: dict[int, OpenQuestion] = {}
         self._given: dict[tuple[int, str], str] = {}
         self._news = asyncio.Event()
-        self._root: ActorRef | None = None
+        self._root: asyncio.Future[ActorRef] = asyncio.get_running_loop().create_future()
 
     # -- questions --------------------------------------------------------------------------------------------------
 
@@ -95,9 +99,13 @@ class LiveSession:
 
     def hold(self, root: ActorRef) -> None:
         """The run's root actor is there, and can be cancelled."""
-        self._root = root
+        self._root.set_result(root)
         if self.cancelling is not None:
             root.cancel(self.cancelling)
+
+    async def drained(self) -> None:
+        """Let its run make no more calls; returns once those under way have settled."""
+        await (await asyncio.shield(self._root)).drained()
 
     def cancel(self, reason: str) -> None:
         """Cancel the run and everything inside of it.
@@ -108,8 +116,8 @@ class LiveSession:
         if self.cancelling is not None:
             raise Refused(409, "Session is being cancelled")
         self.cancelling = reason
-        if self._root is not None:
-            self._root.cancel(reason)
+        if self._root.done():
+            self._root.result().cancel(reason)
 
     def refuse(self, error: BaseException) -> None:
         """The run could not be begun or continued; it is in the store as it was."""
@@ -145,6 +153,7 @@ class LiveSession:
     def run_started(self, run_id: str) -> None:
         self.stored.set()
         self._continuing = False
+        self._began()
 
     def call_started(self, path: str, call: Started) -> None: ...
 

@@ -4,7 +4,17 @@ import orjson
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from ..errors import ChidoriError, ManifestMismatch, NotResumable, ReplayDivergence, RunNotFound, RunOwned, UsageError
+from ..errors import (
+    ChidoriError,
+    ManifestMismatch,
+    NotResumable,
+    ReplayDivergence,
+    RunNotFound,
+    RunOwned,
+    SourceError,
+    SourceMismatch,
+    UsageError,
+)
 from .refusal import Refused
 
 FAULT: web.RequestKey[BaseException] = web.RequestKey("fault", BaseException)
@@ -13,7 +23,7 @@ FAULT: web.RequestKey[BaseException] = web.RequestKey("fault", BaseException)
 CLIENT_GONE = 499
 """Only ever in the log: there is nobody to be answered. An exception instead would be logged as the server's fault."""
 
-_INTERNAL = "internal server error; the server's log has more"
+INTERNAL = "internal server error; the server's log has more"
 _STATUS: tuple[tuple[type[ChidoriError], int], ...] = (
     (UsageError, 422),
     (RunNotFound, 404),
@@ -22,13 +32,19 @@ _STATUS: tuple[tuple[type[ChidoriError], int], ...] = (
     (ManifestMismatch, 409),
     (ReplayDivergence, 409),
 )
+_CHANGED = "send `allow_source_change`: true to go on with the source as it is now"
 _OF_THE_BODY = ("Content-Type", "Content-Length", "Content-Encoding")
 
 
-def refused(error: ChidoriError) -> Refused:
-    """How a client is told of that error: 500 unless it is one that the request brought about."""
-    status = next((status for kind, status in _STATUS if isinstance(error, kind)), 500)
-    return Refused(status, str(error), hint=error.hint)
+def refused(error: ChidoriError, status: int | None = None) -> Refused:
+    """How a client is told of that error: 500 unless it is one that the request brought about, or ``status``.
+
+    Hints speak of the command line, which a client does not have, save those that say how to mend a source.
+    """
+    if status is None:
+        status = next((status for kind, status in _STATUS if isinstance(error, kind)), 500)
+    hint = _CHANGED if isinstance(error, SourceMismatch) else error.hint if isinstance(error, SourceError) else None
+    return Refused(status, str(error)) if hint is None else Refused(status, str(error), hint=hint)
 
 
 @web.middleware
@@ -54,13 +70,14 @@ async def answer_refusals(request: web.Request, handler: Handler) -> web.StreamR
         if isinstance(error, ConnectionError) and (request.transport is None or request.transport.is_closing()):
             return web.Response(status=CLIENT_GONE)
         request[FAULT] = error
-        refusal = Refused(500, _INTERNAL)
+        refusal = Refused(500, INTERNAL)
     if request.writer.output_size and request.transport is not None:
         request.transport.abort()
-    return _answer(refusal)
+    return as_answer(refusal)
 
 
-def _answer(refusal: Refused) -> web.Response:
+def as_answer(refusal: Refused) -> web.Response:
+    """The answer that tells a client of the refusal."""
     return web.Response(
         status=refusal.status,
         body=orjson.dumps({"error": str(refusal), **refusal.fields}),

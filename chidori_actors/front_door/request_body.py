@@ -9,6 +9,7 @@ from typing import Any
 import orjson
 from aiohttp import HttpVersion11, hdrs, web
 
+from ..finite_numbers import non_finite
 from ..journal.json_text import parse_json
 from .refusal import Refused
 
@@ -82,18 +83,30 @@ async def read_fields(request: web.Request, *, optional: bool = False) -> "BodyF
     """The body as a JSON object; with ``optional`` nothing is the empty object.
 
     Raises:
-        Refused: as ``read_bytes`` and ``unpacked`` say; or it is not JSON (400), or no object (422).
+        Refused: as ``read_bytes`` and ``unpacked`` say; or it is not JSON (400), no object, or has a number
+            that would become null (422).
     """
     data = unpacked(request, await read_bytes(request))
     if optional and not data.strip():
         return BodyFields({})
     try:
-        value = parse_json(data)
-    except ValueError as error:
-        raise Refused(400, f"the body is not JSON: {error}") from error
+        value, is_finite = orjson.loads(data), True
+    except orjson.JSONDecodeError:
+        value, is_finite = _as_javascript(data), False
     if not isinstance(value, dict):
         raise Refused(422, "the body must be a JSON object")
+    fault = None if is_finite else next(filter(None, (non_finite(each, name) for name, each in value.items())), None)
+    if fault is not None:
+        raise Refused(422, fault)
     return BodyFields(value)
+
+
+def _as_javascript(data: bytes) -> Any:
+    """What orjson refuses and JavaScript reads, infinite numbers (1e999) too."""
+    try:
+        return parse_json(data)
+    except ValueError as error:
+        raise Refused(400, f"the body is not JSON: {error}") from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +145,7 @@ class BodyFields:
         if isinstance(value, float) and value.is_integer():
             value = int(value)  # 3.0 is the number that 3 is
         if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < 2**53:
-            raise Refused(422, f"`{name}` must be a whole number")
+            raise Refused(422, f"`{name}` must be a whole number from 0 on")
         return value
 
     def flag(self, name: str) -> bool:

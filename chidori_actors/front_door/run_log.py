@@ -3,6 +3,7 @@
 from ..errors import ChidoriError
 from ..journal.runs import RunMeta
 from .log_lines import LogFormat, LogLines
+from .views import error_text
 
 
 class RunLog:
@@ -11,21 +12,20 @@ class RunLog:
     def __init__(self, log_format: LogFormat) -> None:
         self._lines = LogLines(log_format)
 
-    def began(self, run_id: str) -> None:
+    def began(self, run_id: str, agent: str) -> None:
         """A run is under way, from its beginning or from where it was."""
-        self._lines.write("run began", id=run_id)
+        self._lines.write("run began", id=run_id, agent=agent)
 
     def rested(self, meta: RunMeta, seconds: float) -> None:
         """Nothing of it can go on by itself. ``seconds`` is how long it was under way this time."""
-        error = None if meta.error is None else meta.error.get("message")
         self._lines.write(
             "run rested",
             id=meta.id,
             agent=meta.agent,
             status=meta.status,
-            calls=meta.call_count,
+            calls=meta.calls,
             ms=round(seconds * 1000, 1),
-            error=error,
+            error=error_text(meta),
         )
 
     def interrupted(self, run_id: str) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from aiohttp import web
 
+from ..assembly import mcp_config
 from ..errors import UsageError
 from ..journal.server_lock import ServerLock
 from ..policy import Policy
@@ -20,7 +21,7 @@ from .access_log import LogFormat, access_log
 from .agents import Agents
 from .cors import allow_origins
 from .events_from_outside import EventsFromOutside
-from .library_log import library_log
+from .listener import listening
 from .live_runs import LiveRuns
 from .metrics import Metrics, MetricsPage
 from .refusals import answer_refusals
@@ -29,7 +30,7 @@ from .run_log import RunLog
 from .session_routes import SessionRoutes
 from .sessions import Sessions
 from .slots import Slots
-from .webhook_config import load_webhooks
+from .webhook_config import Webhooks, load_webhooks
 
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 _MOST_FILES = 65_536
@@ -47,28 +48,54 @@ class Serving:
     tool_folders: tuple[Path, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Served:
+    """What the files say that a server is started with."""
+
+    agents: Agents
+    webhooks: Webhooks
+
+
+def read_files(settings: Settings, serving: Serving) -> Served:
+    """Read the agent's source, and the configuration of webhooks and MCP servers.
+
+    Raises:
+        ChidoriError: one of them has a fault, which would otherwise fail sessions one by one.
+    """
+    agents = Agents(serving.agent, settings.runtime_policy, serving.tool_folders)
+    agents.check()
+    mcp_config(settings)
+    return Served(agents, load_webhooks(settings))
+
+
 async def serve(settings: Settings, policy: Policy, serving: Serving, ready: Callable[[str], None]) -> None:
-    """Serve until SIGTERM or SIGINT; ``ready`` is told the URL once connections are accepted.
+    """Serve until SIGTERM or SIGINT; ``ready`` is told the URL once connections are accepted. A second one of these
+    ends the grace.
 
     Raises:
         UsageError: an address other than loopback without an API key, or one that cannot be had.
-        ChidoriError: a fault in the agent's source, or another server has the store.
+        ChidoriError: a fault in the agent's source or in a file of configuration, or another server has the store.
     """
     if serving.host not in _LOOPBACK and settings.api_key is None:
         raise UsageError(
             f"--host {serving.host} lets others reach the server, and no API key is set",
             hint="set CHIDORI_API_KEY, or leave --host out to listen on 127.0.0.1 alone",
         )
+    served = read_files(settings, serving)
     _allow_many_connections()
-    stopping = asyncio.Event()
+    stopping, hurry = asyncio.Event(), asyncio.Event()
+
+    def signalled() -> None:
+        (hurry if stopping.is_set() else stopping).set()
+
     loop = asyncio.get_running_loop()
     for each in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(each, stopping.set)
+        loop.add_signal_handler(each, signalled)
     try:
         async with (
             open_runtime(settings, policy=policy) as runtime,
             ServerLock.held(runtime.store),
-            running(runtime, settings, serving) as url,
+            running(runtime, serving, served, hurry) as url,
         ):
             ready(url)
             await stopping.wait()
@@ -78,15 +105,20 @@ async def serve(settings: Settings, policy: Policy, serving: Serving, ready: Cal
 
 
 @asynccontextmanager
-async def running(runtime: Runtime, settings: Settings, serving: Serving) -> AsyncIterator[str]:
-    """A server that accepts connections, and its URL. Leaving stops it: no new work, then the grace, then the rest."""
-    agents = Agents(serving.agent, settings.runtime_policy, serving.tool_folders)
-    await asyncio.get_running_loop().run_in_executor(None, agents.load)
+async def running(
+    runtime: Runtime, serving: Serving, served: Served, hurry: asyncio.Event | None = None
+) -> AsyncIterator[str]:
+    """A server that accepts connections, and its URL. Leaving stops it: no new work, then the grace, which ``hurry``
+    ends, then the rest.
+
+    Raises:
+        UsageError: its address cannot be had.
+    """
+    settings, agents, webhooks = runtime.settings, served.agents, served.webhooks
     metrics = Metrics()
     slots = Slots(settings.max_concurrent_sessions, settings.acquire_timeout_ms)
     runs = LiveRuns(slots, metrics, RunLog(serving.log_format))
     sessions = Sessions(runtime, agents, runs)
-    webhooks = load_webhooks(settings)
     outside = EventsFromOutside(sessions, webhooks, settings)
     app = web.Application(
         client_max_size=settings.max_body_bytes,
@@ -96,37 +128,16 @@ async def running(runtime: Runtime, settings: Settings, serving: Serving) -> Asy
     runtime.store.watch_commits(metrics.commit_seconds)
     page = MetricsPage(metrics, runtime.store, lambda: runs.count, lambda: runtime.live_vms)
     add_routes(app, SessionRoutes(runtime, sessions, agents), page, outside)
-    runner = make_runner(app, serving.log_format)
+    runner = web.AppRunner(app, shutdown_timeout=1.0)
     await runner.setup()
-    site = web.TCPSite(runner, serving.host, serving.port)
     try:
-        try:
-            await site.start()
-        except OSError as error:
-            raise UsageError(
-                f"{serving.host}:{serving.port}: {error.strerror or error}", hint="name another --port"
-            ) from None
-        take_up = asyncio.create_task(sessions.take_up())
-        host, port = runner.addresses[0][:2]
-        yield f"http://{f'[{host}]' if ':' in host else host}:{port}"
-        take_up.cancel()
-        await site.stop()
-        await runs.close(serving.grace_seconds)
+        async with listening(runner, serving.host, serving.port, serving.log_format) as url:
+            take_up = asyncio.create_task(sessions.take_up())
+            yield url
+            take_up.cancel()
+        await runs.close(serving.grace_seconds, hurry or asyncio.Event())
     finally:
         await runner.cleanup()
-
-
-def make_runner(app: web.Application, log_format: LogFormat) -> web.AppRunner:
-    """What speaks HTTP for the application. Bodies are left as they were sent (``request_body.unpacked``)."""
-    return web.AppRunner(
-        app,
-        access_log=None,
-        logger=library_log(log_format),
-        shutdown_timeout=1.0,
-        max_line_size=16384,
-        max_field_size=16384,
-        auto_decompress=False,
-    )
 
 
 def _allow_many_connections() -> None:

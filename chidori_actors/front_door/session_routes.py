@@ -18,7 +18,7 @@ from .refusal import Refused
 from .request_body import BodyFields, read_fields
 from .schemas import UNREACHABLE_IDS
 from .sessions import NewSession, Sessions
-from .views import View, list_item, raw_json, session_view
+from .views import View, as_it_stands, list_item, raw_json, session_view
 
 _DEFAULT_LIMIT = 50
 _LARGEST_LIMIT = 500
@@ -112,7 +112,7 @@ class SessionRoutes:
         handle, active = await self._sessions.cancel(session_id, reason)
         meta = await self._sessions.at_rest(handle)
         if meta.status != "cancelled":
-            raise Refused(409, f"Session already {'completed' if meta.status == 'failed' else meta.status}")
+            raise Refused(409, f"Session already {meta.status}")
         number = meta.attempt_number
         return answer(
             200, {"id": meta.id, "status": "cancelled", "active": active, "attempt_number": number, "reason": reason}
@@ -141,7 +141,8 @@ class SessionRoutes:
 
     def _view(self, session_id: str) -> View:
         meta, session = self._sessions.meta(session_id), self._sessions.runs.get(session_id)
-        return session_view(meta, None if session is None else session.questions)
+        now = as_it_stands(self._store, meta, is_live=session is not None)
+        return session_view(now, None if session is None else session.questions)
 
 
 def answer(status: int, body: Any, headers: dict[str, str] | None = None) -> web.Response:

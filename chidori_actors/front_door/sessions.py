@@ -18,11 +18,11 @@ from ..errors import (
     NotResumable,
     ReplayDivergence,
     RunNotFound,
-    RunOwned,
     StoreError,
     UsageError,
 )
 from ..history import is_running
+from ..journal.call_count import has_progressed
 from ..journal.idempotency import run_of_key
 from ..journal.runs import RunMeta, get_run, list_runs
 from ..policy import Profile
@@ -133,11 +133,12 @@ class Sessions:
                 policy_profile=new.policy_profile,
             )
 
+        name = str(agent.entry)
         if new.key is None:
-            return await self.runs.begin(session_id, work)
+            return await self.runs.begin(session_id, name, work)
         self._keys[new.key] = session_id
         try:
-            return await self.runs.begin(session_id, work)
+            return await self.runs.begin(session_id, name, work)
         finally:
             del self._keys[new.key]
 
@@ -212,7 +213,9 @@ class Sessions:
 
         # A changed source may ask something else.
         asking = () if changed or meta.status == "running" else meta.pending
-        return await self.runs.begin(meta.id, work, before=lambda session: session.continues(asking, answers))
+        return await self.runs.begin(
+            meta.id, meta.agent, work, before=lambda session: session.continues(asking, answers)
+        )
 
     # -- ending -----------------------------------------------------------------------------------------------------
 
@@ -230,7 +233,7 @@ class Sessions:
             session.cancel(reason or "cancelled")
             return Handle(session_id, session), True
         if meta.status not in ("running", "paused", "awaitingapproval"):
-            raise Refused(409, f"Session already {'completed' if meta.status == 'failed' else meta.status}")
+            raise Refused(409, f"Session already {meta.status}")
 
         cancelled = reason or "cancelled"
 
@@ -241,7 +244,8 @@ class Sessions:
                 # It cannot be continued only to be ended, so nothing of what was under way is recorded.
                 return await self._runtime.give_up(meta.id, cancelled, cancelled=True)
 
-        return await self.runs.begin(session_id, work, before=lambda session: session.cancel(cancelled)), False
+        handle = await self.runs.begin(session_id, meta.agent, work, before=lambda session: session.cancel(cancelled))
+        return handle, False
 
     # -- from the record of another ---------------------------------------------------------------------------------
 
@@ -253,7 +257,7 @@ class Sessions:
         Raises:
             Refused: the record cannot have that outcome.
         """
-        self.meta(session_id)
+        agent = self.meta(session_id).agent
         new_id = str(uuid.uuid4())
 
         async def work(session: LiveSession) -> RunResult:
@@ -268,17 +272,21 @@ class Sessions:
                 attendance=session.attendance(),
             )
 
-        return await self.runs.begin(new_id, work)
+        return await self.runs.begin(new_id, agent, work)
 
     async def replay(self, session_id: str) -> Handle:
-        """A new session with this one's whole record, run again from it alone."""
-        self.meta(session_id)
+        """A new session with this one's whole record, run again from it alone.
+
+        Raises:
+            Refused: this one is not at rest.
+        """
+        agent = self.meta(session_id).agent
         new_id = str(uuid.uuid4())
 
         async def work(session: LiveSession) -> RunResult:
-            return await self._runtime.replay_as(session_id, new_id, attendance=session.attendance())
+            return await self._runtime.replay_as(session_id, new_id, served=True, attendance=session.attendance())
 
-        return await self.runs.begin(new_id, work)
+        return await self.runs.begin(new_id, agent, work)
 
     # -- the server's life ------------------------------------------------------------------------------------------
 
@@ -296,18 +304,17 @@ class Sessions:
 
     async def _take_up(self, meta: RunMeta) -> None:
         async def work(session: LiveSession) -> RunResult:
-            if meta.tries >= _MOST_TRIES:
-                reason = f"it was interrupted {meta.tries} times, each time before it came to rest"
+            if meta.tries >= _MOST_TRIES and not has_progressed(self._runtime.store, meta):
+                reason = f"it was interrupted {meta.tries} times, each time before another call had ended"
                 return await self._runtime.give_up(meta.id, reason)
             try:
                 return await self._runtime.resume(meta.id, attendance=session.attendance())
-            except (RunOwned, StoreError):
-                raise
-            except ChidoriError as error:
+            except (ManifestMismatch, NotResumable, ReplayDivergence) as error:
+                # Anything else (a setting, a full disk) may be mended, and the run is as it was.
                 return await self._runtime.give_up(meta.id, f"it was interrupted and cannot go on: {error}")
 
         with contextlib.suppress(Refused):  # it is as it was, and the log says why; the others are not to suffer
-            await self.runs.begin(meta.id, work, patiently=True)
+            await self.runs.begin(meta.id, meta.agent, work, patiently=True)
 
 
 def _pick(questions: Sequence[OpenQuestion], seq: int | None, kinds: tuple[str, ...], otherwise: str) -> OpenQuestion:

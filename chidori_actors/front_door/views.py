@@ -1,22 +1,31 @@
 """Sessions as clients see them (wire contract, section 1)."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import orjson
 
 from ..answers import OpenQuestion
+from ..history import INTERRUPTED, current_status
+from ..journal.call_count import recorded_calls
 from ..journal.json_text import rfc3339
 from ..journal.runs import RunMeta
+from ..journal.store import Store
 
 View = dict[str, Any]
+_INTERRUPTED = (
+    'the run was interrupted, and no process works on it: POST /sessions/{id}/resume with {"retry": true} lets it go on'
+)
 _PENDING = ("seq", "path", "kind", "prompt", "choices", "default", "details", "target", "args")
 
 
 def session_view(meta: RunMeta, questions: Sequence[OpenQuestion] | None) -> View:
-    """A session; ``questions`` are those that a run under way has open now, None for one at rest."""
-    pending = [_pending(question) for question in (meta.pending if questions is None else questions)]
-    oldest: OpenQuestion = pending[0] if pending else {}
+    """A session; ``questions`` are those that a run under way has open now, None for one at rest.
+
+    ``meta`` has the calls and warnings of this moment (``as_it_stands``)."""
+    asked = meta.pending if questions is None else questions
+    oldest: OpenQuestion = asked[0] if asked else {}
     asks = oldest.get("kind") in ("approval", "in_doubt")
     return {
         "id": meta.id,
@@ -25,16 +34,26 @@ def session_view(meta: RunMeta, questions: Sequence[OpenQuestion] | None) -> Vie
         "input": raw_json(meta.input),
         "output": raw_json(meta.output),
         "error": error_text(meta),
-        "call_count": meta.call_count,
+        "call_count": meta.calls,
         "pending_seq": oldest.get("seq"),
         "pending_prompt": oldest.get("prompt"),
         "pending_details": oldest.get("details"),
         "pending_approval": _approval(oldest) if asks else None,
-        "pending": pending,
+        "pending": [_pending(question) for question in asked],
         "created_at": rfc3339(meta.created_at_ms),
         "warnings": list(meta.warnings),
         "error_details": meta.error,
     }
+
+
+def as_it_stands(store: Store, meta: RunMeta, *, is_live: bool) -> RunMeta:
+    """What the store knows of a session, with what it says of a run only at rest; ``is_live``: it is under way here."""
+    if meta.status != "running":
+        return meta
+    meta = replace(meta, calls=recorded_calls(store, meta))
+    if is_live or current_status(store, meta) != INTERRUPTED:
+        return meta
+    return replace(meta, warnings=(*meta.warnings, _INTERRUPTED))
 
 
 def list_item(meta: RunMeta) -> View:
@@ -79,4 +98,4 @@ def _pending(question: OpenQuestion) -> View:
 
 
 def _approval(question: OpenQuestion) -> View:
-    return {"target": question["target"], "args": question["args"], "reason": question["prompt"]}
+    return {"target": question["target"], "args": question["args"], "reason": question.get("reason")}

@@ -96,7 +96,7 @@ def _body(content_type: str, body: bytes) -> Any:
     if not body:
         return ""
     text = body.decode("utf-8", "replace")
-    if content_type.partition(";")[0].strip().lower() == _FORM:
+    if _media_type(content_type) == _FORM:
         return _form(text)
     try:
         return orjson.loads(body)
@@ -107,6 +107,10 @@ def _body(content_type: str, body: bytes) -> Any:
         return parse_json(recordable_json(body.decode()))
     except ValueError:
         return text
+
+
+def _media_type(content_type: str) -> str:
+    return content_type.partition(";")[0].strip().lower()
 
 
 def _form(text: str) -> dict[str, str]:
@@ -122,7 +126,8 @@ def _form(text: str) -> dict[str, str]:
 
 @dataclass(frozen=True, slots=True)
 class EventAnswer:
-    """What the sender of an event is answered; ``body`` is JSON text, or empty where the status allows none."""
+    """What the sender of an event is answered; ``body`` is JSON text, the text of another type that the agent named,
+    or empty where the status allows none."""
 
     status: int
     headers: tuple[tuple[str, str], ...]
@@ -146,12 +151,19 @@ def answer_of(output: bytes) -> EventAnswer:
     headers = _headers(value.get("headers"))
     if status in _WITHOUT_BODY:
         return EventAnswer(status, headers, b"")
-    if all(name.lower() != "content-type" for name, _ in headers):
+    content_type = next((text for name, text in headers if name.lower() == "content-type"), None)
+    if content_type is None:
         headers = (("Content-Type", "application/json"), *headers)
+    elif isinstance(value["body"], str) and not _is_json(content_type):
+        return EventAnswer(status, headers, value["body"].encode())
     try:
         return EventAnswer(status, headers, orjson.dumps(value["body"]))
     except orjson.JSONEncodeError as error:
         raise BadAnswer(f"the agent's `body` cannot be sent: {error}") from error
+
+
+def _is_json(content_type: str) -> bool:
+    return _media_type(content_type).endswith(("/json", "+json"))
 
 
 def _status(given: object) -> int:

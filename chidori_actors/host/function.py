@@ -79,7 +79,10 @@ class HostError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """Something a person must decide (wire contract, section 1: ``pending``)."""
+    """Something a person must decide (wire contract, section 1: ``pending``).
+
+    ``reason`` is that of the policy's rule.
+    """
 
     seq: int
     path: str
@@ -90,6 +93,7 @@ class Question:
     details: JsonObject | None = None
     target: str | None = None
     args: JsonObject | None = None
+    reason: str | None = None
 
 
 class Unanswered(Exception):

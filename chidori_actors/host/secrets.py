@@ -56,9 +56,7 @@ class Secrets:
             raise HostError(f"env: {name!r} is not the name of an environment variable")
         value = self._environ.get(name)
         if value is None:
-            raise HostError(
-                f"environment variable {name} is not set; set it where chidori is started: {name}=… chidori run …"
-            )
+            raise HostError(f"environment variable {name} is not set; set it where chidori is started: {name}=…")
         return value
 
     def reveal(self, name: str) -> str:

@@ -6,7 +6,8 @@ calls are in the log: ``{path, kind, status, epoch_ms, input, output, error, fai
 inherited}`` as in ``ActorMeta``; ``bundle`` names one of ``bundles``, texts by hash, and ``inherited`` are settlements
 of calls of the parent, ``{key, index, settled_at_ms, result, error}``. Records of ours also have ``after``, ``site``,
 ``attempt``, ``error_inner`` and ``settled_at_ms``; a checkpoint of another implementation has neither these nor
-``path``.
+``path``. What a server answers to ``GET /sessions/{id}/checkpoint`` is read as well: its ``session_id`` is ``id``, and
+it has ``status`` instead of ``run``.
 """
 
 import re
@@ -60,7 +61,7 @@ class Checkpoint:
 
     ``input`` is JSON text, ``bundle`` the source bundle as it was stored. ``run`` has fields of ``RunMeta``
     (``output`` as a value); None in a checkpoint of another implementation. Of ``actors`` and ``bundles`` only
-    the kind is checked.
+    the kind is checked. ``status`` is how the session stood that a server gave; None in other files.
     """
 
     session_id: str
@@ -71,6 +72,7 @@ class Checkpoint:
     run: JsonObject | None
     actors: Sequence[object] = ()
     bundles: Mapping[str, object] = field(default_factory=dict)
+    status: str | None = None
 
 
 def parse_checkpoint(data: bytes) -> Checkpoint:
@@ -85,11 +87,12 @@ def parse_checkpoint(data: bytes) -> Checkpoint:
         raise ChidoriError(f"the checkpoint file is not JSON: {error}", hint=_HINT) from None
     if not isinstance(document, dict):
         raise bad_checkpoint("it is not an object")
-    for name in ("session_id", "input", "call_log"):
+    named = "id" if "id" in document and "session_id" not in document else "session_id"
+    for name in (named, "input", "call_log"):
         if name not in document:
             raise bad_checkpoint(f"`{name}` is missing")
     _check_nesting(document)
-    session_id = _typed(document, "session_id", str, "a string")
+    session_id = _typed(document, named, str, "a string")
     records = _typed(document, "call_log", list, "an array")
     bundle = _optional(document, "bundle", str, "a string")
     log = [_record(record, place) for place, record in enumerate(records, start=1)]
@@ -106,6 +109,7 @@ def parse_checkpoint(data: bytes) -> Checkpoint:
         run=run,
         actors=_optional(document, "actors", list, "an array") or (),
         bundles=_optional(document, "bundles", dict, "an object") or {},
+        status=_optional(document, "status", str, "a string"),
     )
 
 

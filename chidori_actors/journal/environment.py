@@ -20,7 +20,7 @@ from .locks import DirectoryLock
 from .store_errors import store_error
 from .writes import DATABASES, Write
 
-FORMAT = 2
+FORMAT = 3
 FORMAT_KEY = b"format"
 DATA_FILE = "data.mdb"
 LEASES = "leases"

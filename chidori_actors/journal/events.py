@@ -8,16 +8,18 @@ from .store import Store, Write
 
 _KEY = struct.Struct(">QQ")
 _LANE = struct.Struct(">Q")
-_CALL = struct.Struct(">cQQQ")
+_CALL = struct.Struct(">cQQQQ")
 
 
 @dataclass(frozen=True, slots=True)
 class EndedCall:
-    """A call that ended: its lane, and there the places of its ``started`` and of its ``settled`` entry."""
+    """A call that ended: its lane, and there the places of its ``started`` and of its ``settled`` entry. ``calls`` is
+    how many the run's record has with it."""
 
     lane: int
     started: int
     settled: int
+    calls: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +33,7 @@ class Told:
 def event_write(root_lane: int, number: int, event: EndedCall | Told) -> Write:
     """The write that puts the event into the run's stream; ``number`` counts from 1 and is never given twice."""
     if isinstance(event, EndedCall):
-        value = _CALL.pack(b"c", event.lane, event.started, event.settled)
+        value = _CALL.pack(b"c", event.lane, event.started, event.settled, event.calls)
     else:
         value = b"t%b\n%b" % (event.event.encode(), event.data)
     return Write("events", _KEY.pack(root_lane, number), value)
@@ -43,10 +45,10 @@ def read_events(store: Store, root_lane: int, *, after: int = 0) -> Iterator[tup
         yield _KEY.unpack(key)[1], _decode(value)
 
 
-def newest_events(store: Store, root_lane: int, limit: int) -> Iterator[EndedCall | Told]:
-    """At most ``limit`` of the run's events, the newest first."""
-    for _, value in store.scan("events", _LANE.pack(root_lane), reverse=True, limit=limit):
-        yield _decode(value)
+def newest_events(store: Store, root_lane: int, limit: int | None = None) -> Iterator[tuple[int, EndedCall | Told]]:
+    """At most ``limit`` of the run's events with their numbers, the newest first."""
+    for key, value in store.scan("events", _LANE.pack(root_lane), reverse=True, limit=limit):
+        yield _KEY.unpack(key)[1], _decode(value)
 
 
 def _decode(value: bytes) -> EndedCall | Told:

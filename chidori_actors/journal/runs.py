@@ -35,6 +35,8 @@ class RunMeta:
     when they are interrupted: ``tries`` times in a row so far. ``attempt_number`` and
     ``idempotency_key`` are the client's own, ``policy_profile`` is what it wants to be held to at least.
     ``replayed_calls`` is how many calls were in its record when it was stored: the first events of its streams.
+    ``call_count`` is the highest seq given out, and ``calls`` how many calls are in its record, both as of when it last
+    came to rest or went on; ``counted_events`` is the number of its newest event then (``call_count.recorded_calls``).
     """
 
     id: str
@@ -65,6 +67,8 @@ class RunMeta:
     idempotency_key: str | None = None
     policy_profile: str | None = None
     replayed_calls: int = 0
+    calls: int = 0
+    counted_events: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -56,6 +56,11 @@ class RunTree:
     actors: Sequence[TreeActor]
     shared: Sequence[tuple[int, str]] = ()
 
+    @property
+    def calls_ended(self) -> int:
+        """How many records it has."""
+        return sum(len(actor.settled) for actor in self.actors)
+
     def records(self, origin_run_id: str | None) -> list[Record]:
         """The records of the calls that have ended, in the order in which they ended (wire contract, section 4).
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 
 import orjson
 
-from ..errors import ManifestMismatch
+from ..errors import SourceMismatch
 from .lexer import Lines
 
 if TYPE_CHECKING:
@@ -202,7 +202,7 @@ def compare(recorded: Bundle, current: Bundle) -> None:
     """Check that the source on disk is the recorded one. Broken tools do not count: nothing could call them.
 
     Raises:
-        ManifestMismatch: the entry, a module (the tools' among them) or the module graph differs, looked at in this
+        SourceMismatch: the entry, a module (the tools' among them) or the module graph differs, looked at in this
             order.
     """
     old, new = recorded.module(recorded.entry), current.module(current.entry)
@@ -224,13 +224,13 @@ def _all_modules(bundle: Bundle) -> dict[_Key, Module]:
     return own | {(tool.name, module.path): module for tool in bundle.tools for module in tool.bundle.modules}
 
 
-def _mismatch(key: _Key, what: str, recorded: str, current: str) -> ManifestMismatch:
+def _mismatch(key: _Key, what: str, recorded: str, current: str) -> SourceMismatch:
     tool, path = key
     hint = "pass --recorded-source to go on with what was recorded, or --allow-source-change"
     if tool:
         hint = f"it belongs to the tool `{tool}`: give the same --tools as at the start, {hint}"
     text = f"runtime snapshot {what} mismatch: snapshot has {path} {recorded}, runtime has {current}"
-    return ManifestMismatch(text, hint=hint)
+    return SourceMismatch(text, hint=hint)
 
 
 def _graph(imports: tuple[tuple[str, str], ...]) -> str:

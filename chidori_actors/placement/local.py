@@ -34,6 +34,9 @@ class LocalRef:
     def cancel(self, reason: str | None = None) -> None:
         self._actor.cancel(reason)
 
+    async def drained(self) -> None:
+        await self._actor.drained()
+
     def inherit(self, key: int, settled: Settled | None) -> None:
         self._actor.inherit(key, settled)
 

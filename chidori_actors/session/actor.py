@@ -72,8 +72,14 @@ class Actor:
             ReplayDivergence: the agent made other calls than its record has.
             StoreError: the journal cannot be written.
         """
+        with self._run.drain.actor(self._runner.wake):
+            return await self._live_and_end(closing)
+
+    async def _live_and_end(self, closing: Closing) -> Rest:
         try:
             try:
+                while self._spec.live and self._run.drain.is_on and self._cancelled is None:
+                    await self._until_woken()
                 await self._start()
                 await self._replay()
             except VmFailed as failure:
@@ -104,6 +110,10 @@ class Actor:
         for call in self._table.values():
             self._runner.stop(call)
         self._runner.wake.set()
+
+    async def drained(self) -> None:
+        """Drain the whole run: see ``ActorRef``."""
+        await self._run.drain.drained()
 
     def inherit(self, key: int, settled: Settled | None) -> None:
         """A call of the parent, ``key`` in here, was settled; None: it never will be."""
@@ -210,18 +220,31 @@ class Actor:
                 if self._cancelled or not self._is_finishing():
                     return
             elif runner.has_ready:
-                self._resting.goes_on()
-                await self._step()
-                continue
+                if not self._run.drain.is_on:
+                    self._resting.goes_on()
+                    await self._step()
+                    continue
             elif self._resting.is_quiet and not runner.is_committing:
                 self._rest = self._resting.rest()
                 if self._rest is not None:
                     return
             # Only here is the VM known to be where the record says that it is.
             self._waits = True
-            await runner.wake.wait()
+            await self._until_woken()
             self._waits = False
-            runner.wake.clear()
+
+    async def _until_woken(self) -> None:
+        drain, wake = self._run.drain, self._runner.wake
+        if drain.is_on:
+            drain.park(wake, self._is_idle())
+        await wake.wait()
+        wake.clear()
+        drain.park(wake, False)
+
+    def _is_idle(self) -> bool:
+        """Whether nothing is lost when the actor is stopped now."""
+        at_work = self._rest is not None or self._runner.is_committing
+        return not at_work and all(call.is_idle for call in self._table.values())
 
     def _is_finishing(self) -> bool:
         return any(call.function.finishes and call.question is None for call in self._table.values())

@@ -137,7 +137,7 @@ class CallRunner:
     @property
     def is_committing(self) -> bool:
         """Whether a settlement is on its way into the lane."""
-        return bool(self._undelivered or self._ending)
+        return len(self._undelivered) > len(self._ready) or bool(self._ending)
 
     @property
     def tail(self) -> int:

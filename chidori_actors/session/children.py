@@ -199,7 +199,9 @@ class ChildGroup:
             lane = run.lane_writer(meta.lane, past.length)
             if meta.status == "cancelled":
                 # The call that contains it is made again after all, and with it what was in flight.
-                past.settled = {ordinal: settled for ordinal, settled in past.settled.items() if settled.delivered}
+                kept = {ordinal: settled for ordinal, settled in past.settled.items() if settled.delivered}
+                run.events.taken_back(len(past.settled) - len(kept))
+                past.settled = kept
                 lane.append(Retried(0, run.now_ms()))
                 meta = replace(meta, status="running", ended=None)
                 lane.attach(actor_writes(meta))

@@ -117,6 +117,7 @@ class Containers:
         call.container = group
         if call.ending:
             group.cancel()
+        self._changed()
         return group
 
     def _sub_agent(self, call: LiveCall) -> "_Module":

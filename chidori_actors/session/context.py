@@ -11,6 +11,7 @@ from ..journal.lanes import Settled
 from ..journal.store import Fence, Store, Write
 from ..languages.bundle import Tool
 from ..policy import Policy
+from .drain import Drain
 from .event_log import EventLog
 from .lane_writer import LaneWriter
 from .observer import Observer
@@ -39,6 +40,11 @@ class ActorRef(Protocol):
 
     def cancel(self, reason: str | None = None) -> None:
         """End the actor and everything inside of it, recorded as cancelled; ``wait`` tells when that is done."""
+        ...
+
+    async def drained(self) -> None:
+        """Let no actor of the run make calls any more; returns once none of those under way does anything but wait for
+        a time or for a person, and the others are committed. The run is to be stopped then, and goes on later."""
         ...
 
     def inherit(self, key: int, settled: Settled | None) -> None:
@@ -107,6 +113,7 @@ class RunContext:
     board: Board | None = None
     attempt: int = 1
     waiting: frozenset[str] = field(default_factory=frozenset)
+    drain: Drain = field(default_factory=Drain)
     seq: int = 0
     index: int = 0
     last_ms: int = 0

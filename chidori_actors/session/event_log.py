@@ -39,24 +39,38 @@ class Everybody:
 class EventLog:
     """One per live run. Numbers are given where a transaction is put together, so that they ascend in the store.
 
-    Calls are numbered for every run. Texts are kept only when somebody wants them: ``publish`` is given.
+    Calls are numbered for every run. Texts are kept only when somebody wants them: ``publish`` is given. ``last`` is
+    the number of the run's newest event, ``calls`` how many calls are in its record.
     """
 
-    def __init__(self, store: Store, fence: Fence, root_lane: int, last: int, publish: Publish | None) -> None:
+    def __init__(
+        self, store: Store, fence: Fence, root_lane: int, last: int, calls: int, publish: Publish | None
+    ) -> None:
         self._store = store
         self._fence = fence
         self._root_lane = root_lane
         self._last = last
         self._publish = publish
+        self.calls = calls
+        """How many calls are in the run's record, or on their way there."""
+        self._calls_sent = calls
         self._deltas: dict[str, list[Any]] = {}
 
-    def calls_ended(self, calls: Sequence[EndedCall]) -> list[Write]:
-        """The writes for calls that end with the transaction that is being put together."""
+    def calls_ended(self, lane: int, places: Sequence[tuple[int, int]]) -> list[Write]:
+        """The writes for calls of that lane that end with the transaction that is being put together, by the places of
+        their ``started`` and ``settled`` entries."""
         writes = []
-        for call in calls:
+        for started, settled in places:
             self._last += 1
-            writes.append(event_write(self._root_lane, self._last, call))
+            self._calls_sent += 1
+            ended = EndedCall(lane, started, settled, self._calls_sent)
+            writes.append(event_write(self._root_lane, self._last, ended))
         return writes
+
+    def taken_back(self, calls: int) -> None:
+        """So many calls are not in the run's record any more."""
+        self.calls -= calls
+        self._calls_sent -= calls
 
     def prompt_start(self, stream_id: str, seq: int, prompt_type: str | None, model: str) -> None:
         self._tell("prompt_start", stream_id=stream_id, seq=seq, prompt_type=prompt_type, model=model)
@@ -75,10 +89,10 @@ class EventLog:
         self._flush(stream_id)
         self._tell("prompt_end", stream_id=stream_id, seq=seq, prompt_type=prompt_type, error=error)
 
-    def end_interrupted(self, newest: Iterable[EndedCall | Told]) -> None:
+    def end_interrupted(self, newest: Iterable[tuple[int, EndedCall | Told]]) -> None:
         """End the prompts that an earlier life of the run was streaming; ``newest`` are its last events, backwards."""
         ended = set()
-        for event in newest:
+        for _, event in newest:
             if not isinstance(event, Told):
                 continue
             data = orjson.loads(event.data)

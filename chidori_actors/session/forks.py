@@ -14,12 +14,10 @@ from ..vm.engine import Engine
 from ..vm.image import Image, ImageRejected
 from ..vm.machine import VmFailed
 from .context import RunContext
-from .host_calls import LiveCall
+from .host_calls import TIMER, LiveCall
 from .lane_writer import LaneWriter
 from .outcome import BOUND_EXCEEDED
 from .vm_host import VmHost
-
-_TIMER = "timer"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +52,7 @@ class Forks:
         image = self._vm.fork_image()
         encoded = image.encode(self._engine.golden_memory)
         # A timer calls a function of the parent, so nothing in a branch can wait for it.
-        waiting = {key: started for key, started in pending if started.function != _TIMER}
+        waiting = {key: started for key, started in pending if started.function != TIMER}
         for call in forking:
             seq = call.started.seq
             others = {key: started for key, started in waiting.items() if key != call.started.ordinal}

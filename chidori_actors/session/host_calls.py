@@ -24,6 +24,9 @@ from .context import RunContext
 Flush = Callable[[], Awaitable[None]]
 """Waits until everything that was appended to the lane is durable."""
 
+TIMER = "timer"
+"""The function that waits for a time."""
+
 _YES, _ALL, _NO = "yes", "all", "no"
 _AGAIN, _FAIL = "again", "fail"
 
@@ -52,6 +55,12 @@ class LiveCall:
     def resting(self) -> bool:
         """Whether nothing of it can go on by itself."""
         return self.question is not None or (self.container is not None and self.container.resting)
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing is lost when it is stopped: it waits for a time, a person or actors, or it has settled."""
+        waits = self.started.function == TIMER or self.question is not None or self.container is not None
+        return waits or self.settling
 
     @property
     def questions(self) -> tuple[Question, ...]:
@@ -181,8 +190,9 @@ class HostCalls:
         store, run_id = self._run.store, self._run.run_id
         known = get_approval(store, run_id, target, sha) or get_approval(store, run_id, target, _ALL)
         if known is None:
-            reason = f": {decision.reason}" if decision.reason else ""
-            answer = await self._ask(call, "approval", f"Allow `{target}`{reason}?", (_YES, _ALL, _NO), target)
+            why = f": {decision.reason}" if decision.reason else ""
+            text = f"Allow `{target}`{why}?"
+            answer = await self._ask(call, "approval", text, (_YES, _ALL, _NO), target, decision.reason)
             known = "deny" if answer == _NO else "allow"
             write = approval_write(run_id, target, _ALL if answer == _ALL else sha, known)
             await store.commit([write], fence=self._run.fence)
@@ -194,7 +204,9 @@ class HostCalls:
         if await self._ask(call, "in_doubt", text, (_AGAIN, _FAIL), target) == _FAIL:
             raise HostError(f"{target}: the outcome is unknown, and it was decided not to make the call again")
 
-    async def _ask(self, call: LiveCall, kind: Any, text: str, choices: tuple[str, ...], target: str) -> str:
+    async def _ask(
+        self, call: LiveCall, kind: Any, text: str, choices: tuple[str, ...], target: str, reason: str | None = None
+    ) -> str:
         question = Question(
             seq=call.started.seq,
             path=call.path,
@@ -203,6 +215,7 @@ class HostCalls:
             choices=choices,
             target=target,
             args=call.args,
+            reason=reason,
         )
         return await self._services.questions.ask(question)
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable
 
-from ..journal.events import EndedCall
 from ..journal.lanes import Entry, Settled, encode_entry
 from ..journal.store import Done, Fence, Store, Write
 from .event_log import EventLog
@@ -24,7 +23,7 @@ class LaneWriter:
         self.lane = lane
         self.length = length
         self._unsent: list[Write] = []
-        self._ended: list[EndedCall] = []
+        self._ended: list[tuple[int, int]] = []
 
     def append(self, entry: Entry) -> int:
         """Put ``entry`` behind the last one; its number. Durable with the next submission."""
@@ -36,7 +35,8 @@ class LaneWriter:
     def append_end(self, settled: Settled, started: int) -> int:
         """The same for the end of a call of this actor, whose start is at that place of the lane."""
         number = self.append(settled)
-        self._ended.append(EndedCall(self.lane, started, number))
+        self._events.calls += 1
+        self._ended.append((started, number))
         return number
 
     def attach(self, writes: Iterable[Write]) -> None:
@@ -64,6 +64,6 @@ class LaneWriter:
         taken.extend(writes)
         self._unsent = []
         if self._ended:
-            taken += self._events.calls_ended(self._ended)
+            taken += self._events.calls_ended(self.lane, self._ended)
             self._ended = []
         return taken

@@ -12,7 +12,12 @@ from .outcome import Cancelled, Completed, Failed, Paused, Rest
 
 def at_rest(meta: RunMeta, rest: Rest, context: RunContext) -> RunMeta:
     """The run's description once it came to ``rest``."""
-    common: dict[str, Any] = {"call_count": context.seq, "updated_at_ms": context.now_ms(), "pending": ()}
+    common: dict[str, Any] = {
+        "call_count": context.seq,
+        "calls": context.events.calls,
+        "updated_at_ms": context.now_ms(),
+        "pending": (),
+    }
     if isinstance(rest, Completed):
         return replace(meta, status="completed", output=rest.output, **common)
     if isinstance(rest, Failed):

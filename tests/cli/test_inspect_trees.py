@@ -142,7 +142,7 @@ export async function agent(input, chidori) {
 """
 
 
-def test_runs_shows_branches_from_history_below_their_run_and_counts_what_they_did(tmp_path: Path) -> None:
+def test_runs_shows_branches_from_history_below_their_run_and_counts_their_records(tmp_path: Path) -> None:
     write_agent(tmp_path, LINEAR)
     write_agent(tmp_path, "export async function agent(i, chidori) { return await chidori.log('x'); }", "child.ts")
     parent = run_id_of(chidori(tmp_path, "run", "agent.ts", "-q"))
@@ -151,7 +151,9 @@ def test_runs_shows_branches_from_history_below_their_run_and_counts_what_they_d
     twig = run_id_of(chidori(tmp_path, "branch", branch, "--at", "5", "--result", '"edited"', "-q"))
     lines = chidori(tmp_path, "runs").stdout.splitlines()[1:]
     assert [line.split("  completed")[0].rstrip() for line in lines] == [other, parent, f"└ {branch}", f"  └ {twig}"]
-    assert re.findall(r":\d\d  (\d+)", "\n".join(lines)) == ["4", "4", "1", "0"]
+    assert re.findall(r":\d\d  (\d+)", "\n".join(lines)) == ["4", "4", "4", "4"], (
+        "what is shared with another run is in the record too"
+    )
     assert lines[2].endswith("branch at #3")
     first = chidori(tmp_path, "runs", "--limit", "1").stdout.splitlines()[1]
     assert first.startswith(twig)

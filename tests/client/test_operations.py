@@ -1,5 +1,7 @@
 """Every operation: what is sent, and what comes back."""
 
+import math
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -26,11 +28,11 @@ async def test_run_starts_a_session_with_a_key_and_returns_it(client_of: Connect
 
 async def test_run_without_waiting_asks_for_the_running_session(client_of: Connect) -> None:
     async with scripted(as_json(view("s1", "running"), 202)) as server:
-        session = await client_of(server.url).call("run", None, wait=False, policy_profile="strict")
+        session = await client_of(server.url).call("run", None, wait=False, policy_profile="untrusted")
     assert session.status == "running"
     assert server.received[0].headers["prefer"] == "respond-async"
     assert body(server, 0)["input"] is None
-    assert body(server, 0)["policy_profile"] == "strict"
+    assert body(server, 0)["policy_profile"] == "untrusted"
 
 
 async def test_the_same_key_sends_the_same_request(client_of: Connect) -> None:
@@ -145,6 +147,7 @@ async def test_a_checkpoint_is_saved_loaded_and_replayed(client_of: Connect, tmp
         replayed = await client.call("replay", Checkpoint.load(file), agent="a.ts")
     assert replayed.id == "s2"
     written = orjson.loads(file.read_bytes())
+    assert written.pop("status") == "completed"
     assert written == {"session_id": "s1", "input": {"a": 1}, "call_log": log, "snapshot_manifest": manifest}
     sent = body(server, 3)
     assert (sent["input"], sent["replay_from"], sent["agent"]) == ({"a": 1}, log, "a.ts")
@@ -216,6 +219,7 @@ def test_a_key_that_no_header_can_carry_is_refused_without_being_shown(client_of
         ("get_session", ("",), {}),
         ("get_session", ("..",), {}),
         ("cancel", ("a/b",), {}),
+        ("cancel", ("stream",), {}),
         ("run", ({"when": object()},), {}),
         ("run", ({},), {"session_id": "a b"}),
         ("run", ({},), {"idempotency_key": "a\r\nb"}),
@@ -231,6 +235,38 @@ async def test_what_cannot_be_meant_is_refused_before_anything_is_sent(
         with pytest.raises(Invalid) as caught:
             await client_of(server.url).call(name, *args, **options)
     assert caught.value.status is None
+
+
+@dataclass(frozen=True)
+class Point:
+    x: float
+
+
+@pytest.mark.parametrize(
+    ("name", "args", "options", "fault"),
+    [
+        ("run", (float("nan"),), {}, "`input` is NaN"),
+        ("run", ({"a": [1, (None, float("inf"))]},), {}, "`input.a[1][1]` is Infinity"),
+        ("run", ({"a b": -math.inf},), {"wait": False}, '`input["a b"]` is -Infinity'),
+        ("run", ({"at": Point(math.nan)},), {}, "`input.at.x` is NaN"),
+        ("branch", ("s1", 1), {"result": math.nan}, "`result` is NaN"),
+        ("replay", (Checkpoint("s", None, [{"result": math.inf}]),), {}, "`replay_from[0].result` is Infinity"),
+    ],
+)
+async def test_a_number_that_json_cannot_carry_is_refused_with_its_place(
+    client_of: Connect, name: str, args: tuple[Any, ...], options: dict[str, Any], fault: str
+) -> None:
+    async with scripted() as server:
+        with pytest.raises(Invalid) as caught:
+            await client_of(server.url).call(name, *args, **options)
+    assert f"{fault}, which JSON cannot carry" in str(caught.value)
+    assert caught.value.status is None
+
+
+async def test_a_stream_is_not_begun_with_a_number_that_json_cannot_carry(client_of: Connect) -> None:
+    async with scripted() as server:
+        with pytest.raises(Invalid, match=r"`input\.n` is NaN"):
+            [event async for event in client_of(server.url).items("stream", {"n": math.nan})]
 
 
 @pytest.mark.parametrize(
@@ -263,6 +299,29 @@ def test_a_checkpoint_keeps_what_else_an_exported_file_has(tmp_path: Path) -> No
     first.write_bytes(orjson.dumps(document))
     Checkpoint.load(first).save(second)
     assert orjson.loads(second.read_bytes()) == document
+
+
+def test_a_checkpoint_that_was_downloaded_is_loaded_and_keeps_its_status(tmp_path: Path) -> None:
+    downloaded, saved = tmp_path / "a.json", tmp_path / "b.json"
+    answer = {"id": "s", "run_id": "s", "status": "failed", "input": 1, "call_log": [], "snapshot_manifest": None}
+    downloaded.write_bytes(orjson.dumps(answer))
+    checkpoint = Checkpoint.load(downloaded)
+    assert (checkpoint.session_id, checkpoint.input) == ("s", 1)
+    checkpoint.save(saved)
+    assert orjson.loads(saved.read_bytes()) == {
+        "session_id": "s",
+        "status": "failed",
+        "input": 1,
+        "call_log": [],
+        "snapshot_manifest": None,
+    }
+    assert Checkpoint.load(saved) == checkpoint
+
+
+def test_a_checkpoint_with_a_number_that_json_cannot_carry_is_not_written(tmp_path: Path) -> None:
+    with pytest.raises(ClientError, match=r"`input\[0\]` is NaN"):
+        Checkpoint("s", [math.nan], []).save(tmp_path / "x.json")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_checkpoint_that_cannot_be_read_or_written_says_where(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from aiohttp import ClientSession
 
-from chidori_actors.front_door.server import Serving, running
+from chidori_actors.front_door.server import Serving, read_files, running
 from chidori_actors.policy import Policy
 from chidori_actors.runtime import open_runtime
 from tests.front_door.small_app import Client
@@ -16,10 +16,10 @@ from tests.support.agents import make_settings
 @asynccontextmanager
 async def serving(agent: Path, folder: Path, environ: Mapping[str, str] | None = None) -> AsyncIterator[Client]:
     """Serve the agent; the store is ``folder/store``, and ``environ`` takes the place of the one of agents in tests."""
-    settings = make_settings(folder / "store", environ)
+    settings, served = make_settings(folder / "store", environ), Serving(agent, port=0, grace_seconds=0)
     async with (
         open_runtime(settings, policy=Policy.load(settings)) as runtime,
-        running(runtime, settings, Serving(agent, port=0, grace_seconds=0)) as url,
+        running(runtime, served, read_files(settings, served)) as url,
         ClientSession() as session,
     ):
         yield Client(url, session)

@@ -11,9 +11,9 @@ from aiohttp import ClientSession, web
 from chidori_actors.front_door.access import access_control
 from chidori_actors.front_door.access_log import LogFormat, access_log
 from chidori_actors.front_door.cors import allow_origins
+from chidori_actors.front_door.listener import listening
 from chidori_actors.front_door.refusals import answer_refusals
 from chidori_actors.front_door.routes import add_routes
-from chidori_actors.front_door.server import make_runner
 from chidori_actors.settings import Settings
 
 
@@ -68,13 +68,11 @@ class Echo:
 @asynccontextmanager
 async def served(app: web.Application) -> AsyncIterator[Client]:
     """The application on a free port of 127.0.0.1, for the length of the ``async with`` block."""
-    runner = make_runner(app, "json")
+    runner = web.AppRunner(app, shutdown_timeout=1.0)
     await runner.setup()
     try:
-        site = web.TCPSite(runner, "127.0.0.1", 0)
-        await site.start()
-        async with ClientSession() as session:
-            yield Client(f"http://127.0.0.1:{runner.addresses[0][1]}", session)
+        async with listening(runner, "127.0.0.1", 0, "json") as url, ClientSession() as session:
+            yield Client(url, session)
     finally:
         await runner.cleanup()
 

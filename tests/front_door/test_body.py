@@ -57,6 +57,20 @@ async def test_a_body_is_a_json_object_or_refused(body: bytes, status: int) -> N
         assert list(told.json) == ["error"]
 
 
+@pytest.mark.parametrize(
+    ("body", "fault"),
+    [
+        (b'{"input": 1e999}', "input` is Infinity"),
+        (b'{"input": {"a": [0, -1e999]}}', "input.a[1]` is -Infinity"),
+        (b'{"replay_from": [{"args": {"not a name": 1e400}}]}', 'replay_from[0].args["not a name"]` is Infinity'),
+    ],
+)
+async def test_a_number_that_would_become_null_is_refused_with_its_place(body: bytes, fault: str) -> None:
+    async with served(app()) as send:
+        told = await send("POST", "/", data=body)
+    assert (told.status, told.json) == (422, {"error": f"`{fault}, which JSON cannot carry"})
+
+
 async def test_no_body_is_the_empty_object_where_it_may_be_left_out() -> None:
     async with served(app(optional=True)) as send:
         assert (await send("POST", "/")).json == {}
@@ -122,7 +136,7 @@ def test_fields_of_another_kind_are_named() -> None:
         assert refusal(BodyFields({"a": value}).text) == "`a` must be a string"
     wrong = [-1, 1.5, "1", True, 2**53, float("inf")]
     for value in wrong:
-        assert refusal(BodyFields({"a": value}).optional_number) == "`a` must be a whole number"
+        assert refusal(BodyFields({"a": value}).optional_number) == "`a` must be a whole number from 0 on"
     wrong = [0, "true", []]
     for value in wrong:
         assert refusal(BodyFields({"a": value}).flag) == "`a` must be true or false"

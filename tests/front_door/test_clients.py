@@ -13,7 +13,7 @@ import pytest
 
 from chidori_actors.client import AsyncAgentClient, Conflict, Invalid, Retries
 from chidori_actors.client.event_stream import Event
-from tests.sdk.test_typescript import PACKAGE, needs_node, node
+from tests.sdk.test_typescript import PACKAGE, builds_in_place, needs_node, node
 from tests.support.agents import within, write_agent
 from tests.support.examples import asking
 from tests.support.gate import Gate, gate
@@ -148,6 +148,7 @@ async def _all(stream: AsyncIterator[Event]) -> list[Event]:
 
 
 @needs_node
+@builds_in_place
 async def test_the_typescript_client(world: World) -> None:
     await node("npm", "run", "--silent", "build")
     world.model.script.append(_slowly())
@@ -168,6 +169,7 @@ async def test_the_typescript_client(world: World) -> None:
 
 
 @needs_node
+@builds_in_place
 @pytest.mark.slow
 async def test_a_stream_of_the_typescript_client_outlives_the_server(world: World) -> None:
     await node("npm", "run", "--silent", "build")

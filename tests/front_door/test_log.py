@@ -31,7 +31,8 @@ META = RunMeta(
     epoch_ms=0,
     lane=1 << 32,
     policy={},
-    call_count=3,
+    call_count=4,
+    calls=3,
 )
 
 
@@ -105,13 +106,14 @@ def test_a_log_that_nobody_takes_does_not_end_the_server(monkeypatch: pytest.Mon
 
 def test_the_life_of_a_run_is_logged_without_what_it_works_on(capsys: pytest.CaptureFixture[str]) -> None:
     log = RunLog("json")
-    log.began("run-1")
+    log.began("run-1", "agents/a.ts")
     log.rested(META, 0.25)
-    log.rested(replace(META, status="failed", error={"message": "no"}), 0.25)
+    log.rested(replace(META, status="failed", error={"message": "no", "location": "a.ts:1:2"}), 0.25)
     log.interrupted("run-1")
     lines = json_lines(capsys)
     assert [line["event"] for line in lines] == ["run began", "run rested", "run rested", "run interrupted"]
     assert {line["id"] for line in lines} == {"run-1"}
+    assert lines[0]["agent"] == "agents/a.ts"
     assert {**lines[1], "time": ""} == {
         "time": "",
         "event": "run rested",
@@ -121,7 +123,7 @@ def test_the_life_of_a_run_is_logged_without_what_it_works_on(capsys: pytest.Cap
         "calls": 3,
         "ms": 250.0,
     }
-    assert (lines[2]["status"], lines[2]["error"]) == ("failed", "no")
+    assert (lines[2]["status"], lines[2]["error"]) == ("failed", "a.ts:1:2: no")
     assert "secret" not in str(lines)
 
 
@@ -139,10 +141,10 @@ async def test_what_is_not_http_takes_one_line(capsys: pytest.CaptureFixture[str
     async with served(routed(Settings())) as send:
         reader, writer = await asyncio.open_connection("127.0.0.1", int(send.url.rpartition(":")[2]))
         writer.write(b"GET /" + b"x" * 20_000 + b" HTTP/1.1\r\n\r\n")
-        assert b" 400 " in await asyncio.wait_for(reader.readline(), timeout=30)
+        assert b" 414 " in await asyncio.wait_for(reader.readline(), timeout=30)
         writer.close()
     (line,) = json_lines(capsys)
-    assert (line["event"], line["status"]) == ("bad request", 400)
+    assert (line["event"], line["status"]) == ("bad request", 414)
     assert "traceback" not in line
 
 

@@ -137,7 +137,8 @@ async def test_questions_and_approvals_below_branches_agents_and_tools(tmp_path:
         assert told.json["status"] == "awaitingapproval"
         assert told.json["pending_approval"]["target"] == "http"
         assert told.json["pending_approval"]["args"]["url"] == f"{target.url}/hook"
-        assert "it is public" in told.json["pending_approval"]["reason"]
+        assert told.json["pending_approval"]["reason"] == "it is public"
+        assert "it is public" in told.json["pending_prompt"]
         assert target.asked == []
         told = await client("POST", f"{session}/approve", json={"decision": "allow"})
         told = await client("POST", f"{session}/approve", json={"decision": "no, thank you"})

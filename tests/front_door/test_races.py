@@ -3,6 +3,7 @@
 import asyncio
 from collections import Counter
 from collections.abc import Callable, Coroutine
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +16,11 @@ from chidori_actors.front_door.metrics import Metrics
 from chidori_actors.front_door.run_log import RunLog
 from chidori_actors.front_door.sessions import NewSession, Sessions
 from chidori_actors.front_door.slots import Slots
-from chidori_actors.journal.runs import RunMeta
+from chidori_actors.journal.lease import Lease
+from chidori_actors.journal.runs import RunMeta, run_writes
 from tests.front_door.serving import serving
 from tests.front_door.small_app import Client, Told
-from tests.support.agents import LOCAL, runtime_in, within, write_agent
+from tests.support.agents import LOCAL, bundle_of, runtime_in, within, write_agent
 from tests.support.gate import gate
 
 ROUNDS = 15
@@ -180,3 +182,25 @@ async def test_sessions_started_at_once_with_one_id_are_one(tmp_path: Path) -> N
             *(client("POST", "/sessions", json={"input": {}, "session_id": "mine"}) for _ in range(10))
         )
         assert Counter(answer.status for answer in told) == {201: 1, 409: 9}
+
+
+async def test_a_session_is_given_up_only_for_what_belongs_to_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    agent = write_agent(tmp_path, ASKS)
+    async with runtime_in(tmp_path) as runtime:
+        meta = (await runtime.run(bundle_of(agent), agent, run_id="s", served=True)).meta
+        lease = await Lease.acquire(runtime.store, "s", "a test")
+        await runtime.store.commit(run_writes(replace(meta, status="running"), new=False), fence=lease.fence)
+        lease.release()
+    lives = ({"CHIDORI_MCP_CONFIG": "nope.json"}, "running"), ({"CHIDORI_TS_DATE": "disabled"}, "failed")
+    for environ, status in lives:
+        async with runtime_in(tmp_path, environ) as runtime:
+            agents = Agents(agent, runtime.settings.runtime_policy, ())
+            sessions = Sessions(runtime, agents, LiveRuns(Slots(None, 0), Metrics(), RunLog("text")))
+            await within(SECONDS, sessions.take_up())
+            meta = sessions.meta("s")
+            assert (meta.status, meta.tries) == (status, 0)
+    said = capsys.readouterr().err
+    assert "run stopped id=s" in said
+    assert "nope.json" in said

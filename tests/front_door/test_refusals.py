@@ -14,6 +14,8 @@ from chidori_actors.errors import (
     NotResumable,
     RunNotFound,
     RunOwned,
+    SourceError,
+    SourceMismatch,
     StoreError,
     UsageError,
 )
@@ -52,15 +54,32 @@ async def test_a_refusal_is_json_with_its_headers_and_fields() -> None:
         (RunNotFound("gone", hint="do it so"), 404),
         (RunOwned("taken", hint="do it so"), 409),
         (NotResumable("it would fail again", hint="do it so"), 409),
-        (ManifestMismatch("other source", hint="do it so"), 409),
+        (ManifestMismatch("other policy", hint="do it so"), 409),
         (StoreError("the disk is full", hint="do it so"), 500),
         (ChidoriError("something", hint="do it so"), 500),
     ],
 )
-async def test_a_known_error_says_what_happened_and_how_to_get_out(error: ChidoriError, status: int) -> None:
+async def test_a_known_error_says_what_happened_and_nothing_of_the_command_line(
+    error: ChidoriError, status: int
+) -> None:
     async with served(raising(error)) as send:
         told = await send("GET", "/")
-    assert (told.status, told.json) == (status, {"error": str(error), "hint": "do it so"})
+    assert (told.status, told.json) == (status, {"error": str(error)})
+
+
+async def test_a_changed_source_says_what_a_request_can_do() -> None:
+    async with served(raising(SourceMismatch("other source", hint="pass --allow-source-change"))) as send:
+        told = await send("GET", "/")
+    assert (told.status, told.json["error"]) == (409, "other source")
+    assert "`allow_source_change`" in told.json["hint"]
+    assert "--" not in told.json["hint"]
+
+
+async def test_a_fault_of_the_source_keeps_its_way_out() -> None:
+    error = SourceError("the file exports no function agent", path="a.ts", hint="write: export async function agent")
+    async with served(raising(error)) as send:
+        told = await send("GET", "/")
+    assert (told.status, told.json) == (500, {"error": str(error), "hint": error.hint})
 
 
 async def test_an_error_of_the_library_is_json_too() -> None:

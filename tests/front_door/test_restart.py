@@ -6,7 +6,8 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from aiohttp import ClientSession
+import pytest
+from aiohttp import ClientError, ClientSession
 
 from tests.cli.console import command_line, environment
 from tests.front_door.small_app import Client
@@ -107,7 +108,10 @@ async def test_runs_of_the_command_line_are_left_alone(tmp_path: Path) -> None:
         target.open("/ours")
         assert (await _rested(client, "ours"))["status"] == "completed"
         assert target.asked.count("/a") == 1
-        assert (await client("GET", f"/sessions/{run_id}")).json["status"] == "running"
+        view = (await client("GET", f"/sessions/{run_id}")).json
+        assert (view["status"], ["interrupted" in text for text in view["warnings"]]) == ("running", [True])
+        told = await client("POST", f"/sessions/{run_id}/replay")
+        assert (told.status, "is running" in told.json["error"]) == (409, True), told.json
         target.open("/a")
         told = await client("POST", f"/sessions/{run_id}/resume", json={"retry": True})
         assert (told.status, told.json["output"]) == (200, "/a")
@@ -122,11 +126,89 @@ async def test_a_session_that_kills_its_server_each_time_ends_failed(tmp_path: P
             await server.start()
         view = await _rested(client, "s")
         assert view["status"] == "failed"
-        assert view["error"] == "it was interrupted 3 times, each time before it came to rest"
+        assert view["error"] == "it was interrupted 3 times, each time before another call had ended"
         assert target.asked == ["/a"] * 4
         target.open("/a")
         told = await client("POST", "/sessions/s/resume", json={"retry": True})
         assert (told.json["status"], told.json["output"]) == ("completed", "/a")
+
+
+async def test_a_session_that_gets_on_is_taken_up_however_often_its_server_dies(tmp_path: Path) -> None:
+    source = """export async function agent(input: any, chidori: any) {
+      for (let n = 0; n < 6; n++) await chidori.http(`${input.url}/${n}`);
+      return "done";
+    }"""
+    agent = write_agent(tmp_path, source)
+    async with gate() as target, server_process(agent, ALLOW) as server, ClientSession() as session:
+        client = Client(server.url, session)
+        await _start(client, "s", url=target.url)
+        for step in range(6):
+            await within(SECONDS, target.until_asked(f"/{step}"))
+            await server.kill()
+            target.open(f"/{step}")
+            await server.start()
+        view = await _rested(client, "s")
+        assert (view["status"], view["output"], view["error"]) == ("completed", "done", None)
+
+
+async def test_sigterm_starts_no_new_call_and_ends_as_soon_as_those_under_way_have_settled(tmp_path: Path) -> None:
+    source = """export async function agent(input: any, chidori: any) {
+      let n = 0;
+      for (; n < 1000 && !(await chidori.http(`${input.url}/${n}`)).body.stop; n++) {
+        await new Promise((done) => setTimeout(done, n === 1 ? 3600_000 : 1));
+      }
+      return n;
+    }"""
+    agent = write_agent(tmp_path, source)
+    async with (
+        gate() as target,
+        server_process(agent, ALLOW, "--grace", "600") as server,
+        ClientSession() as session,
+    ):
+        client = Client(server.url, session)
+        await _start(client, "asks", url=target.url)
+        await within(SECONDS, target.until_asked("/0"))
+        await _start(client, "sleeps", url=f"{target.url}/x")
+        for number in (0, 1):
+            target.open(f"/x/{number}")
+        await within(SECONDS, target.until_asked("/x/1"))
+        server.terminate()
+        await _refuses_connections(server)
+        target.open("/0")
+        assert await server.ended() == 0
+        asked = target.asked
+        assert asked == ["/0", "/x/0", "/x/1"]
+        await server.start()
+        await within(SECONDS, target.until_asked("/1"))
+        assert asked.count("/0") == 1
+
+
+async def test_a_second_signal_ends_the_grace(tmp_path: Path) -> None:
+    async with gate() as target, _served(tmp_path, "--grace", "600") as (server, client):
+        await _start(client, "s", do="fetch", url=f"{target.url}/a")
+        await within(SECONDS, target.until_asked("/a"))
+        server.terminate()
+        await _refuses_connections(server)
+        server.terminate()
+        assert await server.ended() == 0
+        await server.start()
+        await within(SECONDS, target.until_asked("/a", 2))
+
+
+async def test_a_setting_with_a_fault_keeps_the_server_from_starting_and_ends_no_run(tmp_path: Path) -> None:
+    config = tmp_path / "mcp.json"
+    config.write_text('{"mcpServers": {}}', encoding="utf-8")
+    async with gate() as target, _served(tmp_path, CHIDORI_MCP_CONFIG=str(config)) as (server, client):
+        await _start(client, "s", do="fetch", url=f"{target.url}/a")
+        await within(SECONDS, target.until_asked("/a"))
+        await server.kill()
+        config.write_text("[]", encoding="utf-8")
+        assert await server.refused() == 2
+        config.write_text('{"mcpServers": {}}', encoding="utf-8")
+        await server.start()
+        await within(SECONDS, target.until_asked("/a", 2))
+        target.open("/a")
+        assert (await _rested(client, "s"))["output"] == "/a"
 
 
 async def test_a_server_that_is_stopped_in_order_is_no_crash_of_its_sessions(tmp_path: Path) -> None:
@@ -153,7 +235,9 @@ async def test_sigterm_lets_calls_settle_and_the_rest_goes_on_after_the_restart(
         server.terminate()
         await _refuses_connections(server)
         target.open("/a")
-        assert [frame.event for frame in await within(SECONDS, stream)] == ["call", "call", "done"]
+        # Its call settles, what comes after that is for the server's next life, and its stream is cut with it.
+        with pytest.raises(ClientError):
+            await within(SECONDS, stream)
         told = await within(SECONDS, waiting)
         assert (told.status, "goes on when it is started again" in told.json["error"]) == (503, True)
         assert await server.ended() == 0
@@ -179,7 +263,8 @@ async def test_a_connection_that_stays_open_starts_nothing_in_a_server_that_stop
         target.open("/a")
         assert await server.ended() == 0
         await server.start()
-        assert (await client("GET", "/sessions/s")).json["status"] == "completed"
+        assert (await _rested(client, "s"))["status"] == "completed"
+        assert target.asked == ["/a"]
         assert len((await client("GET", "/sessions")).json["sessions"]) == 1
 
 

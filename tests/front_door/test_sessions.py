@@ -240,6 +240,68 @@ async def test_a_paused_session_is_cancelled_and_an_ended_one_is_not(tmp_path: P
         assert (await _post(client, "/sessions/t/cancel", None, 409))["error"] == "Session already completed"
 
 
+async def test_what_is_not_at_rest_is_not_replayed(tmp_path: Path) -> None:
+    async with gate() as target, serving(write_agent(tmp_path, FETCHES), tmp_path) as client:
+        body = {"input": {"url": f"{target.url}/a"}, "session_id": "live"}
+        await _post(client, "/sessions", body, 202, Prefer="respond-async")
+        await within(SECONDS, target.until_asked("/a"))
+        told = await _post(client, "/sessions/live/replay", None, 409)
+        assert "run live is running" in told["error"]
+        assert [item["id"] for item in (await client("GET", "/sessions")).json["sessions"]] == ["live"]
+        target.open("/a")
+        view = await _until(client, "live", lambda view: view["status"] != "running")
+        replayed = await _post(client, "/sessions/live/replay", None, 201)
+        assert (replayed["status"], replayed["output"]) == ("completed", view["output"])
+        assert target.asked == ["/a"]
+
+
+async def test_an_ended_session_is_not_cancelled_and_the_answer_says_how_it_ended(tmp_path: Path) -> None:
+    async with serving(write_agent(tmp_path, THROWS), tmp_path) as client:
+        await _post(client, "/sessions", {"input": {}, "session_id": "s"}, 201)
+        assert (await _post(client, "/sessions/s/cancel", None, 409))["error"] == "Session already failed"
+
+
+async def test_call_count_is_the_length_of_the_call_log(tmp_path: Path) -> None:
+    source = """export async function agent(input: any, chidori: any) {
+      await chidori.log("one");
+      await chidori.log("two");
+      const answer = await chidori.http(input.url);
+      await chidori.log("four");
+      return answer.body.through;
+    }"""
+    async with gate() as target, serving(write_agent(tmp_path, source), tmp_path) as client:
+        body = {"input": {"url": f"{target.url}/a"}, "session_id": "s"}
+        await _post(client, "/sessions", body, 202, Prefer="respond-async")
+        await within(SECONDS, target.until_asked("/a"))
+        assert await _counts(client, "s") == (2, 2, 2)
+        target.open("/a")
+        await _until(client, "s", lambda view: view["status"] == "completed")
+        assert await _counts(client, "s") == (4, 4, 4)
+        branch = await _post(client, "/sessions/s/branch", {"at": 2, "result": None}, 201)
+        assert (branch["call_count"], await _counts(client, branch["id"])) == (4, (4, 4, 4))
+
+
+async def _counts(client: Client, session: str) -> tuple[int, int, int]:
+    view = (await client("GET", f"/sessions/{session}")).json
+    document = (await client("GET", f"/sessions/{session}/checkpoint")).json
+    return view["call_count"], len(document["call_log"]), document["snapshot_manifest"]["call_log_len"]
+
+
+async def test_the_log_names_no_run_that_there_never_was(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    async with serving(write_agent(tmp_path, THROWS), tmp_path) as client:
+        await _post(client, "/sessions", {"input": {}, "session_id": "s"}, 201)
+        await _post(client, "/sessions", {"input": {}, "session_id": "garbled", "replay_from": [{}]}, 422)
+        for at in (0, 9):
+            told = await _post(client, "/sessions/s/branch", {"at": at, "result": 1}, 422)
+            assert told["error"].startswith(f"run s has no call #{at}"), told
+    runs = [line.split(" run ")[1] for line in capfd.readouterr().err.splitlines() if " run " in line]
+    assert [line.split(" ms=")[0] for line in runs] == [
+        f"began id=s agent={tmp_path / 'agent.ts'}",
+        f"rested id=s agent={tmp_path / 'agent.ts'} status=failed calls=0",
+    ]
+    assert 'error="agent.ts:3:' in runs[1]
+
+
 async def test_replay_and_branch_make_sessions_of_their_own(tmp_path: Path) -> None:
     async with OpenAIServer() as model:
         agent = write_agent(tmp_path, PROMPTS)

@@ -110,6 +110,8 @@ def test_a_secret_is_not_shown_with_its_entry() -> None:
         ({"kind": "slack", "secret": "${EMPTY}"}, "has an empty `secret`"),
         ({"kind": "slack", "secret": "${MISSING}"}, "`secret` that needs the environment variable MISSING"),
         ({"kind": "slack", "secret": "${not a name}"}, "`secret` that has `${not a name}`, which names no variable"),
+        ({"kind": "slack", "secret": "${"}, "`secret` that has `${` without a `}`"),
+        ({"kind": "slack", "secret": "${A}${B"}, "`secret` that has `${` without a `}`"),
         ({"kind": "slack", "secret": "${BYTES}"}, "`secret` that is not text in UTF-8"),
         ({"kind": "slack", "secrets": "s"}, "has an unknown field `secrets`; known are kind, secret"),
     ],
@@ -117,7 +119,7 @@ def test_a_secret_is_not_shown_with_its_entry() -> None:
 def test_a_fault_of_an_entry_is_named_with_file_and_path(entry: Any, says: str, tmp_path: Path) -> None:
     path = written(tmp_path, {"/fine": {"kind": "open"}, "/hook": entry})
 
-    error = fault(path, EMPTY=" ", BYTES="\udcff")
+    error = fault(path, EMPTY=" ", A="a", B="b", BYTES="\udcff")
 
     assert str(error).startswith(f"{path}: `/hook` ")
     assert says in str(error)

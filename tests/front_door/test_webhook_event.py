@@ -199,6 +199,28 @@ def test_a_body_is_sent_as_json(body: Any) -> None:
     assert (given.status, given.headers, orjson.loads(given.body)) == (418, JSON, body)
 
 
+@pytest.mark.parametrize("content_type", ["text/plain", "text/html; charset=utf-8", "application/xml", "x/json2"])
+def test_a_text_with_a_type_of_its_own_is_sent_as_it_stands(content_type: str) -> None:
+    given = answer_of(orjson.dumps({"headers": {"content-type": content_type}, "body": 'ünd "so"'}))
+
+    assert (given.headers, given.body) == ((("content-type", content_type),), 'ünd "so"'.encode())
+
+
+@pytest.mark.parametrize(
+    ("content_type", "body"),
+    [
+        ("application/json", "text"),
+        ("Application/JSON; charset=utf-8", "text"),
+        ("application/problem+json", "text"),
+        ("text/plain", {"a": 1}),
+    ],
+)
+def test_a_json_type_or_a_value_that_is_no_text_is_sent_as_json(content_type: str, body: Any) -> None:
+    given = answer_of(orjson.dumps({"headers": {"Content-Type": content_type}, "body": body}))
+
+    assert (given.headers, orjson.loads(given.body)) == ((("Content-Type", content_type),), body)
+
+
 def test_status_and_headers_may_be_left_out() -> None:
     assert answer_of(b'{"body": 1}') == answer_of(b'{"body": 1, "status": null, "headers": null}')
     assert answer_of(b'{"body": 1}').status == 200

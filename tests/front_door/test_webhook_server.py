@@ -89,11 +89,14 @@ async def test_an_answer_has_the_agent_s_status_headers_and_body(tmp_path: Path)
     async with serving(write_agent(tmp_path, MANNERS), tmp_path) as client:
         teapot = {"status": 418, "headers": {"X-Pot": "short", "Content-Length": "1"}, "body": "stout"}
         given = await client("POST", "/x", json={"answer": teapot})
+        plain = {"headers": {"Content-Type": "text/plain"}, "body": "as it stands"}
+        text = await client("POST", "/x", json={"answer": plain})
         whole = await client("POST", "/x", json={"answer": {"status": 418}})
         empty = await client("POST", "/x", json={"answer": {"status": 204, "body": None}})
         wrong = await client("POST", "/x", json={"answer": {"status": 42, "body": 1}})
 
     assert (given.status, given.headers["X-Pot"], given.body) == (418, "short", b'"stout"')
+    assert (text.status, text.headers["Content-Type"], text.body) == (200, "text/plain", b"as it stands")
     assert (whole.status, whole.json) == (200, {"status": 418})
     assert (empty.status, empty.body) == (204, b"")
     assert wrong.status == 500

@@ -93,6 +93,15 @@ def test_a_result_without_its_call_is_named() -> None:
         call_records([Settled(3, 1, AT, 1, value=b"1")])
 
 
+def test_what_a_server_answers_is_a_checkpoint_too() -> None:
+    answer = {"id": "s1", "run_id": "s1", "status": "failed", "input": 1, "call_log": [], "snapshot_manifest": None}
+    checkpoint = parse_checkpoint(orjson.dumps(answer))
+    assert (checkpoint.session_id, checkpoint.status, checkpoint.run) == ("s1", "failed", None)
+    for fault, text in (({"id": 3}, "`id` is not a string"), ({"status": 3}, "`status` is not a string")):
+        with pytest.raises(ChidoriError, match=text):
+            parse_checkpoint(orjson.dumps(answer | fault))
+
+
 @pytest.mark.parametrize("at_ms", [0, 1, 999, AT, 253402300799999])
 def test_times_come_back_to_the_millisecond(at_ms: int) -> None:
     assert milliseconds_since_1970(rfc3339(at_ms)) == at_ms

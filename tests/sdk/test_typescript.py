@@ -44,6 +44,8 @@ def without_node() -> str | None:
 
 MISSING = without_node()
 needs_node = pytest.mark.skipif(MISSING is not None, reason=MISSING or "")
+builds_in_place = pytest.mark.xdist_group("sdk/typescript")
+"""For tests that build the package where it is: one process runs them all."""
 
 
 async def node(*command: str) -> bytes:
@@ -55,11 +57,34 @@ async def node(*command: str) -> bytes:
 
 
 @needs_node
+@builds_in_place
 async def test_the_client_and_the_package_as_it_is_built() -> None:
     printed = (await node("npm", "run", "--silent", "test")).decode()
 
     counts = {name: int(count) for name, count in re.findall(r"^(?:#|ℹ) (tests|pass) (\d+)$", printed, re.MULTILINE)}
     assert counts["tests"] == counts["pass"] > 0, printed
+
+
+@needs_node
+async def test_what_its_readme_shows_works_in_a_project_that_installs_it_so(tmp_path: Path) -> None:
+    # Another test may be building the package where it is.
+    package, project = tmp_path / "package", tmp_path / "project"
+    shutil.copytree(PACKAGE, package, ignore=shutil.ignore_patterns("node_modules", "dist", "tests"))
+    (package / "node_modules").symlink_to(PACKAGE / "node_modules")
+    project.mkdir()
+    programs = re.findall(r"^```ts\n(.*?)^```$", (PACKAGE / "README.md").read_text("utf-8"), re.MULTILINE | re.DOTALL)
+    for number, program in enumerate(programs):
+        (project / f"program{number}.ts").write_text(program, encoding="utf-8")
+    options = {"strict": True, "noEmit": True, "target": "ES2022", "module": "ES2022", "moduleResolution": "bundler"}
+    agents = {"lib": ["ES2023"], "types": ["chidori/globals"]}
+    (project / "tsconfig.json").write_bytes(orjson.dumps({"compilerOptions": {**options, **agents}}))
+    (project / "package.json").write_text('{"private": true, "type": "module"}', encoding="utf-8")
+
+    await node("npm", "run", "--silent", "--prefix", str(package), "build")
+    await node("npm", "install", "--offline", "--no-audit", "--no-fund", "--prefix", str(project), str(package))
+    await node("node_modules/.bin/tsc", "--project", str(project))
+
+    assert len(programs) == 2
 
 
 @needs_node

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import orjson
 
-from chidori_actors.journal.events import EndedCall, Told, newest_events, read_events
+from chidori_actors.journal.events import Told, newest_events, read_events
 from chidori_actors.journal.lease import Lease
 from chidori_actors.journal.store import Store
 from chidori_actors.session.event_log import EventLog
@@ -14,11 +14,11 @@ async def test_a_prompt_is_ended_as_interrupted_however_long_ago_it_began(tmp_pa
     store = Store.open(tmp_path / "store")
     try:
         fence = (await Lease.acquire(store, "run-1", "test")).fence
-        log = EventLog(store, fence, LANE, 0, lambda number, event, data: None)
+        log = EventLog(store, fence, LANE, 0, 0, lambda number, event, data: None)
         for stream in ("ended", "long", "begun"):
             log.prompt_start(stream, 1, "draft", "m")
         for number in range(5):
-            await store.commit(log.calls_ended([EndedCall(LANE, number, number)]))
+            await store.commit(log.calls_ended(LANE, [(number, number)]))
             for stream in ("ended", "long"):
                 log.prompt_delta(stream, 1, "draft", "text")
                 log._flush(stream)

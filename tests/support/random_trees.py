@@ -90,6 +90,9 @@ class HeldRef:
     def cancel(self, reason: str | None = None) -> None:
         self._ref.cancel(reason)
 
+    async def drained(self) -> None:
+        await self._ref.drained()
+
     def inherit(self, key: int, settled: Settled | None) -> None:
         if settled is None:
             self._ref.inherit(key, None)

@@ -12,7 +12,7 @@ from tests.cli.console import command_line, environment
 
 SECONDS = 60
 """Generous: the machine may be busy."""
-_SERVING = re.compile(r"^Serving .* at (http://\S+)$")
+_SERVING = re.compile(r'^Serving .* at http://\S+$|"event":"serving"')
 
 
 class ServerProcess:
@@ -104,7 +104,7 @@ class ServerProcess:
         assert self._process.stderr is not None
         async for line in self._process.stderr:
             self.log.append(line.decode().rstrip())
-            if _SERVING.match(self.log[-1]) and not serving.done():
+            if _SERVING.search(self.log[-1]) and not serving.done():
                 serving.set_result(None)
         if not serving.done():
             serving.set_exception(AssertionError("the server ended: " + "\n".join(self.log)))

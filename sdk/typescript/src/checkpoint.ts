@@ -2,12 +2,12 @@ import { toCallRecord, toSnapshotManifest, type CallRecord, type SnapshotManifes
 import type { CheckpointFile, SessionStatus, WireCheckpoint } from "./wire.js";
 
 /**
- * What a run can be replayed from: its input and its host calls. `JSON.stringify` of it is the checkpoint file of
- * `chidori export`, and {@link Checkpoint.fromJSON} reads one.
+ * What a run can be replayed from: its input and its host calls. `JSON.stringify` of it is a checkpoint file for
+ * `chidori import`. {@link Checkpoint.fromJSON} reads one, that of `chidori export` and the server's answer too.
  */
 export class Checkpoint {
   readonly sessionId: string;
-  /** `undefined` in a checkpoint that was read from a file. */
+  /** `undefined` in a file that does not say it. */
   readonly status: SessionStatus | undefined;
   readonly input: unknown;
   /** In the order in which the calls ended. */
@@ -16,8 +16,8 @@ export class Checkpoint {
   readonly raw: WireCheckpoint | CheckpointFile;
 
   constructor(raw: WireCheckpoint | CheckpointFile) {
-    this.sessionId = "id" in raw ? raw.id : raw.session_id;
-    this.status = "id" in raw ? raw.status : undefined;
+    this.sessionId = "session_id" in raw ? raw.session_id : raw.id;
+    this.status = raw.status;
     this.input = raw.input;
     this.callLog = raw.call_log.map(toCallRecord);
     this.snapshotManifest = raw.snapshot_manifest ? toSnapshotManifest(raw.snapshot_manifest) : null;
@@ -28,14 +28,15 @@ export class Checkpoint {
   static fromJSON(file: string | object): Checkpoint {
     const value: unknown = typeof file === "string" ? parse(file) : file;
     if (!isCheckpoint(value)) {
-      throw new TypeError('Checkpoint.fromJSON: a checkpoint has "session_id", "input" and the array "call_log"');
+      throw new TypeError('Checkpoint.fromJSON: a checkpoint has "session_id" or "id", "input" and the array "call_log"');
     }
     return new Checkpoint(value);
   }
 
+  /** Whatever else the file had, such as the source in one of `chidori export`, is kept. */
   toJSON(): CheckpointFile {
-    const { input, call_log, snapshot_manifest } = this.raw;
-    return { session_id: this.sessionId, input, call_log, snapshot_manifest: snapshot_manifest ?? null };
+    const { id, run_id, session_id, snapshot_manifest, ...rest } = this.raw as CheckpointFile & Partial<WireCheckpoint>;
+    return { session_id: this.sessionId, ...rest, snapshot_manifest: snapshot_manifest ?? null };
   }
 }
 
@@ -49,6 +50,6 @@ function parse(text: string): unknown {
 
 function isCheckpoint(value: unknown): value is WireCheckpoint | CheckpointFile {
   if (typeof value !== "object" || value === null) return false;
-  const named = "id" in value || "session_id" in value;
-  return named && "input" in value && "call_log" in value && Array.isArray(value.call_log);
+  const id = "session_id" in value ? value.session_id : "id" in value ? value.id : undefined;
+  return typeof id === "string" && "input" in value && "call_log" in value && Array.isArray(value.call_log);
 }

@@ -16,6 +16,7 @@ import type {
   StartOptions,
 } from "./options.js";
 import { toSnapshotManifest, type SnapshotManifest } from "./records.js";
+import { sessionPath } from "./sending.js";
 import { Session, toCancellation, toSummary, type Cancellation, type SessionSummary } from "./session.js";
 import { Transport, type Call } from "./transport.js";
 import { uuid } from "./uuid.js";
@@ -104,13 +105,13 @@ export class AgentClient {
 
   /** Stops a run and everything in it. */
   async cancel(id: string, { reason, signal }: CancelOptions = {}): Promise<Cancellation> {
-    const call = posting(`${pathOf(id)}/cancel`, { reason }, signal);
+    const call = posting(`${sessionPath(id)}/cancel`, { reason }, signal);
     return toCancellation(await this.#transport.json<WireCancellation>(call, "id"));
   }
 
   /** A new session that shares the history before record `at`, has another answer there, and goes on live. */
   async branch(id: string, at: number, { result, error, note, signal }: BranchOptions = {}): Promise<Session> {
-    return this.#view(posting(`${pathOf(id)}/branch`, { at, result, error, note }, signal));
+    return this.#view(posting(`${sessionPath(id)}/branch`, { at, result, error, note }, signal));
   }
 
   /** A new session from a record, with no call to a model: of a session by its id, or of a checkpoint. */
@@ -120,12 +121,12 @@ export class AgentClient {
       return this.#start({ input: source.input, replay_from: records }, options);
     }
     const { signal } = options;
-    const { id } = await this.#transport.json<WireReplay>(posting(`${pathOf(source)}/replay`, undefined, signal), "id");
+    const { id } = await this.#transport.json<WireReplay>(posting(`${sessionPath(source)}/replay`, undefined, signal), "id");
     return this.getSession(id, { signal });
   }
 
-  getSession(id: string, { signal }: RequestOptions = {}): Promise<Session> {
-    return this.#view(getting(pathOf(id), signal));
+  async getSession(id: string, { signal }: RequestOptions = {}): Promise<Session> {
+    return this.#view(getting(sessionPath(id), signal));
   }
 
   /** The session once it does not run any more: ended, or paused. */
@@ -149,12 +150,12 @@ export class AgentClient {
   }
 
   async getCheckpoint(id: string, { signal }: RequestOptions = {}): Promise<Checkpoint> {
-    const call = getting(`${pathOf(id)}/checkpoint`, signal);
+    const call = getting(`${sessionPath(id)}/checkpoint`, signal);
     return new Checkpoint(await this.#transport.json<WireCheckpoint>(call, "call_log"));
   }
 
   async getSnapshotManifest(id: string, { signal }: RequestOptions = {}): Promise<SnapshotManifest> {
-    const call = getting(`${pathOf(id)}/snapshot`, signal);
+    const call = getting(`${sessionPath(id)}/snapshot`, signal);
     return toSnapshotManifest((await this.#transport.json<WireSnapshot>(call, "snapshot_manifest")).snapshot_manifest);
   }
 
@@ -187,7 +188,7 @@ export class AgentClient {
   async #continue(id: string, action: string, answer: object, options: ContinueOptions): Promise<Session> {
     const body = { ...answer, allow_source_change: options.allowSourceChange };
     try {
-      return await this.#view(posting(`${pathOf(id)}/${action}`, body, options.signal));
+      return await this.#view(posting(`${sessionPath(id)}/${action}`, body, options.signal));
     } catch (error) {
       if (isSilence(error)) return this.#waitInstead(error, id, options);
       throw error;
@@ -220,8 +221,6 @@ const isSilence = (error: unknown): boolean => error instanceof ConnectionFailed
 
 const globalFetch: Fetch = (url, init) => globalThis.fetch(url, init);
 
-const pathOf = (id: string): string => `/sessions/${encodeURIComponent(id)}`;
-
 const getting = (path: string, signal: AbortSignal | undefined): Call => ({
   method: "GET",
   path,
@@ -238,6 +237,8 @@ const posting = (path: string, body: unknown, signal: AbortSignal | undefined): 
 
 function starting(path: string, body: Record<string, unknown>, options: RunOptions): Call {
   const { sessionId, agent, policyProfile, idempotencyKey, signal } = options;
+  // One that is made up later is an id in any case.
+  if (sessionId !== undefined) sessionPath(sessionId);
   const call = posting(path, { ...body, session_id: sessionId, agent, policy_profile: policyProfile }, signal);
   return idempotencyKey === undefined ? call : { ...call, headers: { "idempotency-key": idempotencyKey } };
 }

@@ -33,7 +33,7 @@ export class ClientError extends Error {
   }
 }
 
-/** 400, 413 and 422: the server does not take what the request says. */
+/** 400, 413 and 422: the server does not take what the request says. Status 0: it cannot be sent, and nothing was. */
 export class InvalidError extends ClientError {}
 
 /** 401 and 403: the API key is missing or wrong. */

@@ -2,6 +2,7 @@ import { ClientError, ConflictError, ConnectionFailedError, isTransient, NotFoun
 import type { AgentEvent } from "./events.js";
 import type { FetchResponse } from "./fetching.js";
 import { framesOf, type Frame } from "./frames.js";
+import { sessionPath } from "./sending.js";
 import type { Call, Transport } from "./transport.js";
 import { delay, Patience } from "./waiting.js";
 
@@ -118,7 +119,7 @@ export class EventStream implements AsyncIterable<AgentEvent> {
   }
 
   #attachment(): Call {
-    const path = `/sessions/${encodeURIComponent(this.#sessionId)}/stream`;
+    const path = `${sessionPath(this.#sessionId)}/stream`;
     const headers: Record<string, string> = {};
     if (this.#lastEventId !== undefined) headers["last-event-id"] = String(this.#lastEventId);
     return { method: "GET", path, headers, signal: this.#options.signal };

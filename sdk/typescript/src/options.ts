@@ -24,7 +24,8 @@ export interface RunOptions extends RequestOptions {
   sessionId?: string;
   /** An agent file beside the served one, such as `"child.ts"`. */
   agent?: string;
-  policyProfile?: string;
+  /** `"untrusted"` denies http, tools, exec and env besides what the server's policy denies; `"trusted"` nothing more. */
+  policyProfile?: "trusted" | "untrusted";
   /** The same key gives the same session, also from another process. */
   idempotencyKey?: string;
 }

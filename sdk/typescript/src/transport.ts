@@ -1,5 +1,6 @@
 import { ClientError, ConnectionFailedError, errorOfStatus, isTransient, type Failure } from "./errors.js";
 import type { Fetch, FetchInit, FetchResponse } from "./fetching.js";
+import { bodyText } from "./sending.js";
 import { delay, retryDelayMs } from "./waiting.js";
 
 /** A request, from below the server's address. */
@@ -76,7 +77,7 @@ export class Transport {
     if (this.#apiKey !== undefined) headers["authorization"] = `Bearer ${this.#apiKey}`;
     const init: FetchInit = { method: call.method, headers };
     if (call.body !== undefined) {
-      init.body = JSON.stringify(call.body);
+      init.body = bodyText(call.body);
       headers["content-type"] = "application/json";
     }
     if (call.signal !== undefined) init.signal = call.signal;

@@ -118,9 +118,11 @@ export interface WireCheckpoint {
   snapshot_manifest: WireSnapshotManifest | null;
 }
 
-/** A checkpoint as a file: what `chidori export` writes and `chidori import` reads. */
+/** A checkpoint as a file: what `chidori export` writes, which adds the source among others, and `import` reads. */
 export interface CheckpointFile {
   session_id: string;
+  /** How the session stood when it was downloaded. */
+  status?: SessionStatus;
   input: unknown;
   call_log: WireCallRecord[];
   snapshot_manifest: WireSnapshotManifest | null;

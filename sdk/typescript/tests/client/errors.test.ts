@@ -141,6 +141,56 @@ test("an abort throws the signal's reason: before, during, and between attempts"
   assert.equal((await failure(waiting.agents({ signal: between.signal }))).message, "no longer");
 });
 
+for (const id of ["", ".", "..", "a/b", "stream"]) {
+  test(`"${id}" is no session's id, and nothing is sent to another address`, async (t) => {
+    const { url } = await play(t);
+    const client = new AgentClient(url);
+    const first = async (events: AsyncIterable<unknown>): Promise<void> => {
+      for await (const _ of events) return;
+    };
+
+    for (const attempt of [
+      () => client.cancel(id),
+      () => client.getSession(id),
+      () => client.getCheckpoint(id),
+      () => client.resume(id, "yes"),
+      () => client.branch(id, 1, { result: 1 }),
+      () => client.replay(id),
+      () => client.run({}, { sessionId: id }),
+      () => first(client.attach(id)),
+    ]) {
+      const error = await failure(attempt());
+      assert.ok(error instanceof InvalidError);
+      assert.equal(error.status, 0);
+      assert.match(error.message, /is not a session id \(nothing was sent\); an id has 1 to 128/);
+    }
+    assert.throws(() => client.stream({}, { sessionId: id }), InvalidError);
+  });
+}
+
+test("what JSON cannot carry is refused with its place before anything is sent", async (t) => {
+  const { url } = await play(t);
+  const client = new AgentClient(url);
+  const same = { n: NaN };
+  const cycle: { self?: unknown } = {};
+  cycle.self = cycle;
+
+  for (const [promise, text] of [
+    [client.run(NaN), "`input` is NaN, which JSON cannot carry"],
+    [client.run({ a: [1, [null, Infinity]] }), "`input.a[1][1]` is Infinity"],
+    [client.run({ "a b": -Infinity }), '`input["a b"]` is -Infinity'],
+    [client.run([[], same]), "`input[1].n` is NaN"],
+    [client.run({ toJSON: () => ({ made: NaN }) }), "`input.made` is NaN"],
+    [client.run(cycle), "circular"],
+    [client.run(1n), "BigInt"],
+    [client.branch("s-1", 1, { result: { at: NaN } }), "`result.at` is NaN"],
+  ] as const) {
+    const error = await failure(promise);
+    assert.ok(error instanceof InvalidError, String(error));
+    assert.ok(error.message.includes(text), error.message);
+  }
+});
+
 test("an address that cannot be one is refused at once", () => {
   assert.throws(() => new AgentClient("localhost:8080"), /"localhost:8080" is not an address such as/);
   assert.throws(() => new AgentClient("nonsense"), TypeError);

@@ -44,11 +44,11 @@ test("run posts the input and gives the session with the wire's JSON beside it",
   const raw = view({ input: { a: 1 }, output: { max_tokens: 2 }, call_count: 4, status: "completed" });
   const server = await play(t, json(201, raw));
 
-  const session = await new AgentClient(server.url).run({ a: 1 }, { agent: "child.ts", policyProfile: "strict" });
+  const session = await new AgentClient(server.url).run({ a: 1 }, { agent: "child.ts", policyProfile: "untrusted" });
 
   assert.deepEqual(server.lines(), ["POST /sessions"]);
   const [{ headers, body }] = server.received as [(typeof server.received)[0]];
-  assert.deepEqual([body.input, body.agent, body.policy_profile], [{ a: 1 }, "child.ts", "strict"]);
+  assert.deepEqual([body.input, body.agent, body.policy_profile], [{ a: 1 }, "child.ts", "untrusted"]);
   assert.match(body.session_id, /^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/);
   assert.ok(headers["idempotency-key"]);
   assert.equal(headers["prefer"], undefined);
@@ -127,9 +127,9 @@ test("run and resume go on waiting by the session's id when fetch gives up on a 
   const posted: string[] = [];
   const client = new AgentClient(server.url, { fetch: impatient(posted) });
 
-  assert.equal((await client.run({}, { sessionId: "slow/1" })).output, 1);
+  assert.equal((await client.run({}, { sessionId: "slow:1" })).output, 1);
   assert.equal((await client.resume("s-2", "yes")).output, 2);
-  assert.deepEqual(server.lines(), ["GET /sessions/slow%2F1", "GET /sessions/s-2"]);
+  assert.deepEqual(server.lines(), ["GET /sessions/slow%3A1", "GET /sessions/s-2"]);
   assert.deepEqual(posted, ["/sessions", "/sessions/s-2/resume"]);
 });
 
@@ -226,6 +226,19 @@ test("a checkpoint goes through its file form unchanged", () => {
   assert.deepEqual(JSON.parse(JSON.stringify(Checkpoint.fromJSON(JSON.stringify(file)))), file);
   assert.throws(() => Checkpoint.fromJSON("nonsense"), /not JSON/);
   assert.throws(() => Checkpoint.fromJSON({ session_id: "s-1" }), /call_log/);
+});
+
+test("a checkpoint that was downloaded is read, and its file keeps how the session stood and what else there is", () => {
+  const answer = { id: "s-1", run_id: "s-1", status: "failed", input: 1, call_log: [RECORD], snapshot_manifest: null };
+
+  const checkpoint = Checkpoint.fromJSON(JSON.stringify({ ...answer, bundle: "{}" }));
+
+  assert.deepEqual([checkpoint.sessionId, checkpoint.status], ["s-1", "failed"]);
+  const { id, run_id, ...rest } = answer;
+  const file = { session_id: "s-1", ...rest, bundle: "{}" };
+  assert.deepEqual(JSON.parse(JSON.stringify(checkpoint)), file);
+  assert.equal(Checkpoint.fromJSON(file).status, "failed");
+  assert.throws(() => Checkpoint.fromJSON({ ...file, session_id: 3 }), /"session_id" or "id"/);
 });
 
 test("a replay by id gives the whole new session", async (t) => {

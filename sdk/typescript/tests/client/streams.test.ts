@@ -129,8 +129,8 @@ test("after a pause the same stream goes on, and done's id hides no event", asyn
 test("attach begins behind the event that the caller knows", async (t) => {
   const server = await play(t, chunks([delta(8, "x"), done(9, 1)]));
 
-  assert.deepEqual(await told(new AgentClient(server.url).attach("a/b", { after: 7 })), ["x", 1]);
-  assert.deepEqual([server.lines()[0], server.received[0]?.headers["last-event-id"]], ["GET /sessions/a%2Fb/stream", "7"]);
+  assert.deepEqual(await told(new AgentClient(server.url).attach("ü:1", { after: 7 })), ["x", 1]);
+  assert.deepEqual([server.lines()[0], server.received[0]?.headers["last-event-id"]], ["GET /sessions/%C3%BC%3A1/stream", "7"]);
 });
 
 test("frames may be cut anywhere, and lines may end as another system's do", async () => {
