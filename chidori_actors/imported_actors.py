@@ -3,8 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, cast, get_args
 
-import orjson
-
+from . import exact_json
 from .checkpoint_fields import Fields
 from .imported_calls import Lanes
 from .javascript_numbers import javascript_text
@@ -74,7 +73,7 @@ def inherited_settlements(actor: Fields) -> list[Settled]:
             index=index,
             at_ms=at_ms,
             duration_ms=0,
-            value=orjson.dumps(fields.values.get("result")) if error is None else None,
+            value=exact_json.dumps(fields.values.get("result")) if error is None else None,
             error=None if error is None else _error(error),
         )
         settlements.append(settled)
@@ -154,7 +153,7 @@ def _actor(
         status=cast(ActorStatus, status),
         epoch_ms=epoch_ms,
         bundle=None if bundle is None else sources[bundle],
-        input=orjson.dumps(fields.values.get("input")),
+        input=exact_json.dumps(fields.values.get("input")),
         output=javascript_text(fields.values.get("output")) if status == "completed" else None,
         error=_error(error or Fields(f"{fields.where}.error", {})) if status == "failed" else None,
         failed_ordinal=fields.number("failed_ordinal"),

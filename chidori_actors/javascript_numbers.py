@@ -5,10 +5,12 @@ from typing import Any
 
 import orjson
 
+from . import exact_json
+
 
 def javascript_text(value: Any) -> bytes:
     """``value`` as JSON text that can be compared byte by byte with what a VM gives for it."""
-    return orjson.dumps(_with_javascript_numbers(value))
+    return exact_json.dumps(_with_javascript_numbers(value))
 
 
 def _with_javascript_numbers(value: Any) -> Any:

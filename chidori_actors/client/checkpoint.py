@@ -7,6 +7,7 @@ from typing import Any
 
 import orjson
 
+from .. import exact_json
 from ..files import replace_file
 from ..journal.json_text import parse_json
 from .errors import ClientError
@@ -40,7 +41,7 @@ class Checkpoint:
         """
         try:
             document = {name: getattr(self, name) for name in _FIELDS} | dict(self.extra)
-            replace_file(Path(path), orjson.dumps(document, option=orjson.OPT_INDENT_2) + b"\n")
+            replace_file(Path(path), exact_json.dumps(document, option=orjson.OPT_INDENT_2) + b"\n")
         except (OSError, orjson.JSONEncodeError) as error:
             raise ClientError(f"the checkpoint cannot be written to {path}: {_reason(error)}") from error
 

@@ -8,6 +8,7 @@ from urllib.parse import quote, urlencode
 
 import orjson
 
+from .. import exact_json
 from .errors import Invalid
 from .exchange import Request
 
@@ -105,7 +106,7 @@ def _post(
     patient: bool,
 ) -> Request:
     try:
-        body = orjson.dumps(fields)
+        body = exact_json.dumps(fields)
     except orjson.JSONEncodeError as error:
         raise Invalid(f"POST {path}: what is to be sent is not JSON: {error}") from None
     json_type = ("Content-Type", "application/json")

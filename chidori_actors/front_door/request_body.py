@@ -9,6 +9,7 @@ from typing import Any
 import orjson
 from aiohttp import HttpVersion11, hdrs, web
 
+from .. import exact_json
 from ..journal.json_text import parse_json
 from .refusal import Refused
 
@@ -107,7 +108,7 @@ class BodyFields:
         if name not in self.values:
             raise Refused(422, f"`{name}` is missing")
         try:
-            return orjson.dumps(self.values[name])
+            return exact_json.dumps(self.values[name])
         except orjson.JSONEncodeError as error:
             raise Refused(422, f"`{name}` cannot be taken: {error}") from error
 

@@ -3,9 +3,9 @@
 import re
 from typing import Any, cast, get_args
 
-import orjson
 from aiohttp import web
 
+from .. import exact_json
 from ..errors import StoreError
 from ..history import manifest, records
 from ..journal.runs import Status, is_run_id, list_runs
@@ -146,7 +146,7 @@ class SessionRoutes:
 
 def answer(status: int, body: Any, headers: dict[str, str] | None = None) -> web.Response:
     """A JSON answer."""
-    return web.Response(status=status, body=orjson.dumps(body), headers=headers, content_type="application/json")
+    return web.Response(status=status, body=exact_json.dumps(body), headers=headers, content_type="application/json")
 
 
 def _id(request: web.Request) -> str:

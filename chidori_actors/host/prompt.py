@@ -10,6 +10,7 @@ from uuid import uuid4
 
 import orjson
 
+from .. import exact_json
 from .function import HostCall, HostError, HostFunction, HostResult, HostServices, JsonObject
 from .litellm_library import LitellmLibrary
 from .providers import Completion, CompletionRequest, Provider, ProviderError
@@ -43,7 +44,7 @@ def record_args(args: JsonObject, default_model: str | None) -> JsonObject:
     }
     recorded.update((name, given[name]) for name in _OPTIONS if name in given)
     sent = {name: value for name, value in recorded.items() if name not in _NOT_SENT}
-    digest = hashlib.sha256(orjson.dumps(sent, option=orjson.OPT_SORT_KEYS)).hexdigest()
+    digest = hashlib.sha256(exact_json.dumps(sent, option=orjson.OPT_SORT_KEYS)).hexdigest()
     recorded["request_digest"] = f"sha256:{digest}"
     return recorded
 

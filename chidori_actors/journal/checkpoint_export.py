@@ -5,6 +5,7 @@ from typing import Any
 
 import orjson
 
+from .. import exact_json
 from .actors import ActorMeta
 from .json_text import parse_json
 from .lanes import Settled, Started
@@ -61,7 +62,7 @@ def export_checkpoint(
         document["bundles"] = {digest: text.decode() for digest, text in bundles.items()}
     if bundle is not None:
         document["bundle"] = bundle.decode()
-    return orjson.dumps(document, option=orjson.OPT_INDENT_2)
+    return exact_json.dumps(document, option=orjson.OPT_INDENT_2)
 
 
 def _call_log(meta: RunMeta, tree: RunTree) -> list[Record]:
