@@ -63,8 +63,10 @@ def describe_import(store: Store, checkpoint: Checkpoint, run_id: str) -> Import
         checkpoint, manifest, {path: inherited_settlements(fields) for path, fields in described.items()}
     )
     lanes = {**lanes, "": [*_retries(run, lanes[""]), *lanes[""]]}
-    digests, sources = imported_sources(checkpoint)
-    actors = imported_actors(described, lanes, digests)
+    agent = _agent(run, manifest)
+    starlark = agent.endswith(".star")
+    bundles, sources = imported_sources(checkpoint)
+    actors = imported_actors(described, lanes, bundles, starlark=starlark)
     entries = [entry for lane in lanes.values() for entry in lane]
     calls = [entry for entry in entries if isinstance(entry, Started)]
     questions = imported_questions(manifest, lanes) if ours else ()
@@ -75,7 +77,7 @@ def describe_import(store: Store, checkpoint: Checkpoint, run_id: str) -> Import
     status = _status(run, bool(questions), warnings)
     meta = RunMeta(
         id=run_id,
-        agent=_agent(run, manifest),
+        agent=agent,
         status=status,
         input=checkpoint.input,
         created_at_ms=_time(run, "created_at_ms", began_ms),
@@ -85,7 +87,7 @@ def describe_import(store: Store, checkpoint: Checkpoint, run_id: str) -> Import
         lane=0,
         policy=_policy(_given_policy(run, manifest, origin), warnings),
         abi=_abi(manifest) if ours else ABI,
-        output=javascript_text(run.values.get("output")) if status == "completed" else None,
+        output=javascript_text(run.values.get("output"), starlark=starlark) if status == "completed" else None,
         error=_error(run) if status == "failed" else None,
         model=run.text("model") if ours else _model(calls),
         bundle=bundle,

@@ -20,7 +20,8 @@ def definition(source: Source, tree: ast.Module, name: str) -> str:
     """
     found = [one for one in tree.body if isinstance(one, ast.FunctionDef) and one.name == name]
     if not found:
-        raise source.fault((1, 1), f"the file defines no function `{name}`", f"write: def {name}(…): …")
+        hint = f"write: def {name}(…): …, or name it _{name}.star when it is for other files to load"
+        raise source.fault((1, 1), f"the file defines no function `{name}`", hint)
     function = found[-1]
     described = (ast.get_docstring(function) or "").strip()
     if not described:

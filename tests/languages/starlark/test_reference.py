@@ -103,17 +103,30 @@ def _carried(ours: Outcome, theirs: Outcome) -> bool:
     return "9e" in (theirs.result or "") and carry.sub("E", ours.result or "") == carry.sub("E", theirs.result or "")
 
 
-_EXAMPLES = 300
-_SETTINGS = settings(max_examples=_EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
+_RANDOM = settings(deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck))
 
 
-@_SETTINGS
+@settings(_RANDOM, max_examples=300)
 @given(expressions())
 def test_random_expressions_give_what_the_reference_gives(expression: str) -> None:
     _compare(program_of_expression(expression))
 
 
-@_SETTINGS
+@settings(_RANDOM, max_examples=200)
 @given(blocks())
 def test_random_statements_give_what_the_reference_gives(block: str) -> None:
+    _compare(program_of_block(block))
+
+
+@pytest.mark.slow
+@settings(_RANDOM, max_examples=5000)
+@given(expressions())
+def test_many_random_expressions_give_what_the_reference_gives(expression: str) -> None:
+    _compare(program_of_expression(expression))
+
+
+@pytest.mark.slow
+@settings(_RANDOM, max_examples=3000)
+@given(blocks())
+def test_many_random_statements_give_what_the_reference_gives(block: str) -> None:
     _compare(program_of_block(block))

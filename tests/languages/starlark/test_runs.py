@@ -7,9 +7,11 @@ from aiohttp import web
 
 from chidori_actors import exact_json
 from chidori_actors.errors import SourceError
+from chidori_actors.journal.runs import get_run
 from chidori_actors.runtime import RunResult, Runtime
 from chidori_actors.session.attendance import Attendance
 from chidori_actors.session.outcome import Completed
+from chidori_actors.transfer import export_run, import_checkpoint
 from tests.support.agents import bundle_of, failure_of, pause_of, records_of, runtime_in, write_agent
 from tests.support.http_server import serve
 from tests.support.openai_server import OpenAIServer, Scripted
@@ -189,3 +191,20 @@ def test_a_tool_in_both_languages_is_refused(tmp_path: Path) -> None:
     assert [broken.reason for broken in bundle.broken_tools] == [
         "tools/double.star: the tool `double` is in double.ts, too; remove or rename one of them"
     ]
+
+
+async def test_an_exported_run_is_the_same_where_it_is_imported(tmp_path: Path) -> None:
+    path = _project(
+        tmp_path,
+        agent_star="def agent(data):\n"
+        "  return [parallel([lambda: data]), call_agent('child.star', data = data), 1e20, 1e22, -0.0]",
+        child_star="def agent(data): return data",
+    )
+    async with runtime_in(tmp_path) as runtime:
+        output = _output(await _start(runtime, path, f'{{"data":{EXACT}}}'))
+        file = export_run(runtime.store, get_run(runtime.store, RUN))
+    (tmp_path / "other").mkdir()
+    async with runtime_in(tmp_path / "other") as runtime:
+        await import_checkpoint(runtime.store, file)
+        result = await runtime.replay(RUN)
+        assert (_output(result), result.meta.output) == (output, output.encode())
