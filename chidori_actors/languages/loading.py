@@ -1,6 +1,7 @@
 """Reads an agent and everything it imports from disk into a bundle."""
 
 import hashlib
+import re
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from .starlark.modules import StarlarkFiles
 
 STARLARK = ".star"
+_DEFINED = re.compile(r"^def\s+(\w+)", re.MULTILINE)
 _TOOL_EXPORTS = frozenset(("tool", "run"))
 _TOOL_HINTS = {
     "run": "write: export async function run(args, chidori) { … }",
@@ -44,7 +46,8 @@ def load_bundle(entry: Path, policy: RuntimePolicy) -> Bundle:
     modules = loader.load(path)
     if "agent" not in loader.exports(path):
         if real.suffix == STARLARK:
-            raise SourceError("the file has no function agent", path=path, hint="write: def agent(…): …")
+            hint = f"write: def agent(…): …, or in a tool: def {real.stem}(…): …"
+            raise SourceError("the file has no function agent", path=path, hint=hint)
         raise SourceError(
             "the file exports no function agent",
             path=path,
@@ -86,8 +89,7 @@ def load_tool_bundle(file: Path, policy: RuntimePolicy) -> Bundle | None:
 
 def own_exports(file: Path) -> frozenset[str]:
     """The names that a file exports itself, whatever faults it has; ``*`` stands for those of other modules.
-
-    Of a Starlark file, which must have no fault, they are the functions at its top level.
+    Of a Starlark file they are the functions at its top level.
 
     Raises:
         UsageError: there is no such file.
@@ -97,9 +99,7 @@ def own_exports(file: Path) -> frozenset[str]:
     path = tool_path(file)
     source = _decode(_read_bytes(file, path), path)
     if file.suffix == STARLARK:
-        from .starlark.compile import compile_module  # most agents are TypeScript
-
-        return compile_module(path, source).functions
+        return frozenset(_DEFINED.findall(source))
     try:
         syntax = read_module_syntax(transform(path, source))
     except SourceError:
