@@ -2,16 +2,16 @@
 
 import json
 import re
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from chidori_actors.languages.starlark.builtins import BUILTINS, HOST
+from tests.support.examples import ROOT
 
 from .starlark_vm import StarlarkVm, begin
 
-_INTEGRATIONS = Path(__file__).with_name("integrations.star").read_text()
+_INTEGRATIONS = (ROOT / "agents" / "integrations.star").read_text()
 
 
 def _args(vm: StarlarkVm, index: int = -1) -> Any:
@@ -37,7 +37,7 @@ def test_an_issue_is_triaged_with_its_number_exact() -> None:
         "headers": {"Authorization": "Bearer token"},
         "body": {"labels": ["bug"]},
     }
-    assert vm.calls[2].site == "at triage_issue (t.star:51:5)"
+    assert vm.calls[2].site == "at triage_issue (t.star:62:5)"
     vm.give(3, {"status": 200})
     assert vm.output == '{"status":200,"body":{"triaged":9007199254740993,"label":" Bug "}}'
 
@@ -180,16 +180,19 @@ def test_files_can_be_loaded() -> None:
         ('http("POST")', 'http(): the URL is missing; write http("POST", "https://…")'),
         (
             'http("https://x", json = {"a": [len]})',
-            'http(): body["a"][0] is of type `function`, which JSON cannot carry',
+            'http(): json["a"][0] is of type `function`, which JSON cannot carry',
         ),
-        ('log("x", a = 1.0 * 1e308 * 10)', 'log(): fields["a"] is the float +inf, which JSON cannot carry'),
+        ('log("x", a = 1.0 * 1e308 * 10)', 'log(): a is the float +inf, which JSON cannot carry'),
         ("parallel([1])", "parallel(): item 0 is 1 of type `int`, not a function; write lambda: … around it"),
         ('memory("get")', 'memory("get"): the key is missing'),
         (
             'prompt("x", tools = "find")',
-            'Type of parameter `tools` doesn\'t match, expected `list[str]`, actual `string (repr: "find")`',
+            'Type of parameter `tools` of prompt() doesn\'t match, expected `list[str]`, actual `string (repr: "find")`',
         ),
-        ('prompt("x", modle = "m")', "Found `modle` extra named parameter(s) for call to prompt"),
+        (
+            'input("x", defualt = "m")',
+            "Found `defualt` extra named parameter(s) for call to input; it takes prompt, type, choices, default",
+        ),
         ("config()", "config() is for the top of the file, outside of functions"),
         ("{1: 2}", "the result of agent() has the key 1 of type `int`; the keys of JSON are strings"),
     ],
