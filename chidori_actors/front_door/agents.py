@@ -42,15 +42,14 @@ class Agents:
 
     def load_file(self, entry: Path) -> ServedAgent:
         """The agent in that file; raises ``Refused`` when its source has a fault."""
-        known = self._loaded.get(entry)
-        if known is not None and known[0] == self._state(known[1]):
-            return known[1]
         try:
-            agent = ServedAgent(entry, load_agent(entry, self._policy, self.tool_folders))
+            return self._read(entry)
         except ChidoriError as error:
             raise Refused(500, str(error), hint=error.hint) from error
-        self._loaded[entry] = self._state(agent), agent
-        return agent
+
+    def load_default(self) -> None:
+        """Read the default agent before there are requests; raises ``ChidoriError`` when its source has a fault."""
+        self._read(self.default)
 
     def names(self) -> list[str]:
         """The agent files beside the default one; a file that exports no agent is found out when it is run."""
@@ -59,6 +58,14 @@ class Agents:
             for file in self.default.parent.iterdir()
             if file.is_file() and file.name.endswith(_SUFFIXES) and not file.name.endswith(_NOT_AGENTS)
         )
+
+    def _read(self, entry: Path) -> ServedAgent:
+        known = self._loaded.get(entry)
+        if known is not None and known[0] == self._state(known[1]):
+            return known[1]
+        agent = ServedAgent(entry, load_agent(entry, self._policy, self.tool_folders))
+        self._loaded[entry] = self._state(agent), agent
+        return agent
 
     def _file(self, name: str) -> Path:
         if not _NAME.fullmatch(name) or not name.endswith(_SUFFIXES):

@@ -81,7 +81,7 @@ async def serve(settings: Settings, policy: Policy, serving: Serving, ready: Cal
 async def running(runtime: Runtime, settings: Settings, serving: Serving) -> AsyncIterator[str]:
     """A server that accepts connections, and its URL. Leaving stops it: no new work, then the grace, then the rest."""
     agents = Agents(serving.agent, settings.runtime_policy, serving.tool_folders)
-    await asyncio.get_running_loop().run_in_executor(None, agents.load)
+    await asyncio.get_running_loop().run_in_executor(None, agents.load_default)
     metrics = Metrics()
     slots = Slots(settings.max_concurrent_sessions, settings.acquire_timeout_ms)
     runs = LiveRuns(slots, metrics, RunLog(serving.log_format))

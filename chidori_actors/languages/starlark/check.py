@@ -3,6 +3,7 @@
 import ast
 from collections.abc import Iterable, Iterator
 
+from .names import is_load
 from .source import Source
 
 _STATEMENTS = (
@@ -21,11 +22,29 @@ _REFUSED: dict[type[ast.AST], tuple[str, str | None]] = {
     ast.NamedExpr: ("`:=` is not part of Starlark", "assign in a statement of its own"),
     ast.Match: ("`match` is not part of Starlark", "write if … elif … else"),
 }
+LOAD = 'write: load("./file.star", "name")'
 
 
 def check(source: Source, tree: ast.Module) -> None:
     """Raises ``SourceError`` at the first thing that is not Starlark."""
     _check_body(source, tree.body, in_function=False, in_loop=False)
+
+
+def check_entry(source: Source, function: ast.FunctionDef, whose: str) -> None:
+    """See that every argument of a function can be given by its name, as the host gives them to agents and tools.
+
+    Raises:
+        SourceError: one cannot.
+    """
+    rest, positional = function.args.vararg, function.args.posonlyargs
+    if positional:
+        raise source.fault(positional[0], _no_name(positional[0], whose), "leave the `/` out")
+    if rest is not None:
+        raise source.fault(rest, _no_name(rest, whose), f"write **{rest.arg} for all that is given beside the others")
+
+
+def _no_name(parameter: ast.arg, whose: str) -> str:
+    return f"{whose} arguments have names, so `{parameter.arg}` cannot be given"
 
 
 def _check_body(source: Source, body: Iterable[ast.stmt], *, in_function: bool, in_loop: bool) -> None:
@@ -34,6 +53,8 @@ def _check_body(source: Source, body: Iterable[ast.stmt], *, in_function: bool, 
             raise _refused(source, statement)
         _check_placement(source, statement, in_function=in_function, in_loop=in_loop)
         _check_statement(source, statement)
+        if is_load(statement) and not in_function:
+            continue  # what it takes is compile.py's concern
         for child in _own_expressions(statement):
             _check_expression(source, child)
         if isinstance(statement, ast.FunctionDef):
@@ -65,6 +86,8 @@ def _check_placement(source: Source, statement: ast.stmt, *, in_function: bool, 
     match statement:
         case ast.For() if not in_function:
             raise source.fault(statement, "`for` outside of a function", "put it in a def, or write a comprehension")
+        case ast.If(test=ast.Compare(left=ast.Name(id="__name__"))) if not in_function:
+            raise source.fault(statement, "`__name__` is not part of Starlark", "leave it out: chidori calls agent(…)")
         case ast.If() if not in_function:
             raise source.fault(statement, "`if` outside of a function", "put it in a def, or write: a if … else b")
         case ast.Return() if not in_function:
@@ -134,6 +157,10 @@ def _check_expression(source: Source, expression: ast.AST) -> None:
                 _check_target(source, generator.target)
         case ast.Subscript(slice=ast.Tuple(elts=elements)) if any(isinstance(one, ast.Slice) for one in elements):
             raise source.fault(expression, "one index or slice only", "write: a[…][…]")
+        case ast.Call(func=ast.Name(id="load")):
+            raise source.fault(
+                expression, "load() stands at the top of a file, outside of functions, as a statement of its own", LOAD
+            )
         case ast.Call():
             _check_arguments(source, expression)
             return

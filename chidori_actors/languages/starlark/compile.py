@@ -4,7 +4,7 @@ import ast
 from dataclasses import dataclass
 
 from .builtins import BUILTINS, HOST
-from .check import check
+from .check import LOAD, check, check_entry
 from .effects import find_effects
 from .emit import Body, ModuleCode, quote
 from .expressions import expression
@@ -128,6 +128,7 @@ class _Writer:
         binding = self._module.names.globals.get(name)
         if binding is None or binding.definition is None:
             return []
+        check_entry(self._module.source, binding.definition, f"the {'agent' if exported == 'agent' else 'tool'}'s")
         self._module.function_names.append(name)
         place = Body(self._module, None, len(self._module.function_names) - 1).place_number(binding.definition)
         return [
@@ -139,13 +140,15 @@ class _Writer:
         assert isinstance(node, ast.Expr)
         assert isinstance(node.value, ast.Call)
         source = self._module.source
+        if not node.value.args or len(node.value.args) + len(node.value.keywords) < 2:
+            raise source.fault(node, "load() takes a file and the names that are wanted of it", LOAD)
         path, *wanted = node.value.args
-        if not isinstance(path, ast.Constant) or not isinstance(path.value, str):
-            raise source.fault(path, "load() takes the file as a string", 'write: load("./file.star", "name")')
+        if not isinstance(path, ast.Constant) or not isinstance(path.value, str) or not path.value:
+            raise source.fault(path, "load() takes the file as a string", LOAD)
         pairs: list[tuple[str, str]] = []
         for argument in wanted:
             if not isinstance(argument, ast.Constant) or not isinstance(argument.value, str):
-                raise source.fault(argument, "load() takes names as strings", 'write: load("./file.star", "name")')
+                raise source.fault(argument, "load() takes names as strings", LOAD)
             pairs.append((argument.value, argument.value))
         for keyword in node.value.keywords:
             if (

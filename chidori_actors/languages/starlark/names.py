@@ -204,9 +204,9 @@ class _Resolver:
             if looked.owner is not None and looked.owner not in crossed:
                 crossed.append(looked.owner)
             looked = looked.parent
-        raise self._source.fault(
-            node, f"Variable `{node.id}` not found{self._near(node.id, scope)}", _FOREIGN.get(node.id)
-        )
+        hint = _FOREIGN.get(node.id)
+        near = "" if hint else self._near(node.id, scope)
+        raise self._source.fault(node, f"Variable `{node.id}` not found{near}", hint)
 
     def _capture(self, binding: Binding, functions: list[Function]) -> None:
         for function in functions:
@@ -231,7 +231,23 @@ _FOREIGN = {
     "filter": "write a comprehension: [x for x in items if f(x)]",
     "round": "int(x + 0.5) rounds what is not negative",
     "chidori": "the functions of the host have no prefix: prompt(…), tool(…)",
-    "null": "write None",
+    "pow": "multiply, or use a loop",
+    "divmod": "write: (a // b, a % b)",
+    "format": 'write: "{} of {}".format(a, b), or "%d" % x',
+    "iter": "lists, tuples, dicts and ranges can be looped over as they are",
+    "next": "take items by their index, or use a loop",
+    "callable": 'write: type(x) == "function"',
+    "struct": "use a dict",
+    "object": "use a dict",
+    "self": "there are no classes: use dicts and functions",
+    "super": "there are no classes: use dicts and functions",
+    "Exception": 'write: fail("…")',
+    "ValueError": 'write: fail("…")',
+    "json": 'http(…) and prompt(…, format = "json") give values; template("{{ x | tojson }}", x = x) writes JSON',
+    "os": 'env("NAME") reads environment variables',
+    "requests": "write: http(METHOD, URL, …)",
+    "load": "load(…) is a statement, and no value",
+    **dict.fromkeys(("null", "nil", "undefined", "none"), "write None"),
     "true": "write True",
     "false": "write False",
 }

@@ -12,7 +12,7 @@ from .source import Source
 
 _NO_ERRORS = 'try_call(function) gives {"value": …, "error": …}'
 _RESERVED: dict[str, str | None] = {
-    "as": None,
+    "as": 'load("./file.star", own = "name") gives a name of your own',
     "assert": 'write: if not …: fail("…")',
     "async": "leave it out: calls are waited for without it",
     "await": "leave it out: calls are waited for without it",
@@ -28,12 +28,29 @@ _RESERVED: dict[str, str | None] = {
     "raise": 'write: fail("…")',
     "try": _NO_ERRORS,
     "while": "write a loop with an end: for _ in range(1000): … and break",
-    "with": None,
+    "with": "there is nothing to open or close: call the functions",
     "yield": "build a list and return it",
 }
 _STRING = re.compile(r"([A-Za-z]*)['\"]")
 _PREFIXES = ("", "r", "f", "fr", "rf")
 _NUMBER = re.compile(r"0[xX][0-9a-fA-F]+|0[oO][0-7]+|0[bB][01]+|0|[1-9][0-9]*|[0-9]*\.?[0-9]*(?:[eE][+-]?[0-9]+)?")
+_SELF_NAMING = re.compile(r"(?<!\{)(?:\{\{)*\{\s*\w+\s*=\s*(?:!\w)?\}")
+_ESCAPE = re.compile(r"\(unicode error\).*: (.*)")
+_FOREIGN = {
+    "&&": "write: a and b",
+    r"\|\|": "write: a or b",
+    "<>": "write: a != b",
+    "=>": "write: lambda x: …",
+    "!(?!=)": "write: not a",
+    r"\+\+|--": "write: x += 1 or x -= 1",
+    r"\?": "write: a if … else b",
+    r"\{": "write a colon, and indent what is inside",
+    r"\b(?:const|let|var)\b": "leave the word out: name = value",
+    r"\bfunction\b": "write: def name(…):",
+    r"\belse\s+if\b": "write: elif",
+    "//": "comments begin with #",
+}
+"""What other languages write, and what to write instead, where Python cannot make sense of it."""
 _OPERATORS = {
     ":=": "assign in a statement of its own",
     "@": "Starlark has no decorators and no matrices",
@@ -54,12 +71,25 @@ def parse(source: Source) -> ast.Module:
             warnings.simplefilter("ignore")  # "\d" is two characters in Starlark, and no cause for a warning
             return ast.parse(source.text, source.path)
     except SyntaxError as error:
+        place = (error.lineno or 1, max(error.offset or 1, 1))
         message = (error.msg or "the syntax is wrong").rstrip(".")
-        raise source.fault((error.lineno or 1, max(error.offset or 1, 1)), message) from None
+        escape = _ESCAPE.fullmatch(message)
+        if escape:
+            raise source.fault(place, f"the string has an escape that is none: {escape[1]}") from None
+        hint = _written_elsewhere(source, *place) if message in ("invalid syntax", "expected ':'") else None
+        raise source.fault(place, message, hint) from None
     except (RecursionError, MemoryError):
         raise source.fault((1, 1), "the code is nested too deep") from None
     except ValueError as error:
         raise source.fault((1, 1), f"the file is not text: {error}") from None
+
+
+def _written_elsewhere(source: Source, line: int, column: int) -> str | None:
+    text = source.lines[line - 1] if line <= len(source.lines) else ""
+    for pattern, hint in _FOREIGN.items():
+        if any(found.start() <= column - 1 <= found.end() + 1 for found in re.finditer(pattern, text)):
+            return hint
+    return None
 
 
 def _tokens(source: Source) -> Iterator[tokenize.TokenInfo]:
@@ -114,3 +144,5 @@ def _check_string(source: Source, text: str, place: tuple[int, int]) -> None:
         raise source.fault(
             place, f"strings with the prefix `{prefix}` are not part of Starlark", "leave the prefix out"
         )
+    if "f" in prefix and _SELF_NAMING.search(text):
+        raise source.fault(place, "`=` cannot stand in the braces of an f-string", 'write: f"x={x}"')

@@ -16,7 +16,7 @@ def definition(source: Source, tree: ast.Module, name: str) -> str:
     Types come from annotations and defaults; a parameter that has neither can be anything.
 
     Raises:
-        SourceError: there is no function ``name``, it has no docstring, or parameters that a tool cannot have.
+        SourceError: there is no function ``name``, or it has no docstring.
     """
     found = [one for one in tree.body if isinstance(one, ast.FunctionDef) and one.name == name]
     if not found:
@@ -27,11 +27,7 @@ def definition(source: Source, tree: ast.Module, name: str) -> str:
     if not described:
         hint = 'write """What it does.""" below the def: models choose a tool by it'
         raise source.fault(function, f"the tool `{name}` has no docstring", hint)
-    args = function.args
-    extra = args.vararg or next(iter(args.posonlyargs), None)
-    if extra is not None:
-        raise source.fault(extra, f"a tool's arguments have names, so `{extra.arg}` cannot be given")
-    value = {"name": name, "description": described.splitlines()[0].strip(), "parameters": _schema(args)}
+    value = {"name": name, "description": described.splitlines()[0].strip(), "parameters": _schema(function.args)}
     return json.dumps(value, ensure_ascii=False)
 
 

@@ -3,7 +3,7 @@
 ((Promise, Error) => {
   "use strict";
   const { starlark } = __prelude;
-  const { fail, Function, List, Tuple, Dict, iterate, typeOf } = starlark;
+  const { StarlarkError, fail, Function, List, Tuple, Dict, iterate, typeOf } = starlark;
   const { apply } = Reflect;
 
   const MAX_FRAMES = 50;
@@ -12,10 +12,16 @@
     return `    at ${places.names[places.table[at + 2]]} (${places.path}:${places.table[at]}:${places.table[at + 1]})`;
   };
 
+  // Where the engine has no room it fails in its own words.
+  const NO_ROOM = {
+    __proto__: null, "BigInt is too large to allocate": "The int is too large: it has more than 1048575 bits",
+    "string too long": "The string is too long",
+  };
   const stacks = new WeakMap(); // error -> how many frames it has
   // Adds the frame of a function that `error` leaves; gives the error to throw on.
   const trace = (error, places, place) => {
     if (!(error instanceof Error)) return error;
+    if (error.message in NO_ROOM && !(error instanceof StarlarkError)) error = new StarlarkError(NO_ROOM[error.message]);
     const frames = stacks.get(error) ?? 0;
     if (frames === MAX_FRAMES) return error;
     const at = place + (error.offset ?? 0);
@@ -67,7 +73,7 @@
     if (spec.rest >= 0) bound[spec.rest] = rest ?? new Dict();
     missing(spec, bound);
     if (args.length > positional && spec.star < 0) fail(`Found ${args.length - positional} extra positional argument(s) for call to ${spec.name}`);
-    if (extra.length > 0 && spec.rest < 0) fail(`Found ${extra.join(" ")} extra named parameter(s) for call to ${spec.name}`);
+    if (extra.length > 0 && spec.rest < 0) fail(`Found ${extra.join(" ")} extra named parameter(s) for call to ${spec.name}${spec.takes ?? ""}`);
     return bound;
   };
 

@@ -4,24 +4,39 @@
   "use strict";
   const { starlark, call: callHost, useTools, RawJson, toJson } = __prelude;
   const { fail, Float, List, Dict, Function, isInt, typeOf } = starlark;
-  const { encode, decode, specOf, bindArgs, call, placeText, trace, take, wrongParameter, repr } = starlark;
+  const { encode, decode, specOf, bindArgs, call, placeText, trace, described, repr } = starlark;
   const host = { __proto__: null };
+  let called = ""; // the function whose arguments are looked at: all of that is done before anything is waited for
 
   const define = (name, params, kinds, does) => {
     const spec = specOf(name, params, kinds);
-    host[name] = new Function(name, (args, names, values, places, place) => does(bindArgs(spec, args, names, values), placeText(places, place), places, place));
+    if (spec.rest < 0) spec.takes = `; it takes ${params.join(", ")}`;
+    host[name] = new Function(name, (args, names, values, places, place) => {
+      const bound = bindArgs(spec, args, names, values);
+      called = name;
+      return does(bound, placeText(places, place), places, place);
+    });
   };
-  // Issues the call `name`; `args` are pairs of a name and a value, those without a value left out.
+  const KEYWORDS = ["kwargs", "input", "vars", "fields"]; // dicts of what was given as keyword arguments
+  const encodeArg = (name, key, value) => {
+    if (!KEYWORDS.includes(key)) return encode(value, `${name}(): ${key}`);
+    const { items, values } = value;
+    return `{${items.map((keyword, i) => `${encode(keyword)}:${encode(values[i], `${name}(): ${keyword}`)}`).join()}}`;
+  };
+  // Issues the call `name`; `args` are names and values, those without a value left out, and what the agent calls them.
   const issue = (name, args, stack, more) => {
     const parts = [];
-    for (const [key, value] of args) if (value !== undefined) parts.push(`"${key}":${encode(value, `${name}(): ${key}`)}`);
+    for (const [key, value, known = key] of args) if (value !== undefined) parts.push(`"${key}":${encodeArg(name, known, value)}`);
     return callHost(name, new RawJson(`{${parts.join()}}`), undefined, undefined, { stack, text: true, convert: decode, ...more });
   };
 
   // ---- Checks: undefined and None both mean that an argument was not given.
 
   const given = (value) => value !== undefined && value !== null;
-  const checked = (test, expected) => (value, name) => (!given(value) ? undefined : test(value) ? value : wrongParameter(name, expected, value));
+  const wrong = (name, expected, value) =>
+    fail(`Type of parameter \`${name}\` of ${called}() doesn't match, expected \`${expected}\`, actual \`${described(value)}\``);
+  const required = (value, name) => (typeof value === "string" ? value : wrong(name, "str", value));
+  const checked = (test, expected) => (value, name) => (!given(value) ? undefined : test(value) ? value : wrong(name, expected, value));
   const string = checked((value) => typeof value === "string", "str");
   const bool = checked((value) => typeof value === "boolean", "bool");
   const number = checked((value) => isInt(value) || value instanceof Float, "float | int");
@@ -49,7 +64,7 @@
     if (given(format) && format !== "json" && format !== "text") fail(`prompt(): format must be "json" or "text", not ${repr(format)}`);
     const offered = strings(tools, "tools");
     const args = [
-      ["text", take.string(text, "text")], ["model", setting(model, "model")], ["temperature", setting(temperature, "temperature")],
+      ["text", required(text, "text")], ["model", setting(model, "model")], ["temperature", setting(temperature, "temperature")],
       ["max_tokens", setting(maxTokens, "max_tokens")], ["system", string(system, "system")], ["format", any(format)],
       ["type", string(type, "type")], ["strict", bool(strict, "strict")],
     ];
@@ -74,49 +89,51 @@
   };
 
   define("template", ["template", "vars"], "pk", ([template, vars], stack) =>
-    issue("template", [["template", take.string(template, "template")], ["vars", vars]], stack));
+    issue("template", [["template", required(template, "template")], ["vars", vars]], stack));
 
   // ---- Tools, agents, people
 
-  define("tool", ["name", "kwargs"], "pk", ([name, kwargs], stack) => issue("tool", [["name", take.string(name, "name")], ["kwargs", kwargs]], stack));
-  define("call_agent", ["path", "input"], "pk", ([path, input], stack) => issue("call_agent", [["path", take.string(path, "path")], ["input", input]], stack));
+  define("tool", ["name", "kwargs"], "pk", ([name, kwargs], stack) => issue("tool", [["name", required(name, "name")], ["kwargs", kwargs]], stack));
+  define("call_agent", ["path", "input"], "pk", ([path, input], stack) => issue("call_agent", [["path", required(path, "path")], ["input", input]], stack));
   define("input", ["prompt", "type", "choices", "default"], "eNNN", ([text, type, choices, otherwise], stack) =>
     issue("input", [
-      ["prompt", take.string(text, "prompt")], ["type", string(type, "type") ?? null], ["choices", strings(choices, "choices") ?? null],
+      ["prompt", required(text, "prompt")], ["type", string(type, "type") ?? null], ["choices", strings(choices, "choices") ?? null],
       ["default", string(otherwise, "default") ?? null],
     ], stack));
 
   // ---- The world
 
   const METHOD = /^[A-Za-z]+$/;
-  // http(METHOD, URL, …) or http(URL, method = …).
+  // http(METHOD, URL, …), http(URL, method = …) or http(url = URL, method = …).
   const target = (first, second, method) => {
-    take.string(first, second === undefined ? "url" : "method");
+    if (first === undefined && second !== undefined) return [string(method, "method") ?? "GET", required(second, "url")];
+    if (first === undefined) fail('http(): the URL is missing; write http("GET", "https://…")');
+    required(first, second === undefined ? "url" : "method");
     if (second === undefined) {
       if (METHOD.test(first)) fail(`http(): the URL is missing; write http(${repr(first)}, "https://…")`);
       return [string(method, "method") ?? "GET", first];
     }
     if (given(method)) fail("http(): the method is given twice");
     if (!METHOD.test(first)) fail(`http(): ${repr(first)} is no method; write http("GET", url) or http(url, method = "GET")`);
-    return [first, take.string(second, "url")];
+    return [first, required(second, "url")];
   };
-  define("http", ["method_or_url", "url", "method", "headers", "params", "json", "body", "timeout_ms", "auth"], "pPNNNNNNN", (values, stack) => {
+  define("http", ["method_or_url", "url", "method", "headers", "params", "json", "body", "timeout_ms", "auth"], "PENNNNNNN", (values, stack) => {
     const [first, second, named, headers, params, json, body, timeout, auth] = values;
     const [method, url] = target(first, second, named);
     if (given(json) && given(body)) fail("http(): json and body cannot both be given");
     return issue("http", [
-      ["url", url], ["method", method], ["headers", dict(headers, "headers") ?? new Dict()], ["body", any(json) ?? any(body) ?? null],
+      ["url", url], ["method", method], ["headers", dict(headers, "headers") ?? new Dict()], ["body", any(json) ?? any(body) ?? null, given(json) ? "json" : "body"],
       ["params", dict(params, "params") ?? new Dict()], ["timeout_ms", number(timeout, "timeout_ms")], ["auth", dict(auth, "auth")],
     ], stack);
   });
   define("env", ["name", "reveal"], "eN", ([name, reveal], stack) =>
-    issue("env", [["name", take.string(name, "name")], ["reveal", bool(reveal, "reveal")]], stack));
+    issue("env", [["name", required(name, "name")], ["reveal", bool(reveal, "reveal")]], stack));
   define("log", ["message", "fields"], "pk", ([message, fields], stack) =>
     issue("log", [
       ["message", typeof message === "string" ? message : encode(message, "log(): message")], ["fields", fields.size > 0 ? fields : undefined],
     ], stack));
   define("checkpoint", ["label", "data"], "eE", ([label, data = null], stack) =>
-    issue("checkpoint", [["label", take.string(label, "label")], ["data", data]], stack));
+    issue("checkpoint", [["label", required(label, "label")], ["data", data]], stack));
 
   const ACTIONS = ["set", "get", "delete", "list", "clear"];
   define("memory", ["action", "key", "value", "namespace", "prefix", "values"], "eEENNN", ([action, key, value, namespace, prefix, values], stack) => {
@@ -140,7 +157,7 @@
     return value;
   };
   define("parallel", ["functions", "concurrency"], "eN", ([functions, concurrency], stack, places, place) => {
-    if (!(functions instanceof List)) wrongParameter("functions", "list", functions);
+    if (!(functions instanceof List)) wrong("functions", "list", functions);
     const thunks = functions.items.map((one, i) => {
       callable(one, `parallel(): item ${i}`);
       return async () => new RawJson(encode(await call(one, [], null, null, places, place), "the result"));
@@ -193,7 +210,8 @@
     const input = decode(text);
     if (!(input instanceof Dict)) fail(`the ${what} must be an object, not ${typeOf(input)}`);
     const { spec } = callee;
-    const takes = `${spec.name.slice(spec.name.lastIndexOf(".") + 1)}(${spec.params.join(", ")})`;
+    const params = spec.params.map((name, i) => (spec.kinds[i] === "k" ? `**${name}` : name));
+    const takes = `${spec.name.slice(spec.name.lastIndexOf(".") + 1)}(${params.join(", ")})`;
     const onlyEvent = spec.kinds.length === 1 && spec.params[0] === "event";
     for (let i = 0; i < spec.kinds.length; i++) {
       if ("pen".includes(spec.kinds[i]) && !input.has(spec.params[i])) fail(`the ${what} has no \`${spec.params[i]}\`, which ${takes} needs`);

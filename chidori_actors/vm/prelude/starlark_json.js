@@ -45,7 +45,7 @@
     if (value instanceof Float) return floatText(value.value, label);
     if (!(value instanceof List || value instanceof Tuple || value instanceof Dict || value instanceof Range)) return cannot(label, `of type \`${typeOf(value)}\``);
     if (above.includes(value)) return cannot(label, "part of a cycle");
-    if (above.length >= MAX_DEPTH) return cannot(label, `nested more than ${MAX_DEPTH} deep`);
+    if (above.length >= MAX_DEPTH) return cannot(`${label.slice(0, 60)}…`, `nested more than ${MAX_DEPTH} deep`);
     above.push(value);
     const text = value instanceof Dict ? encodeDict(value, label, above) : encodeItems(value.items, label, above);
     above.pop();

@@ -182,7 +182,7 @@ def test_files_can_be_loaded() -> None:
             'http("https://x", json = {"a": [len]})',
             'http(): json["a"][0] is of type `function`, which JSON cannot carry',
         ),
-        ('log("x", a = 1.0 * 1e308 * 10)', 'log(): a is the float +inf, which JSON cannot carry'),
+        ('log("x", a = 1.0 * 1e308 * 10)', "log(): a is the float +inf, which JSON cannot carry"),
         ("parallel([1])", "parallel(): item 0 is 1 of type `int`, not a function; write lambda: … around it"),
         ('memory("get")', 'memory("get"): the key is missing'),
         (
