@@ -186,10 +186,6 @@ def test_files_can_be_loaded() -> None:
         ("parallel([1])", "parallel(): item 0 is 1 of type `int`, not a function; write lambda: … around it"),
         ('memory("get")', 'memory("get"): the key is missing'),
         (
-            'prompt("x", tools = "find")',
-            'Type of parameter `tools` of prompt() doesn\'t match, expected `list[str]`, actual `string (repr: "find")`',
-        ),
-        (
             'input("x", defualt = "m")',
             "Found `defualt` extra named parameter(s) for call to input; it takes prompt, type, choices, default",
         ),

@@ -58,6 +58,7 @@ def test_a_failure_in_a_loaded_file_names_that_file() -> None:
     ("call", "message"),
     [
         ("prompt(5)", "Type of parameter `text` of prompt() doesn't match, expected `str`, actual `int (repr: 5)`"),
+        ("prompt('x', tools = 'find')", "Type of parameter `tools` of prompt() doesn't match, expected `list[str]`"),
         ("prompt()", "Missing parameter `text` for call to `prompt`"),
         ("template()", "Missing positional-only parameter `template` for call to `template`"),
         ("tool('a', value = len)", "tool(): value is of type `function`, which JSON cannot carry"),
