@@ -25,6 +25,10 @@ TOKENS = {
     "SLACK_BOT_TOKEN": "slack-token-of-the-test",
     "PAGER_ROUTING_KEY": "routing-key-of-the-test",
 }
+CRITICAL = {"severity": "critical", "service": "checkout"}
+"""An alert of the plainest kind."""
+TOOLS = ("/prometheus/api/v1/query", "/deploys/deploys", "/alertmanager/api/v2/alerts")
+"""The services that are asked for each alert."""
 RECENT = "9999-01-01T00:00:00Z"
 SERVICES: dict[str, Any] = {
     "/prometheus/api/v1/query": {

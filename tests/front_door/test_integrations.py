@@ -11,16 +11,13 @@ import pytest
 from aiohttp import web
 
 from chidori_actors import exact_json
-from tests.front_door.deliveries import TOKENS, Scene, bytes_of, scene_of, services
+from tests.front_door.deliveries import CRITICAL, TOKENS, TOOLS, Scene, bytes_of, scene_of, services
 from tests.support.agents import within
 from tests.support.examples import ROOT
+from tests.support.starlark import LARGE
 
 AGENT = ROOT / "agents" / "integrations.star"
-LARGE = 2**53 + 1
-"""The first whole number that no double holds."""
 SECONDS = 60
-CRITICAL = {"severity": "critical", "service": "checkout"}
-TOOLS = ["/prometheus/api/v1/query", "/deploys/deploys", "/alertmanager/api/v2/alerts"]
 
 
 @pytest.fixture

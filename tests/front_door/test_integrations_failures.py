@@ -10,18 +10,16 @@ import pytest
 from aiohttp import web
 
 from chidori_actors import exact_json
-from tests.front_door.deliveries import TOKENS, Scene, environ_of, scene_of, services
+from tests.front_door.deliveries import CRITICAL, TOKENS, TOOLS, Scene, environ_of, scene_of, services
 from tests.front_door.small_app import Client
 from tests.support.agents import within
 from tests.support.examples import ROOT, Examples
 from tests.support.openai_server import Scripted
 from tests.support.sse import frames
+from tests.support.starlark import LARGE
 
 AGENT = ROOT / "agents" / "integrations.star"
 SECONDS = 60
-LARGE = 2**53 + 1
-CRITICAL = {"severity": "critical", "service": "checkout"}
-TOOLS = ["/prometheus/api/v1/query", "/deploys/deploys", "/alertmanager/api/v2/alerts"]
 
 
 def seq_of(data: bytes, function: str, **args: Any) -> str:
