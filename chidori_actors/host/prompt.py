@@ -192,7 +192,7 @@ def _notes(completion: Completion, args: Mapping[str, Any], attempts: list[JsonO
 def _not_json(reply: str, notes: Mapping[str, Any]) -> str:
     reasons = "".join(f" ({warning})" for warning in notes.get("warnings", ()))
     shown = shortened(reply)
-    return f'prompt: the reply did not parse as JSON{reasons}; strict: false gives it as text. It was: "{shown}"'
+    return f'prompt: the reply did not parse as JSON{reasons}; strict set to false gives it as text. It was: "{shown}"'
 
 
 FUNCTION = HostFunction(name="prompt", run=run_prompt, record_args=record_args)
