@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator
 
 from .names import is_load
 from .source import Source
+from .tree import children
 
 _STATEMENTS = (
     *(ast.FunctionDef, ast.Return, ast.Assign, ast.AnnAssign, ast.AugAssign, ast.For, ast.If, ast.Expr, ast.Pass),
@@ -74,7 +75,7 @@ def _own_expressions(statement: ast.stmt) -> Iterator[ast.expr]:
         if statement.value is not None:
             yield statement.value
     else:
-        yield from (child for child in ast.iter_child_nodes(statement) if isinstance(child, ast.expr))
+        yield from (child for child in children(statement) if isinstance(child, ast.expr))
 
 
 def _defaults(args: ast.arguments) -> Iterator[ast.expr]:
@@ -168,7 +169,7 @@ def _check_expression(source: Source, expression: ast.AST) -> None:
             raise source.fault(expression, "`*` can stand in a call only", "write: a + b")
         case _:
             pass
-    for child in ast.iter_child_nodes(expression):
+    for child in children(expression):
         _check_expression(source, child)
 
 

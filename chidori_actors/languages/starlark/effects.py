@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from .names import Function, Names, is_load
+from .tree import children
 
 _CALLBACKS = frozenset(("sorted", "min", "max"))
 """Built-in functions that call the function given as ``key``."""
@@ -136,4 +137,4 @@ def _calls(code: list[ast.AST]) -> Iterator[ast.Call]:
         elif isinstance(node, ast.AnnAssign):
             todo += [part for part in (node.target, node.value) if part is not None]
         else:
-            todo += ast.iter_child_nodes(node)
+            todo += children(node)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from .source import Source
+from .tree import children
 
 Function = ast.FunctionDef | ast.Lambda
 Comprehension = ast.ListComp | ast.DictComp
@@ -134,7 +135,7 @@ class _Resolver:
             if isinstance(statement, ast.FunctionDef):
                 self._function(statement, statement.body, scope)
                 continue
-            for child in ast.iter_child_nodes(statement):
+            for child in children(statement):
                 if isinstance(child, ast.stmt):
                     self._statements([child], scope)
                 elif not (isinstance(statement, ast.AnnAssign) and child is statement.annotation):
@@ -170,7 +171,7 @@ class _Resolver:
             case ast.ListComp() | ast.DictComp():
                 self._comprehension(node, scope)
             case _:
-                for child in ast.iter_child_nodes(node):
+                for child in children(node):
                     self._expression(child, scope)
 
     def _comprehension(self, node: Comprehension, outer: _Scope) -> None:

@@ -33,15 +33,22 @@
   const percent = (format, value) => {
     const values = value instanceof Tuple ? value.items : [value];
     let next = 0;
-    const text = format.replace(/%(.?)/gsu, (_, letter) => {
-      if (letter === "%") return "%";
-      if (letter === "") fail("Incomplete format");
-      const convert = conversions[letter] ?? fail(`Unsupported format character: '${letter}'`);
+    let text = "";
+    let from = 0;
+    for (let at = format.indexOf("%"); at >= 0; at = format.indexOf("%", from)) {
+      text += format.slice(from, at);
+      from = at + 2;
+      const letter = format[at + 1] ?? fail("Incomplete format");
+      if (letter === "%") {
+        text += "%";
+        continue;
+      }
+      const convert = conversions[letter] ?? fail(`Unsupported format character: '${String.fromCodePoint(format.codePointAt(at + 1))}'`);
       if (next === values.length) fail("Not enough arguments for format string");
-      return convert(values[next++]);
-    });
+      text += convert(values[next++]);
+    }
     if (next < values.length) fail("Too many arguments for format string");
-    return text;
+    return text + format.slice(from);
   };
 
   // The fields of a format string: texts, and [name, conversion] of each field in between.

@@ -46,6 +46,10 @@
     return at < 0 || at >= points.length ? fail(`Index \`${index}\` is out of bound`) : points[at];
   };
   const item = (container, index) => {
+    if (container instanceof List && typeof index === "number") {
+      const found = container.items[index];
+      if (found !== undefined) return found;
+    }
     if (container instanceof Dict) {
       const found = container.get(index);
       return found === undefined ? fail(`Key \`${starlark.repr(index)}\` was not found`) : found;

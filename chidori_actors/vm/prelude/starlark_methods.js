@@ -128,7 +128,9 @@
       table[name] = { least, most, does, named: kind === "named" };
     }
   }
-  const methodOf = (value, name) => tables[typeOf(value)]?.[name];
+  List.prototype.methods = tables.list;
+  Dict.prototype.methods = tables.dict;
+  const methodOf = (value, name) => (typeof value === "string" ? tables.string : value?.methods)?.[name];
 
   const expectedCount = (least, most) => (least === most ? `${least}` : `between ${least} and ${most}`);
   // Checks the arguments of what takes positional ones only.
@@ -162,7 +164,13 @@
     const found = methodOf(value, name) ?? noAttribute(value, name);
     return bind(value, name, found);
   };
-  const method = (value, name, args, names, values) => apply(value, methodOf(value, name) ?? noAttribute(value, name), args, names, values);
+  // Compiled code comes here for every method it calls, mostly of strings and without named arguments.
+  const method = (value, name, args, names, values) => {
+    const found = (typeof value === "string" ? tables.string : value?.methods)?.[name] ?? noAttribute(value, name);
+    const { length } = args;
+    if (names === null && !found.named && length >= found.least && length <= found.most) return found.does(value, args[0], args[1], args[2]);
+    return apply(value, found, args, names, values);
+  };
   const setAttr = (value, name) => fail(`Operation \`.${name}=\` not supported on type \`${typeOf(value)}\``);
   const attributes = (value) => Object.keys(tables[typeOf(value)] ?? {});
 

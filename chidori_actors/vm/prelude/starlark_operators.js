@@ -4,18 +4,22 @@
   const { starlark } = __prelude;
   const { fail, Float, List, Tuple, Dict, isInt, toInt, small, isNumber, unsupported, unsupportedOne, mutable, iterate } = starlark;
   const { floor } = Math;
-  const LIMIT = Number.MAX_SAFE_INTEGER;
+  const MOST = Number.MAX_SAFE_INTEGER;
+  const LEAST = Number.MIN_SAFE_INTEGER;
 
   // As a float; an int beyond its range is infinite.
   const toFloat = (value) => (value instanceof Float ? value.value : Number(value));
+  // Whether one is a float and both are numbers.
+  const areFloats = (a, b) => (a instanceof Float ? isNumber(b) : b instanceof Float && isInt(a));
 
   const add = (a, b) => {
     if (typeof a === "number" && typeof b === "number") {
       const sum = a + b;
-      return sum <= LIMIT && sum >= -LIMIT ? sum : toInt(BigInt(a) + BigInt(b));
+      return sum <= MOST && sum >= LEAST ? sum : toInt(BigInt(a) + BigInt(b));
     }
     if (typeof a === "string" && typeof b === "string") return a + b;
-    if (isNumber(a) && isNumber(b)) return isInt(a) && isInt(b) ? toInt(BigInt(a) + BigInt(b)) : new Float(toFloat(a) + toFloat(b));
+    if (areFloats(a, b)) return new Float(toFloat(a) + toFloat(b));
+    if (isInt(a) && isInt(b)) return toInt(BigInt(a) + BigInt(b));
     if (a instanceof List && b instanceof List) return new List([...a.items, ...b.items]);
     if (a instanceof Tuple && b instanceof Tuple) return new Tuple([...a.items, ...b.items]);
     return unsupported("+", a, b);
@@ -23,10 +27,10 @@
   const sub = (a, b) => {
     if (typeof a === "number" && typeof b === "number") {
       const difference = a - b;
-      return difference <= LIMIT && difference >= -LIMIT ? difference : toInt(BigInt(a) - BigInt(b));
+      return difference <= MOST && difference >= LEAST ? difference : toInt(BigInt(a) - BigInt(b));
     }
-    if (!isNumber(a) || !isNumber(b)) return unsupported("-", a, b);
-    return isInt(a) && isInt(b) ? toInt(BigInt(a) - BigInt(b)) : new Float(toFloat(a) - toFloat(b));
+    if (areFloats(a, b)) return new Float(toFloat(a) - toFloat(b));
+    return isInt(a) && isInt(b) ? toInt(BigInt(a) - BigInt(b)) : unsupported("-", a, b);
   };
 
   const MAX_REPEATED = 1 << 28;
@@ -48,9 +52,10 @@
   const mul = (a, b) => {
     if (typeof a === "number" && typeof b === "number") {
       const product = a * b;
-      return product <= LIMIT && product >= -LIMIT ? product + 0 : toInt(BigInt(a) * BigInt(b));
+      return product <= MOST && product >= LEAST ? product + 0 : toInt(BigInt(a) * BigInt(b));
     }
-    if (isNumber(a) && isNumber(b)) return isInt(a) && isInt(b) ? toInt(BigInt(a) * BigInt(b)) : new Float(toFloat(a) * toFloat(b));
+    if (areFloats(a, b)) return new Float(toFloat(a) * toFloat(b));
+    if (isInt(a) && isInt(b)) return toInt(BigInt(a) * BigInt(b));
     return (isInt(b) ? repeat(a, b) : isInt(a) ? repeat(b, a) : undefined) ?? unsupported("*", a, b);
   };
 

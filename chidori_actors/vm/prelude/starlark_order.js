@@ -25,11 +25,9 @@
   const eqFloat = (a, b) => (a === b || (a !== a && b !== b));
   const eqIn = (a, b, depth) => {
     if (a === b) return true;
-    if (typeof a !== "object" || typeof b !== "object") {
-      if (a instanceof Float) return isInt(b) && eqIntFloat(b, a.value);
-      if (b instanceof Float) return isInt(a) && eqIntFloat(a, b.value);
-      return false; // equal ints have the same representation, and === compares BigInts by value
-    }
+    // Equal ints have the same representation, and === compares BigInts by value.
+    if (typeof a !== "object") return b instanceof Float && isInt(a) && eqIntFloat(a, b.value);
+    if (typeof b !== "object") return a instanceof Float && isInt(b) && eqIntFloat(b, a.value);
     if (a === null || b === null || a.type !== b.type) return false;
     if (depth > MAX_DEPTH) fail("Too many recursion levels");
     if (a instanceof Float) return eqFloat(a.value, b.value);
@@ -38,7 +36,7 @@
     if (!(a instanceof Range) || a.length !== b.length) return false;
     return a.length === 0 || (a.start === b.start && (a.length === 1 || a.step === b.step));
   };
-  const eq = (a, b) => eqIn(a, b, 0);
+  const eq = (a, b) => a === b || eqIn(a, b, 0);
   const ne = (a, b) => !eqIn(a, b, 0);
 
   // NaN is the greatest float and equals itself.

@@ -76,6 +76,7 @@
     return limit < 0 || counted.length < limit || counted.length === gaps.length ? parts.filter((one) => one !== "") : parts;
   };
   const split = (fromEnd) => (text, separator, limit) => {
+    if (typeof separator === "string" && separator !== "" && limit === undefined) return list(text.split(separator));
     const by = maybeString(separator, "sep");
     const most = maybeInt(limit, "maxsplit") ?? -1;
     return list(by === null ? splitAtSpaces(text, most, fromEnd) : splitBy(text, by, most, fromEnd));
@@ -92,7 +93,7 @@
   };
   const join = (separator, items) => {
     const parts = iterate(items);
-    for (let i = 0; i < parts.length; i++) take.string(parts[i], "to_join");
+    for (let i = 0; i < parts.length; i++) if (typeof parts[i] !== "string") wrongParameter("to_join", "str", parts[i]);
     return parts.join(separator);
   };
   const replace = (text, old, by, limit) => {

@@ -113,7 +113,7 @@
   let splitPoints = [];
 
   const isPlain = (text) => {
-    if (text.length < LONG) return !SURROGATES.test(text);
+    if (text.length < LONG) return text.length < 2 || !SURROGATES.test(text);
     if (text !== seen) {
       seen = text;
       seenIsPlain = !SURROGATES.test(text);

@@ -146,7 +146,7 @@
 
   const keyOf = (value) => {
     switch (typeof value) {
-      case "string": return value.charCodeAt(0) === 0 ? "\0s" + value : value;
+      case "string": return value < "\x01" && value !== "" ? "\0s" + value : value;
       case "object": break;
       default: return value;
     }
