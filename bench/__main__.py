@@ -6,10 +6,10 @@ from pathlib import Path
 
 import orjson
 
-from . import core, forks, front_door
+from . import core, forks, front_door, starlark
 from .measure import machine, report, table
 
-SUITES = {"core": core, "forks": forks, "front_door": front_door}
+SUITES = {"core": core, "forks": forks, "front_door": front_door, "starlark": starlark}
 
 
 def main() -> int:

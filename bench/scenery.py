@@ -24,19 +24,29 @@ from chidori_actors.vm.machine import Bounds, Machine
 AGENTS = Path(__file__).parent / "agents"
 _POLICY = {"random": "seeded", "date": "fixed", "maps_sets": "serialize"}
 
-Input = int | float | bool
+Input = int | float | bool | str
 """What the benchmarks' agents take."""
 
 
 @cache
 def bundle_of(agent: str) -> Bundle:
     """The source of the agent of that name in ``agents``."""
-    return load_bundle(AGENTS / f"{agent}.ts", Settings().runtime_policy)
+    return load_bundle(_file_of(agent), Settings().runtime_policy)
+
+
+def _file_of(agent: str) -> Path:
+    (file,) = AGENTS.glob(f"{agent}.*")
+    return file
 
 
 def new_vm(agent: str, **options: Input) -> Machine:
     """A VM of that agent that waits for its first call, without any run around it."""
-    program = make_program(bundle_of(agent), _POLICY, seed="00", path="", input_json=orjson.dumps(options), epoch_ms=0)
+    return begun(bundle_of(agent), **options)
+
+
+def begun(bundle: Bundle, **options: Input) -> Machine:
+    """A VM of the agent of that bundle that waits for its first call."""
+    program = make_program(bundle, _POLICY, seed="00", path="", input_json=orjson.dumps(options), epoch_ms=0)
     machine = Machine(load_engine(), Bounds())
     machine.begin(program.config, program.input, program.sources, program.epoch_ms, 10)
     return machine
@@ -67,8 +77,7 @@ async def complete(runtime: Runtime, agent: str, **options: Input) -> RunResult:
 
 async def start(runtime: Runtime, agent: str, attendance: Attendance, **options: Input) -> RunResult:
     """Run the agent until it rests."""
-    entry = AGENTS / f"{agent}.ts"
-    return await runtime.run(bundle_of(agent), entry, orjson.dumps(options), attendance=attendance)
+    return await runtime.run(bundle_of(agent), _file_of(agent), orjson.dumps(options), attendance=attendance)
 
 
 def own_process(code: str) -> list[tuple[float, ...]]:

@@ -110,8 +110,12 @@ def _load(file: Path, policy: RuntimePolicy, taken: dict[str, Tool]) -> Tool | B
     except ChidoriError as error:
         return BrokenTool(file.stem, path, _one_line(error))
     if tool is not None and tool.name in taken:
-        other = Path(taken[tool.name].bundle.entry).name
-        return BrokenTool(file.stem, path, f"{path}: the name `{tool.name}` is taken by {other}")
+        other = taken[tool.name].bundle
+        if tool.bundle.language != other.language and "starlark" in (tool.bundle.language, other.language):
+            del taken[tool.name]  # neither was made from the other, so nobody knows which is meant
+            reason = f"the tool `{tool.name}` is in {Path(other.entry).name}, too; remove or rename one of them"
+            return BrokenTool(tool.name, path, f"{path}: {reason}")
+        return BrokenTool(file.stem, path, f"{path}: the name `{tool.name}` is taken by {Path(other.entry).name}")
     return tool
 
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import orjson
 
+from . import exact_json
 from .errors import UsageError
 from .journal.json_text import parse_json
 from .journal.lanes import Started
@@ -29,7 +30,7 @@ def check_result(call: Started, result: bytes | None) -> None:
     except ValueError:
         raise not_json(result.decode("utf-8", "replace")) from None
     look = _FAULTS.get(call.function)
-    fault = None if look is None else look(orjson.loads(call.args), value)
+    fault = None if look is None else look(exact_json.loads(call.args), value)
     if fault is not None:
         raise UsageError(f"call #{call.seq} ({call.function}) cannot have that result: {fault}")
 

@@ -1,10 +1,10 @@
 """The branches, sub-agents and tools of a checkpoint file."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, cast, get_args
 
-import orjson
-
+from . import exact_json
 from .checkpoint_fields import Fields
 from .imported_calls import Lanes
 from .javascript_numbers import javascript_text
@@ -74,20 +74,28 @@ def inherited_settlements(actor: Fields) -> list[Settled]:
             index=index,
             at_ms=at_ms,
             duration_ms=0,
-            value=orjson.dumps(fields.values.get("result")) if error is None else None,
+            value=exact_json.dumps(fields.values.get("result")) if error is None else None,
             error=None if error is None else _error(error),
         )
         settlements.append(settled)
     return settlements
 
 
-def imported_sources(checkpoint: Checkpoint) -> tuple[Mapping[str, str], list[Write]]:
-    """The stored hash of each of the file's ``bundles``, and the writes that store them.
+@dataclass(frozen=True, slots=True)
+class ImportedSource:
+    """The stored hash of a bundle, and whether its entry is Starlark."""
+
+    digest: str
+    starlark: bool
+
+
+def imported_sources(checkpoint: Checkpoint) -> tuple[Mapping[str, ImportedSource], list[Write]]:
+    """The file's ``bundles`` by their names, and the writes that store them.
 
     Raises:
         ChidoriError: one of them is no source.
     """
-    digests: dict[str, str] = {}
+    sources: dict[str, ImportedSource] = {}
     writes: list[Write] = []
     for name, text in checkpoint.bundles.items():
         if not isinstance(text, str):
@@ -96,20 +104,43 @@ def imported_sources(checkpoint: Checkpoint) -> tuple[Mapping[str, str], list[Wr
             bundle = Bundle.from_json(text.encode())
         except ValueError as error:
             raise bad_checkpoint(f"`bundles.{name}`: {error}") from None
-        digests[name], write = bundle_write(bundle.to_json())
+        digest, write = bundle_write(bundle.to_json())
+        sources[name] = ImportedSource(digest, bundle.language == "starlark")
         writes.append(write)
-    return digests, writes
+    return sources, writes
 
 
-def imported_actors(actors: Mapping[str, Fields], lanes: Lanes, sources: Mapping[str, str]) -> list[ActorMeta]:
-    """The actors for the store. Their lanes are counted from the root's, which is 0.
+def imported_actors(
+    actors: Mapping[str, Fields], lanes: Lanes, sources: Mapping[str, ImportedSource], *, starlark: bool
+) -> list[ActorMeta]:
+    """The actors for the store. Their lanes are counted from the root's, which is 0; ``starlark`` says that the root's
+    source is Starlark.
 
     Raises:
         ChidoriError: one of them cannot be.
     """
     numbers = {path: number for number, path in enumerate(("", *actors))}
     calls = _calls(lanes)
-    return [_actor(path, fields, calls, lanes[path], numbers, sources) for path, fields in actors.items()]
+    metas: list[ActorMeta] = []
+    for path, fields in actors.items():
+        meta = _actor(path, fields, calls, lanes[path], numbers, sources)
+        if meta.status == "completed":
+            spoken = _speaks_starlark(path, actors, sources, starlark)
+            meta = replace(meta, output=javascript_text(fields.values.get("output"), starlark=spoken))
+        metas.append(meta)
+    return metas
+
+
+def _speaks_starlark(
+    path: str, actors: Mapping[str, Fields], sources: Mapping[str, ImportedSource], root: bool
+) -> bool:
+    """Whether the actor's source is Starlark; a branch has its parent's."""
+    while path:
+        source = sources.get(actors[path].text("bundle") or "")
+        if source is not None:
+            return source.starlark
+        path = _parent(path)
+    return root
 
 
 def _calls(lanes: Lanes) -> Mapping[str, Started]:
@@ -127,7 +158,7 @@ def _actor(
     calls: Mapping[str, Started],
     lane: Sequence[Entry],
     numbers: Mapping[str, int],
-    sources: Mapping[str, str],
+    sources: Mapping[str, ImportedSource],
 ) -> ActorMeta:
     kind, status, epoch_ms = fields.text("kind"), fields.text("status"), fields.number("epoch_ms")
     if kind is None or kind not in _CONTAINERS or (kind == "branch") != path.rpartition("/")[2].startswith("b"):
@@ -153,9 +184,8 @@ def _actor(
         index=int(path.rpartition("/b")[2]) if kind == "branch" else 0,
         status=cast(ActorStatus, status),
         epoch_ms=epoch_ms,
-        bundle=None if bundle is None else sources[bundle],
-        input=orjson.dumps(fields.values.get("input")),
-        output=javascript_text(fields.values.get("output")) if status == "completed" else None,
+        bundle=None if bundle is None else sources[bundle].digest,
+        input=exact_json.dumps(fields.values.get("input")),
         error=_error(error or Fields(f"{fields.where}.error", {})) if status == "failed" else None,
         failed_ordinal=fields.number("failed_ordinal"),
         ended=fields.number("ended"),

@@ -5,8 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-import orjson
-
+from . import exact_json
 from .checkpoint_fields import LATEST_MS, Fields
 from .journal.checkpoint import CALL_PATH, Checkpoint, bad_checkpoint
 from .journal.checkpoint_lanes import actor_records, checkpoint_entries, is_of
@@ -127,7 +126,7 @@ def _started(operation: Fields) -> tuple[str, Started]:
         seq=seq,
         after=_UNKNOWN_AFTER if after is None else after,
         function=function,
-        args=orjson.dumps(args.values),
+        args=exact_json.dumps(args.values),
         at_ms=at_ms,
         site=operation.text("site"),
         parent_seq=operation.number("parent_seq"),

@@ -73,8 +73,10 @@ def describe_import(store: Store, checkpoint: Checkpoint, run_id: str) -> Import
         checkpoint, manifest, {path: inherited_settlements(fields) for path, fields in described.items()}
     )
     lanes = {**lanes, "": [*_retries(run, lanes[""]), *lanes[""]]}
-    digests, sources = imported_sources(checkpoint)
-    actors = imported_actors(described, lanes, digests)
+    agent = _agent(run, manifest)
+    starlark = agent.endswith(".star")
+    bundles, sources = imported_sources(checkpoint)
+    actors = imported_actors(described, lanes, bundles, starlark=starlark)
     entries = [entry for lane in lanes.values() for entry in lane]
     calls = [entry for entry in entries if isinstance(entry, Started)]
     questions = imported_questions(manifest, lanes, whole=ours) if ours or checkpoint.status is not None else ()
@@ -88,7 +90,7 @@ def describe_import(store: Store, checkpoint: Checkpoint, run_id: str) -> Import
         failure = _Failure(_error(run), run.number("failed_ordinal")) if ours else _last_failure(lanes[""])
     meta = RunMeta(
         id=run_id,
-        agent=_agent(run, manifest),
+        agent=agent,
         status=status,
         input=checkpoint.input,
         created_at_ms=_time(run, "created_at_ms", began_ms),
@@ -98,7 +100,7 @@ def describe_import(store: Store, checkpoint: Checkpoint, run_id: str) -> Import
         lane=0,
         policy=_policy(_given_policy(run, manifest, origin), warnings),
         abi=_abi(manifest) if ours else ABI,
-        output=javascript_text(run.values.get("output")) if ours and status == "completed" else None,
+        output=javascript_text(run.values.get("output"), starlark=starlark) if ours and status == "completed" else None,
         error=failure.error,
         model=run.text("model") if ours else _model(calls),
         bundle=bundle,

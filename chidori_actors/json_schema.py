@@ -49,6 +49,8 @@ class ArgumentsSchema:
             errors = [_deepest(error) for error in self._validator.iter_errors(arguments)]
         except RecursionError:
             raise UnusableSchema("it refers to itself without end, or the arguments are nested too deeply") from None
+        except OverflowError:
+            return ["an integer is too large to be compared with a fraction"]
         except Unresolvable as error:
             raise UnusableSchema(f"a reference leads nowhere: {error}") from None
         lines = [_sentence(error) for error in sorted(errors, key=lambda error: error.json_path)]

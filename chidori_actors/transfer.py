@@ -1,7 +1,8 @@
 """Runs from one store to another, as checkpoint files."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
+from typing import Any
 
 from .errors import ChidoriError
 from .history import tree_manifest
@@ -20,9 +21,10 @@ from .journal.tree import run_tree
 _OWNER = "chidori import"
 
 
-def export_run(store: Store, meta: RunMeta) -> bytes:
+def export_run(store: Store, meta: RunMeta, *, head: Mapping[str, Any] | None = None) -> bytes:
     """The checkpoint file of a run, its actors and its source included: another store needs nothing else to replay it
-    or, when it is at rest, to go on with it. Images stay behind: VMs and forks are made anew from the record.
+    or, when it is at rest, to go on with it. Images stay behind: VMs and forks are made anew from the record. The
+    fields of ``head`` come first.
 
     Raises:
         StoreError: an entry or the source is missing or damaged.
@@ -35,6 +37,7 @@ def export_run(store: Store, meta: RunMeta) -> bytes:
         manifest=tree_manifest(store, meta, tree),
         bundle=None if meta.bundle is None else get_bundle(store, meta.bundle),
         bundles={digest: get_bundle(store, digest) for digest in sorted(digests)},
+        head=head,
     )
 
 

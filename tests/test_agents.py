@@ -13,7 +13,9 @@ from tests.support.http_server import serve
 from tests.support.openai_server import OpenAIServer
 
 DOCUMENT = "agents/data/declaration.txt"
-AGENTS = sorted(path.relative_to(ROOT).as_posix() for path in (ROOT / "agents").rglob("*.ts"))
+AGENTS = sorted(
+    path.relative_to(ROOT).as_posix() for ending in ("ts", "star") for path in (ROOT / "agents").rglob(f"*.{ending}")
+)
 LONGEST_S = 90
 
 

@@ -62,7 +62,7 @@ async def test_the_manifest_of_a_paused_run_names_its_image_and_its_questions(tm
     assert found["snapshot_kind"] == "image"
     assert found["snapshot_file"] == f"images/{meta.lane}/1"
     assert len(found["engine_build"]) == len(found["golden_image"]) == 64
-    assert found["prelude_version"] == 1
+    assert found["prelude_version"] == 2
     assert found["entry"]["path"] == "agent.ts"
     assert found["pending"]["args"] == {"prompt": "Go on?", "type": None, "choices": ["yes", "no"], "default": None}
     assert found["pending"]["kind"] == "input"

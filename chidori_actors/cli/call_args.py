@@ -3,8 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-import orjson
-
+from .. import exact_json
 from .plain_text import clip
 
 _TOLD_BY: Mapping[str, tuple[str, ...]] = {
@@ -28,10 +27,10 @@ def short_args(function: str, args: Any) -> str:
     """A call's args on one line, cut when they are long."""
     names = _TOLD_BY.get(function, ())
     if not isinstance(args, Mapping) or not any(name in args for name in names):
-        return clip(orjson.dumps(args).decode())
+        return clip(exact_json.dumps(args).decode())
     told = (args.get(name) for name in names)
     return clip(" ".join(_told(value) for value in told if value is not None))
 
 
 def _told(value: Any) -> str:
-    return value if isinstance(value, str) else orjson.dumps(value).decode()
+    return value if isinstance(value, str) else exact_json.dumps(value).decode()

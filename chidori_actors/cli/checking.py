@@ -6,7 +6,7 @@ import click
 
 from ..agent_source import FoundTools, check_schemas, folder_beside, load_tool, load_tools
 from ..errors import SourceError, UsageError
-from ..languages.loading import load_bundle, own_exports
+from ..languages.loading import STARLARK, load_bundle, own_exports
 from ..session.check import check_agent
 from ..settings import Settings, load_settings
 from .output import write
@@ -29,7 +29,8 @@ def check(file: str) -> None:
 
 def _tools_of(path: Path, settings: Settings) -> FoundTools:
     """The tool that the file is, or those of the agent that it is, which is checked."""
-    if "agent" not in own_exports(path):
+    exports = own_exports(path)
+    if "agent" not in exports and (path.suffix != STARLARK or path.stem in exports):
         tool = load_tool(path, settings.runtime_policy)
         if tool is not None:
             return FoundTools((tool,), ())

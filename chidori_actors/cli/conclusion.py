@@ -6,6 +6,7 @@ from typing import Any
 
 import orjson
 
+from .. import exact_json
 from ..journal.runs import RunMeta
 from ..runtime import RunResult
 from ..session.outcome import BOUND_EXCEEDED, Completed, Failed
@@ -44,7 +45,7 @@ def conclude(result: RunResult, *, print_output: bool) -> int:
 
 def pretty(json_text: bytes) -> bytes:
     """JSON text with an indent of two spaces."""
-    return orjson.dumps(orjson.loads(json_text), option=orjson.OPT_INDENT_2)
+    return exact_json.dumps(exact_json.loads(json_text), option=orjson.OPT_INDENT_2)
 
 
 def error_line(error: Mapping[str, Any]) -> str:
@@ -85,6 +86,6 @@ def _open_questions(meta: RunMeta) -> Iterator[str]:
             yield f"     {resume_command(meta.agent, meta.id, '--answer')} {seq}=TEXT"
         else:
             if question["args"] is not None:
-                yield f"     {clip(orjson.dumps(question['args']).decode(), _SHOWN)}"
+                yield f"     {clip(exact_json.dumps(question['args']).decode(), _SHOWN)}"
             approved = resume_command(meta.agent, meta.id, "--approve", str(seq))
             yield f"     {approved}   (or --deny {seq})"

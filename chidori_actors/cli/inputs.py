@@ -7,6 +7,7 @@ from typing import Any
 
 import orjson
 
+from .. import exact_json
 from ..errors import UsageError
 
 _FORMS = "use key=value, key=@file, @file.json or a JSON object"
@@ -23,7 +24,7 @@ def parse_inputs(texts: Iterable[str]) -> bytes:
     for text in texts:
         merged |= _parse(text)
     try:
-        return orjson.dumps(merged)
+        return exact_json.dumps(merged)
     except TypeError as error:
         raise UsageError(f"--input: the text is not valid UTF-8 ({error})", hint="give it in a file") from None
 
@@ -46,14 +47,14 @@ def _parse(text: str) -> dict[str, Any]:
 def _neither(text: str) -> dict[str, Any]:
     """Refuse ``text``; a JSON value that is no object is told what it is."""
     try:
-        return _require_object(orjson.loads(text), "--input")
+        return _require_object(exact_json.loads(text), "--input")
     except ValueError:
         raise UsageError(f"--input {text!r} has no `=` and is no JSON object", hint=_FORMS) from None
 
 
 def _object(data: bytes, where: str) -> dict[str, Any]:
     try:
-        value = orjson.loads(data)
+        value = exact_json.loads(data)
     except orjson.JSONDecodeError as error:
         place = f"line {error.lineno}, column {error.colno}"
         raise UsageError(f"{where}: not JSON at {place}: {error.msg}", hint=_FORMS) from None

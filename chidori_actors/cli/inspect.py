@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 import orjson
 
+from .. import exact_json
 from ..errors import ChidoriError, UsageError
 from ..files import replace_file
 from ..history import snapshot as read_snapshot
@@ -62,7 +63,7 @@ def snapshot(run_id: str) -> None:
     It says how the run stands, what must match to continue it, and which images of its actors are stored.
     """
     with open_store() as store:
-        click.echo(orjson.dumps(read_snapshot(store, get_run(store, run_id)), option=orjson.OPT_INDENT_2))
+        click.echo(exact_json.dumps(read_snapshot(store, get_run(store, run_id)), option=orjson.OPT_INDENT_2))
 
 
 @click.command("runs")

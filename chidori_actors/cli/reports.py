@@ -4,6 +4,7 @@ from typing import Any
 
 import orjson
 
+from .. import exact_json
 from ..host.function import Question
 from ..journal.lanes import Settled, Started
 from ..journal.records import call_records, error_text
@@ -161,7 +162,7 @@ class StreamReport:
 
     def emit(self, kind: str, fields: dict[str, Any]) -> None:
         """One event."""
-        write(orjson.dumps({"type": kind, **fields}))
+        write(exact_json.dumps({"type": kind, **fields}))
 
     def _prompt(self, kind: str, stream_id: str, seq: int, prompt_type: str | None, more: dict[str, Any]) -> None:
         self.emit(kind, {"stream_id": stream_id, "seq": seq, "prompt_type": prompt_type} | more)

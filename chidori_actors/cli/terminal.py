@@ -4,8 +4,7 @@ import asyncio
 import os
 import sys
 
-import orjson
-
+from .. import exact_json
 from ..host.function import Question, Unanswered
 from .output import write
 from .screen import Screen, printable
@@ -103,7 +102,7 @@ class TerminalQuestions:
 def _show(question: Question) -> None:
     write(printable(f"#{question.seq} {question.prompt}"), err=True)
     if question.kind != "input" and question.args is not None:
-        args = orjson.dumps(question.args).decode()
+        args = exact_json.dumps(question.args).decode()
         write(f"  {args if len(args) <= _SHOWN_ARGS else args[:_SHOWN_ARGS] + '…'}", err=True)
     if question.choices is not None:
         write(printable(f"  choices: {', '.join(question.choices)}"), err=True)

@@ -3,8 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-import orjson
-
+from .. import exact_json
 from .plain_text import clip, table
 
 _DEEPEST = 6
@@ -65,4 +64,4 @@ def _type(schema: Any) -> str:
 
 
 def _json(value: Any) -> str:
-    return clip(orjson.dumps(value).decode(), _LONGEST_TYPE)
+    return clip(exact_json.dumps(value).decode(), _LONGEST_TYPE)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 import orjson
 
+from .. import exact_json
 from ..agent_source import FoundTools, check_schemas, folder_beside, load_tools
 from ..errors import UsageError
 from ..languages.tool_files import FOLDER
@@ -81,7 +82,7 @@ def _ask_servers(settings: Settings) -> "Sequence[ServerTools]":
 def _listed(found: FoundTools, asked: "Sequence[ServerTools]") -> Iterator[tuple[dict[str, Any], dict[str, str]]]:
     """Definitions, and where each is from: ``{path}`` or ``{server}``."""
     for tool in found.tools:
-        yield orjson.loads(tool.definition), {"path": tool.bundle.entry}
+        yield exact_json.loads(tool.definition), {"path": tool.bundle.entry}
     for answer in asked:
         for served in answer.tools:
             definition = {"name": served.name, "description": served.description, "parameters": served.input_schema}
@@ -104,7 +105,7 @@ def _json(found: FoundTools, asked: "Sequence[ServerTools]") -> bytes:
         "broken": [{"name": broken.name, "path": broken.path, "reason": broken.reason} for broken in found.broken],
         "failed_servers": [{"name": answer.server, "error": answer.error} for answer in asked if answer.error],
     }
-    return orjson.dumps(document, option=orjson.OPT_INDENT_2)
+    return exact_json.dumps(document, option=orjson.OPT_INDENT_2)
 
 
 COMMANDS: tuple[click.Command, ...] = (tools,)

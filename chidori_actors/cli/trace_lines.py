@@ -6,6 +6,7 @@ from typing import Any
 
 import orjson
 
+from .. import exact_json
 from ..history import INTERRUPTED, current_status
 from ..journal.json_text import parse_json, rfc3339
 from ..journal.lanes import Settled, Started
@@ -244,7 +245,7 @@ def trace_json(store: Store, meta: RunMeta) -> bytes:
         "totals": trace.totals.to_json(),
         "warnings": list(_warnings(trace)),
     }
-    return orjson.dumps(document, option=orjson.OPT_INDENT_2)
+    return exact_json.dumps(document, option=orjson.OPT_INDENT_2)
 
 
 def _open_record(trace: Trace, traced: TracedCall) -> JsonObject:

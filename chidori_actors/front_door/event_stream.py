@@ -3,9 +3,9 @@
 import asyncio
 from collections.abc import AsyncIterator
 
-import orjson
 from aiohttp import web
 
+from .. import exact_json
 from ..journal.events import read_events
 from ..journal.store import Store
 from .recorded_events import event_data, replayed_calls
@@ -59,7 +59,7 @@ async def _frames(sessions: Sessions, store: Store, session_id: str, after: int)
             yield _frame(number, name, data)
         if news is None and meta.status != "running":
             # Not stored, so it has the id of the last that is: whoever attaches again behind it misses nothing.
-            yield _frame(last, "done", orjson.dumps(done_event(meta)))
+            yield _frame(last, "done", exact_json.dumps(done_event(meta)))
             return
         if news is None and sessions.runs.is_closing:
             # Cut, so that nobody takes the stream for whole: it goes on when the server is started again.

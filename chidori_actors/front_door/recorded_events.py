@@ -2,8 +2,7 @@
 
 from collections.abc import Iterator
 
-import orjson
-
+from .. import exact_json
 from ..history import records
 from ..journal.actors import get_actor
 from ..journal.events import EndedCall, Told
@@ -20,7 +19,7 @@ def replayed_calls(store: Store, meta: RunMeta, *, after: int) -> Iterator[tuple
     """
     if after < meta.replayed_calls:
         for number, record in enumerate(records(store, meta)[after : meta.replayed_calls], start=after + 1):
-            yield number, orjson.dumps({**record, "replayed": True})
+            yield number, exact_json.dumps({**record, "replayed": True})
 
 
 def event_data(store: Store, meta: RunMeta, event: EndedCall | Told) -> tuple[str, bytes]:
@@ -33,4 +32,4 @@ def event_data(store: Store, meta: RunMeta, event: EndedCall | Told) -> tuple[st
         return event.event, event.data
     actor = "" if event.lane == meta.lane else get_actor(store, event.lane).path
     entries = [next(read_lane(store, event.lane, start=place, limit=1)) for place in (event.started, event.settled)]
-    return "call", orjson.dumps(call_records(entries, actor=actor, origin_run_id=meta.origin_run_id)[0])
+    return "call", exact_json.dumps(call_records(entries, actor=actor, origin_run_id=meta.origin_run_id)[0])

@@ -9,6 +9,7 @@ from typing import Any
 import orjson
 from aiohttp import HttpVersion11, hdrs, web
 
+from .. import exact_json
 from ..finite_numbers import non_finite
 from ..journal.json_text import parse_json
 from .refusal import Refused
@@ -90,7 +91,7 @@ async def read_fields(request: web.Request, *, optional: bool = False) -> "BodyF
     if optional and not data.strip():
         return BodyFields({})
     try:
-        value, is_finite = orjson.loads(data), True
+        value, is_finite = exact_json.loads(data), True
     except orjson.JSONDecodeError:
         value, is_finite = _as_javascript(data), False
     if not isinstance(value, dict):
@@ -120,7 +121,7 @@ class BodyFields:
         if name not in self.values:
             raise Refused(422, f"`{name}` is missing")
         try:
-            return orjson.dumps(self.values[name])
+            return exact_json.dumps(self.values[name])
         except orjson.JSONEncodeError as error:
             raise Refused(422, f"`{name}` cannot be taken: {error}") from error
 

@@ -3,14 +3,15 @@
 import re
 from typing import Any, cast, get_args
 
-import orjson
 from aiohttp import web
 
+from .. import exact_json
 from ..errors import StoreError
-from ..history import manifest, records
+from ..history import manifest
 from ..journal.runs import Status, is_run_id, list_runs
 from ..policy import Profile
 from ..runtime import Runtime
+from ..transfer import export_run
 from .agents import Agents
 from .event_stream import stream_session
 from .live_runs import Handle
@@ -61,15 +62,9 @@ class SessionRoutes:
 
     async def get_checkpoint(self, request: web.Request) -> web.Response:
         meta = self._sessions.meta(_id(request))
-        document: View = {
-            "id": meta.id,
-            "run_id": meta.id,
-            "status": meta.status,
-            "input": raw_json(meta.input),
-            "call_log": records(self._store, meta),
-            "snapshot_manifest": manifest(self._store, meta),
-        }
-        return answer(200, document)
+        head = {"id": meta.id, "run_id": meta.id, "status": meta.status}
+        # A whole checkpoint file: what a client keeps of it can be imported, source included.
+        return web.Response(body=export_run(self._store, meta, head=head), content_type="application/json")
 
     async def get_snapshot(self, request: web.Request) -> web.Response:
         meta = self._sessions.meta(_id(request))
@@ -147,7 +142,7 @@ class SessionRoutes:
 
 def answer(status: int, body: Any, headers: dict[str, str] | None = None) -> web.Response:
     """A JSON answer."""
-    return web.Response(status=status, body=orjson.dumps(body), headers=headers, content_type="application/json")
+    return web.Response(status=status, body=exact_json.dumps(body), headers=headers, content_type="application/json")
 
 
 def _id(request: web.Request) -> str:

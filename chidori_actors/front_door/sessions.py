@@ -11,6 +11,7 @@ from typing import Any
 
 import orjson
 
+from .. import exact_json
 from ..answers import OpenQuestion
 from ..errors import (
     ChidoriError,
@@ -107,7 +108,7 @@ class Sessions:
                 )
             checkpoint = {"session_id": session_id, "input": orjson.Fragment(new.input), "call_log": new.replay_from}
             try:
-                data = orjson.dumps(checkpoint)
+                data = exact_json.dumps(checkpoint)
                 await import_checkpoint(self._runtime.store, data, run_id=session_id, revise=as_asked)
             except StoreError:
                 raise

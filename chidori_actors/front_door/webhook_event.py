@@ -9,6 +9,7 @@ from urllib.parse import parse_qsl
 
 import orjson
 
+from .. import exact_json
 from ..host.foreign_json import recordable_json
 from ..host.unicode import without_lone_surrogates
 from ..journal.json_text import parse_json
@@ -64,7 +65,7 @@ def agent_input(event: Mapping[str, Any]) -> bytes:
         Refused: 422, the body is JSON that is nested too deeply.
     """
     try:
-        return orjson.dumps({"event": event})
+        return exact_json.dumps({"event": event})
     except orjson.JSONEncodeError as error:
         raise Refused(422, f"the body cannot be taken: {error}") from error
 
@@ -99,7 +100,7 @@ def _body(content_type: str, body: bytes) -> Any:
     if _media_type(content_type) == _FORM:
         return _form(text)
     try:
-        return orjson.loads(body)
+        return exact_json.loads(body)
     except orjson.JSONDecodeError:
         pass
     try:
@@ -157,7 +158,7 @@ def answer_of(output: bytes) -> EventAnswer:
     elif isinstance(value["body"], str) and not _is_json(content_type):
         return EventAnswer(status, headers, value["body"].encode())
     try:
-        return EventAnswer(status, headers, orjson.dumps(value["body"]))
+        return EventAnswer(status, headers, exact_json.dumps(value["body"]))
     except orjson.JSONEncodeError as error:
         raise BadAnswer(f"the agent's `body` cannot be sent: {error}") from error
 
@@ -188,5 +189,5 @@ def _headers(given: object) -> tuple[tuple[str, str], ...]:
 
 
 def _shown(value: object) -> str:
-    text = orjson.dumps(value).decode()
+    text = exact_json.dumps(value).decode()
     return text if len(text) <= 80 else f"{text[:80]}…"

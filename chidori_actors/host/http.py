@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
+from .. import exact_json
 from .foreign_json import recordable_json
 from .function import HostCall, HostError, HostFunction, HostResult, HostServices, JsonObject
 from .http_request import IDEMPOTENT_METHODS, prepare
@@ -70,7 +71,7 @@ def _check_redirect(hop: "HttpRequest", call: HostCall, services: HostServices) 
 
 def _failed(error: str, secrets: Secrets) -> HostResult:
     text = secrets.redact(without_lone_surrogates(error))
-    return HostResult(orjson.dumps({"status": 0, "headers": {}, "body": "", "error": text}))
+    return HostResult(exact_json.dumps({"status": 0, "headers": {}, "body": "", "error": text}))
 
 
 def _answer(response: "HttpResponse", secrets: Secrets) -> bytes:
@@ -79,7 +80,7 @@ def _answer(response: "HttpResponse", secrets: Secrets) -> bytes:
         key, text = name.lower(), secrets.redact(without_lone_surrogates(value))
         headers[key] = f"{headers[key]}, {text}" if key in headers else text
     body = _redacted(_body(response), secrets)
-    return orjson.dumps({"status": response.status, "headers": headers, "body": body})
+    return exact_json.dumps({"status": response.status, "headers": headers, "body": body})
 
 
 def _body(response: "HttpResponse") -> Any:
@@ -89,7 +90,7 @@ def _body(response: "HttpResponse") -> Any:
         return text
     try:
         value = _parsed(text)
-        orjson.dumps(value)  # what is nested too deeply to be recorded stays text
+        exact_json.dumps(value)  # what is nested too deeply to be recorded stays text
     except (ValueError, orjson.JSONEncodeError):
         return text
     return value
@@ -97,9 +98,9 @@ def _body(response: "HttpResponse") -> Any:
 
 def _parsed(text: str) -> Any:
     try:
-        return orjson.loads(text)
+        return exact_json.loads(text)
     except orjson.JSONDecodeError:
-        return orjson.loads(recordable_json(text))
+        return exact_json.loads(recordable_json(text))
 
 
 def _decoded(body: bytes, charset: str | None) -> str:

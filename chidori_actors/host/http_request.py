@@ -10,6 +10,7 @@ from urllib.parse import quote, urlencode, urljoin
 
 import orjson
 
+from .. import exact_json
 from ..urls import HttpUrl, parse_http_url
 from .function import HostError, JsonObject
 from .secrets import Secrets
@@ -135,7 +136,7 @@ def _scalar(place: str, value: object) -> str:
     if isinstance(value, str):
         return value
     if isinstance(value, bool | int | float):
-        return orjson.dumps(value).decode()
+        return exact_json.dumps(value).decode()
     raise HostError(f"http: {place} must be a string, a number or a boolean")
 
 
@@ -185,8 +186,8 @@ def _encoded(body: Any, content_type: str | None, fill: Fill) -> tuple[bytes | N
     if content_type is not None and content_type.partition(";")[0].strip().lower() == _FORM:
         return urlencode([(name, fill(value)) for name, value in _pairs("body", body)]).encode(), _FORM
     try:
-        orjson.dumps(body)  # bounds the nesting before it is walked
-        return orjson.dumps(_filled_deep(body, fill)), "application/json"
+        exact_json.dumps(body)  # bounds the nesting before it is walked
+        return exact_json.dumps(_filled_deep(body, fill)), "application/json"
     except orjson.JSONEncodeError as error:
         raise HostError(f"http: the body cannot be sent as JSON: {error}") from error
 

@@ -4,6 +4,7 @@ from typing import Any
 
 import orjson
 
+from .. import exact_json
 from .function import HostCall, HostError, HostFunction, HostResult, HostServices, JsonObject, MemoryReader
 
 _LONGEST_NAME = 4096
@@ -36,7 +37,7 @@ def _prefix(args: JsonObject) -> str:
 
 def _json(value: Any) -> bytes:
     try:
-        return orjson.dumps(value)
+        return exact_json.dumps(value)
     except orjson.JSONEncodeError as error:
         raise HostError(f"memory: the value cannot be stored: {error}") from error
 

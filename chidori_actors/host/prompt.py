@@ -10,6 +10,7 @@ from uuid import uuid4
 
 import orjson
 
+from .. import exact_json
 from .function import HostCall, HostError, HostFunction, HostResult, HostServices, JsonObject
 from .litellm_library import LitellmLibrary
 from .providers import Completion, CompletionRequest, Provider, ProviderError
@@ -43,7 +44,7 @@ def record_args(args: JsonObject, default_model: str | None) -> JsonObject:
     }
     recorded.update((name, given[name]) for name in _OPTIONS if name in given)
     sent = {name: value for name, value in recorded.items() if name not in _NOT_SENT}
-    digest = hashlib.sha256(orjson.dumps(sent, option=orjson.OPT_SORT_KEYS)).hexdigest()
+    digest = hashlib.sha256(exact_json.dumps(sent, option=orjson.OPT_SORT_KEYS)).hexdigest()
     recorded["request_digest"] = f"sha256:{digest}"
     return recorded
 
@@ -70,7 +71,7 @@ async def run_prompt(call: HostCall, services: HostServices, *, sleep: Sleep = a
     turn = turn_result(completion, call.args.get("turn", 1), request.messages)
     if request.json_object and not completion.tool_calls:
         turn["value"] = orjson.Fragment(_said(completion, call.args, notes))
-    return HostResult(orjson.dumps(turn), completion.token_usage, notes)
+    return HostResult(exact_json.dumps(turn), completion.token_usage, notes)
 
 
 def _said(completion: Completion, args: Mapping[str, Any], notes: Mapping[str, Any]) -> bytes:
@@ -191,7 +192,7 @@ def _notes(completion: Completion, args: Mapping[str, Any], attempts: list[JsonO
 def _not_json(reply: str, notes: Mapping[str, Any]) -> str:
     reasons = "".join(f" ({warning})" for warning in notes.get("warnings", ()))
     shown = shortened(reply)
-    return f'prompt: the reply did not parse as JSON{reasons}; strict: false gives it as text. It was: "{shown}"'
+    return f'prompt: the reply did not parse as JSON{reasons}; strict set to false gives it as text. It was: "{shown}"'
 
 
 FUNCTION = HostFunction(name="prompt", run=run_prompt, record_args=record_args)

@@ -6,6 +6,7 @@ from typing import Any
 
 import orjson
 
+from .. import exact_json
 from .foreign_json import recordable_json
 from .function import HostError, JsonObject, ToolDefinition, Tools
 from .providers import AssistantMessage, Completion, Message, ToolCall, ToolMessage
@@ -42,7 +43,7 @@ def _message(message: Mapping[str, Any]) -> Message:
     calls = message.get("tool_calls") or ()
     return AssistantMessage(
         message["content"],
-        tuple(ToolCall(call["id"], call["name"], orjson.dumps(call["input"]).decode()) for call in calls),
+        tuple(ToolCall(call["id"], call["name"], exact_json.dumps(call["input"]).decode()) for call in calls),
     )
 
 

@@ -3,8 +3,7 @@
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
-import orjson
-
+from .. import exact_json
 from ..languages.bundle import BrokenTool, Tool
 from .function import HostError, JsonObject, ToolDefinition
 
@@ -108,7 +107,7 @@ class Toolbox:
     def _local_definition(self, tool: Tool) -> ToolDefinition:
         from ..json_schema import UnusableSchema  # 0.1 s, which runs without tools do not pay
 
-        value = orjson.loads(tool.definition)
+        value = exact_json.loads(tool.definition)
         definition = ToolDefinition(value["name"], value["description"], value["parameters"])
         try:
             self._schema(definition)

@@ -17,6 +17,7 @@ from typing import Any
 
 import orjson
 
+from .. import exact_json
 from ..errors import ChidoriError
 from .json_text import milliseconds_since_1970, parse_json
 from .records import Record
@@ -102,7 +103,7 @@ def parse_checkpoint(data: bytes) -> Checkpoint:
         _check_order(log)
     return Checkpoint(
         session_id=session_id,
-        input=orjson.dumps(document["input"]),
+        input=exact_json.dumps(document["input"]),
         call_log=tuple(log),
         manifest=_optional(document, "snapshot_manifest", dict, "an object"),
         bundle=None if bundle is None else bundle.encode(),
@@ -132,7 +133,7 @@ def _check_order(log: Sequence[Record]) -> None:
 def _check_nesting(document: JsonObject) -> None:
     """orjson reads what is nested deeper than it writes: 254."""
     try:
-        orjson.dumps(document)
+        exact_json.dumps(document)
     except orjson.JSONEncodeError:
         raise bad_checkpoint("it is nested too deeply") from None
 

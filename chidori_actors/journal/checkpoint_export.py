@@ -5,6 +5,7 @@ from typing import Any
 
 import orjson
 
+from .. import exact_json
 from .actors import ActorMeta
 from .json_text import parse_json
 from .lanes import Settled, Started
@@ -39,16 +40,18 @@ def export_checkpoint(
     manifest: Mapping[str, Any],
     bundle: bytes | None,
     bundles: Mapping[str, bytes],
+    head: Mapping[str, Any] | None = None,
 ) -> bytes:
     """The checkpoint file of a run (``checkpoint`` says what is in it).
 
     ``bundle`` is the text of its source bundle, ``bundles`` are those of its actors by the hashes by which
-    ``ActorMeta`` names them.
+    ``ActorMeta`` names them; the fields of ``head`` come first.
     """
     run: JsonObject = {name: getattr(meta, name) for name in _RUN_FIELDS}
     run["output"] = None if meta.output is None else parse_json(meta.output)
     run["attempt"] = tree.actors[0].attempt
     document: JsonObject = {
+        **(head or {}),
         "session_id": meta.id,
         "input": parse_json(meta.input),
         "call_log": _call_log(meta, tree),
@@ -61,7 +64,7 @@ def export_checkpoint(
         document["bundles"] = {digest: text.decode() for digest, text in bundles.items()}
     if bundle is not None:
         document["bundle"] = bundle.decode()
-    return orjson.dumps(document, option=orjson.OPT_INDENT_2)
+    return exact_json.dumps(document, option=orjson.OPT_INDENT_2)
 
 
 def _call_log(meta: RunMeta, tree: RunTree) -> list[Record]:

@@ -2,8 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
-import orjson
-
+from .. import exact_json
 from .checkpoint import RECORD_FIELDS, Checkpoint, JsonObject
 from .json_text import milliseconds_since_1970
 from .lanes import CANCELLED, OUTCOME_UNKNOWN, Entry, Settled, Started
@@ -63,7 +62,7 @@ def _started(ordinal: int, record: Record) -> Started:
         seq=record["seq"],
         after=record.get("after", -1),
         function=record["function"],
-        args=orjson.dumps(record["args"]),
+        args=exact_json.dumps(record["args"]),
         at_ms=milliseconds_since_1970(record["timestamp"]),
         site=record.get("site"),
         parent_seq=record.get("parent_seq"),
@@ -80,7 +79,7 @@ def _settled(ordinal: int, index: int, record: Record) -> Settled:
         index=index,
         at_ms=record.get("settled_at_ms", milliseconds_since_1970(record["timestamp"]) + round(duration)),
         duration_ms=duration,
-        value=orjson.dumps(record.get("result")) if text is None else None,
+        value=exact_json.dumps(record.get("result")) if text is None else None,
         error=None if text is None or cancelled is not None else _error(record),
         cancelled=cancelled,
         token_usage=record.get("token_usage"),

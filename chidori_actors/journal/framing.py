@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
+from .. import exact_json
 from ..errors import StoreError
 from .blobs import DAMAGED_HINT, blob_write, get_blob
 from .store import Store, Write
@@ -128,14 +129,14 @@ def damaged(store: Store, what: str) -> StoreError:
 
 def _dump(header: JsonObject) -> bytes:
     try:
-        return orjson.dumps(header)
+        return exact_json.dumps(header)
     except TypeError:
-        # orjson refuses lone surrogates and integers over 64 bits, which an error's data may hold.
+        # orjson refuses lone surrogates, which an error's data may hold.
         return json.dumps(header, separators=(",", ":")).encode()
 
 
 def _load(line: bytes) -> Any:
     try:
-        return orjson.loads(line)
+        return exact_json.loads(line)
     except orjson.JSONDecodeError:
         return json.loads(line)

@@ -6,36 +6,23 @@ from typing import Any
 
 import orjson
 
-_LEAST_INTEGER = -(2**63)
-_GREATEST_INTEGER = 2**64 - 1
-_MAX_DIGITS = len(str(_GREATEST_INTEGER))
+from .. import exact_json
 
 
 def parse_json(text: bytes) -> Any:
     """The value of a JSON text; lone surrogates become U+FFFD, as they do wherever text is encoded.
 
-    Integers that 64 bits cannot hold are floats: what JavaScript makes of them.
-
     Raises:
         ValueError: it is not JSON.
     """
     try:
-        return orjson.loads(text)
+        return exact_json.loads(text)
     except orjson.JSONDecodeError:
         # orjson refuses "\ud83d" and 1e400, which JavaScript reads.
         try:
-            return _encodable(json.loads(text, parse_int=_whole_number, parse_constant=_refuse_constant))
+            return _encodable(json.loads(text, parse_constant=_refuse_constant))
         except RecursionError:
             raise ValueError("it is nested too deeply") from None
-
-
-def _whole_number(digits: str) -> int | float:
-    """As orjson reads it, which could not write a larger integer either."""
-    if len(digits) <= _MAX_DIGITS:
-        number = int(digits)
-        if _LEAST_INTEGER <= number <= _GREATEST_INTEGER:
-            return number
-    return float(digits)
 
 
 def _refuse_constant(name: str) -> None:

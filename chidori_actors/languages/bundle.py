@@ -7,7 +7,7 @@ weeks must go on with the code it began with, whatever the transform of a later 
 import hashlib
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import TYPE_CHECKING, Any, Literal, cast, get_args
 
 import orjson
 
@@ -17,7 +17,7 @@ from .lexer import Lines
 if TYPE_CHECKING:
     from .positions import Positions
 
-Language = Literal["typescript", "javascript", "json"]
+Language = Literal["typescript", "javascript", "json", "starlark"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +60,11 @@ class Bundle:
     def _by_path(self) -> dict[str, Module]:
         return {module.path: module for module in self.modules}
 
+    @property
+    def language(self) -> Language:
+        """The entry's."""
+        return self.module(self.entry).language
+
     @cached_property
     def hash(self) -> str:
         """``sha256:…`` of ``to_json()``."""
@@ -71,9 +76,12 @@ class Bundle:
 
         Raises ``KeyError`` when the bundle has no such module.
         """
+        module = self.module(path)
+        if module.language == "starlark":
+            return line, column, Lines(module.source).text(line)  # its code tells the places of the source
+
         from .positions import Positions  # most runs have no error to place
 
-        module = self.module(path)
         positions = self._positions.get(path)
         if positions is None:
             positions = self._positions[path] = Positions(module.source, module.code)
@@ -181,7 +189,7 @@ def _module_to_json(module: Module) -> dict[str, Any]:
 
 def _module_from_json(value: Any) -> Module:
     language = value["language"]
-    if language not in ("typescript", "javascript", "json"):
+    if language not in get_args(Language):
         raise ValueError(f"language {language!r}")
     imports = tuple((_text(specifier), _text(path)) for specifier, path in value["imports"])
     path, source, code, digest = (_text(value[name]) for name in ("path", "source", "code", "hash"))

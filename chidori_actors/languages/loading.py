@@ -1,7 +1,11 @@
 """Reads an agent and everything it imports from disk into a bundle."""
 
 import hashlib
+import re
+from collections.abc import Sequence
+from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ..errors import SourceError, UsageError
 from ..settings import ImportPolicy, RuntimePolicy
@@ -12,12 +16,18 @@ from .modules import CHIDORI_MODULE, Unresolved, project_root, resolve
 from .templates import collect_templates
 from .typescript import transform
 
+if TYPE_CHECKING:
+    from .starlark.modules import StarlarkFiles
+
+STARLARK = ".star"
+_DEFINED = re.compile(r"^def\s+(\w+)", re.MULTILINE)
 _TOOL_EXPORTS = frozenset(("tool", "run"))
 _TOOL_HINTS = {
     "run": "write: export async function run(args, chidori) { … }",
     "tool": 'write: export const tool = { name, description, parameters: { type: "object", properties: { … } } }',
 }
 _LANGUAGES: dict[str, Language] = {".ts": "typescript", ".js": "javascript", ".json": "json"}
+_ENTRIES = (".ts", ".js", ".star")
 
 
 def load_bundle(entry: Path, policy: RuntimePolicy) -> Bundle:
@@ -35,6 +45,9 @@ def load_bundle(entry: Path, policy: RuntimePolicy) -> Bundle:
     loader = _Loader(root, policy.typescript_imports)
     modules = loader.load(path)
     if "agent" not in loader.exports(path):
+        if real.suffix == STARLARK:
+            hint = f"write: def agent(…): …, or in a tool: def {real.stem}(…): …"
+            raise SourceError("the file has no function agent", path=path, hint=hint)
         raise SourceError(
             "the file exports no function agent",
             path=path,
@@ -47,7 +60,7 @@ def load_tool_bundle(file: Path, policy: RuntimePolicy) -> Bundle | None:
     """Read, transform and check a tool with all it imports, without templates; None for a file that is no tool.
 
     A tool exports ``tool`` and ``run``. What exports neither is a helper of other files, and its faults are theirs;
-    an agent may have an export of one of these names.
+    an agent may have an export of one of these names. In Starlark a tool is the function that has the file's name.
 
     Raises:
         UsageError: there is no such file.
@@ -56,6 +69,8 @@ def load_tool_bundle(file: Path, policy: RuntimePolicy) -> Bundle | None:
     _check_entry(file)
     path = tool_path(file)
     loader = _Loader(_tool_root(file), policy.typescript_imports)
+    if file.suffix == STARLARK:
+        return Bundle(path, loader.load(path, tool=file.stem), ())
     try:
         modules = loader.load(path)
     except SourceError:
@@ -74,6 +89,7 @@ def load_tool_bundle(file: Path, policy: RuntimePolicy) -> Bundle | None:
 
 def own_exports(file: Path) -> frozenset[str]:
     """The names that a file exports itself, whatever faults it has; ``*`` stands for those of other modules.
+    Of a Starlark file they are the functions at its top level.
 
     Raises:
         UsageError: there is no such file.
@@ -82,6 +98,8 @@ def own_exports(file: Path) -> frozenset[str]:
     _check_entry(file)
     path = tool_path(file)
     source = _decode(_read_bytes(file, path), path)
+    if file.suffix == STARLARK:
+        return frozenset(_DEFINED.findall(source))
     try:
         syntax = read_module_syntax(transform(path, source))
     except SourceError:
@@ -104,12 +122,12 @@ def _check_entry(entry: Path) -> None:
         raise UsageError(f"{entry} is a directory", hint="name the agent's file, for example agents/hello.ts")
     if not entry.exists():
         raise UsageError(f"there is no file {entry}")
-    if entry.suffix not in (".ts", ".js"):
-        raise UsageError(f"{entry} is no agent", hint="an agent's file name ends in .ts or .js")
+    if entry.suffix not in _ENTRIES:
+        raise UsageError(f"{entry} is no agent", hint="an agent's file name ends in .ts, .js or .star")
 
 
 class _Loader:
-    """Loads modules once each; import cycles are legal."""
+    """Loads modules once each. Import cycles are legal, but not among Starlark files."""
 
     def __init__(self, root: Path, policy: ImportPolicy) -> None:
         self._root = root
@@ -117,30 +135,53 @@ class _Loader:
         self._modules: dict[str, Module] = {}
         self._syntax: dict[str, ModuleSyntax] = {}
 
-    def load(self, entry: str) -> tuple[Module, ...]:
-        """Everything reachable from ``entry``, each module after what it imports (but for cycles)."""
+    @cached_property
+    def _starlark(self) -> "StarlarkFiles":
+        from .starlark.modules import StarlarkFiles  # most agents are TypeScript
+
+        return StarlarkFiles(self._root, self._policy)
+
+    def load(self, entry: str, *, tool: str | None = None) -> tuple[Module, ...]:
+        """Everything reachable from ``entry``, each module after what it imports (but for cycles).
+
+        ``tool`` is the name of the tool that a Starlark ``entry`` is.
+        """
         done: list[Module] = []
-        open_paths = [(entry, iter(self._targets(entry)))]
+        open_paths = [(entry, iter(self._targets(entry, tool)))]
         while open_paths:
             path, targets = open_paths[-1]
-            following = next((target for target in targets if target not in self._modules), None)
+            following = next((target for target in targets if self._is_new(target, open_paths)), None)
             if following is None:
-                done.append(self._modules[path])
+                done.append(self._finished(path))
                 open_paths.pop()
             else:
                 open_paths.append((following, iter(self._targets(following))))
         return tuple(done)
 
-    def _targets(self, path: str) -> list[str]:
-        module = self._modules[path] = self._read(path)
+    def _is_new(self, path: str, open_paths: Sequence[tuple[str, object]]) -> bool:
+        chain = [opened for opened, _ in open_paths]
+        if path in chain and self._modules[path].language == "starlark":
+            raise self._starlark.cycle(chain[chain.index(path) :], self._modules)
+        return path not in self._modules
+
+    def _finished(self, path: str) -> Module:
+        module = self._modules[path]
+        if module.language == "starlark":
+            self._starlark.check_names(module)
+        return module
+
+    def _targets(self, path: str, tool: str | None = None) -> list[str]:
+        module = self._modules[path] = self._read(path, tool)
         return [target for _, target in module.imports if target != CHIDORI_MODULE]
 
-    def _read(self, path: str) -> Module:
+    def _read(self, path: str, tool: str | None) -> Module:
         data = _read_bytes(self._root / path, path)
         source = _decode(data, path)
+        digest = "sha256:" + hashlib.sha256(data).hexdigest()
+        if path.endswith(STARLARK):
+            return self._starlark.module(path, source, digest, tool)
         code = transform(path, source)
         language = _LANGUAGES[Path(path).suffix]
-        digest = "sha256:" + hashlib.sha256(data).hexdigest()
         if language == "json":
             return Module(path, language, source, code, digest, ())
         syntax = self._syntax[path] = read_module_syntax(code)
@@ -162,7 +203,9 @@ class _Loader:
         return Module(path, language, source, code, digest, tuple(imports.items()))
 
     def exports(self, entry: str) -> frozenset[str]:
-        """The names that a loaded module exports, itself or through ``export * from``."""
+        """The names that a loaded module exports, itself or through ``export * from``; of Starlark its functions."""
+        if entry.endswith(STARLARK):
+            return self._starlark.entries(entry)
         names = set[str]()
         todo, seen = [entry], set[str]()
         while todo:

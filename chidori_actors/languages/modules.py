@@ -8,6 +8,7 @@ CHIDORI_MODULE = "chidori"
 """The virtual module; it resolves to itself."""
 
 EXTENSIONS = (".ts", ".js", ".json")
+STARLARK_EXTENSIONS = (".star",)
 _PROJECT_MARKS = (".git", "package.json", "pyproject.toml", "chidori.json", ".chidori")
 _INSTEAD = {
     "chidori.memory keeps data, chidori.template reads text, chidori.tool does the rest": (
@@ -66,6 +67,23 @@ def resolve(specifier: str, importer: str, root: Path, policy: ImportPolicy) -> 
     relative = specifier.startswith(("./", "../")) or specifier in (".", "..")
     if not relative and not specifier.startswith("/"):
         raise _foreign(specifier)
+    base = _allowed(specifier, importer, root, policy, relative=relative)
+    return _find(specifier, base, root, EXTENSIONS)
+
+
+def resolve_load(file: str, importer: str, root: Path, policy: ImportPolicy) -> str:
+    """The file that Starlark's ``load(file, …)`` means in ``importer``, under the rules of ``resolve``.
+
+    Raises:
+        Unresolved: the policy forbids it, there is no such file, it lies outside ``root`` or is no Starlark.
+    """
+    if file.startswith(("@", "//", ":")):
+        raise Unresolved(f'"{file}" is no path', 'write: load("./file.star", "name")')
+    base = _allowed(file, importer, root, policy, relative=not file.startswith("/"))
+    return _find(file, base, root, STARLARK_EXTENSIONS)
+
+
+def _allowed(specifier: str, importer: str, root: Path, policy: ImportPolicy, *, relative: bool) -> Path:
     if policy == "none":
         raise Unresolved(
             f'the import of "{specifier}" is not allowed: CHIDORI_TS_IMPORTS is none',
@@ -76,8 +94,7 @@ def resolve(specifier: str, importer: str, root: Path, policy: ImportPolicy) -> 
             f'the import of "{specifier}" is not allowed: CHIDORI_TS_IMPORTS is {policy}',
             "write a path that begins with ./ or ../, or set CHIDORI_TS_IMPORTS=project",
         )
-    base = (root / importer).parent / specifier if relative else root / specifier.lstrip("/")
-    return _find(specifier, base, root)
+    return (root / importer).parent / specifier if relative else root / specifier.lstrip("/")
 
 
 def _foreign(specifier: str) -> Unresolved:
@@ -92,10 +109,10 @@ def _foreign(specifier: str) -> Unresolved:
     return Unresolved(f'"{specifier}" cannot be imported: agents have neither Node.js nor npm nor URLs to import', hint)
 
 
-def _find(specifier: str, base: Path, root: Path) -> str:
+def _find(specifier: str, base: Path, root: Path, extensions: tuple[str, ...]) -> str:
     tried: list[str] = []
     try:
-        for candidate in _candidates(base):
+        for candidate in _candidates(base, extensions):
             real = candidate.resolve()
             if not real.is_relative_to(root):
                 raise Unresolved(
@@ -103,8 +120,8 @@ def _find(specifier: str, base: Path, root: Path) -> str:
                     "copy it into the project, or mark a higher root with a package.json",
                 )
             if real.is_file():
-                if real.suffix not in EXTENSIONS:
-                    raise Unresolved(f'"{specifier}" is no module', f"a module's name ends in {', '.join(EXTENSIONS)}")
+                if real.suffix not in extensions:
+                    raise Unresolved(f'"{specifier}" is no module', f"a module's name ends in {', '.join(extensions)}")
                 return real.relative_to(root).as_posix()
             tried.append(PurePosixPath(candidate.parent.resolve() / candidate.name).relative_to(root).as_posix())
     except (
@@ -116,7 +133,9 @@ def _find(specifier: str, base: Path, root: Path) -> str:
     raise Unresolved(f'"{specifier}" was not found; tried {", ".join(tried)}')
 
 
-def _candidates(base: Path) -> list[Path]:
+def _candidates(base: Path, extensions: tuple[str, ...]) -> list[Path]:
+    if extensions == STARLARK_EXTENSIONS:
+        return [base]
     if base.suffix in EXTENSIONS:
         named = [base]
         if base.suffix == ".js":

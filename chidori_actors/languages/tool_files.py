@@ -7,7 +7,7 @@ from ..errors import UsageError
 FOLDER = "tools"
 """Where the tools of an agent lie, beside it."""
 
-_SUFFIXES = (".ts", ".js")
+_SUFFIXES = (".ts", ".js", ".star")
 _NO_TOOLS = (".d.ts", ".test.ts", ".test.js")
 
 
@@ -33,4 +33,6 @@ def tool_files(folder: Path) -> list[Path]:
 def _may_be_tool(path: Path) -> bool:
     if path.name.startswith(".") or path.name.endswith(_NO_TOOLS):
         return False
+    if path.suffix == ".star" and path.name.startswith("_"):
+        return False  # as a name that begins so it is private: for other files to load
     return path.suffix in _SUFFIXES and path.is_file()

@@ -43,7 +43,9 @@ class Actor:
         self._forks = Forks(run, lane, shared.engine, self._vm)
         self._containers = Containers(run, spec, lane.lane, shared.engine.golden, self._forks, self._calls_rest)
         services = replace(run.services, read_template=spec.read_template)
-        self._calls = HostCalls(run, services, Asking(run, self._calls_rest), self._containers.perform)
+        texts = spec.bundle.language == "starlark"
+        asking = Asking(run, self._calls_rest)
+        self._calls = HostCalls(run, services, asking, self._containers.perform, texts=texts)
         self._runner = CallRunner(run, lane, self._calls)
         self._images = ActorImages(run, lane, shared.engine, self._vm, run.image_every)
         self._inheritance = Inheritance(spec.inherited, spec.past, run, in_branch=spec.is_branch)

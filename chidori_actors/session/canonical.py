@@ -5,14 +5,16 @@ from typing import Any
 
 import orjson
 
+from .. import exact_json
+
 
 def canonical(value: Any) -> bytes:
     """The one text of a JSON value: keys sorted, no blanks. Numbers of one value have one spelling (1.0 is 1)."""
     plain = _plain(value)
     try:
-        return orjson.dumps(plain, option=orjson.OPT_SORT_KEYS)
+        return exact_json.dumps(plain, option=orjson.OPT_SORT_KEYS)
     except TypeError:
-        # orjson refuses half surrogate pairs and integers over 64 bits, which the error of a server can hold.
+        # orjson refuses half surrogate pairs, which the error of a server can hold.
         return json.dumps(plain, sort_keys=True, separators=(",", ":")).encode()
 
 
@@ -35,7 +37,7 @@ def first_difference(left: Any, right: Any, path: str = "") -> tuple[str, Any, A
 
 
 def _plain(value: Any) -> Any:
-    if isinstance(value, float) and value.is_integer() and abs(value) < 2**53:
+    if isinstance(value, float) and value.is_integer():
         return int(value)
     if isinstance(value, dict):
         return {key: _plain(item) for key, item in value.items()}

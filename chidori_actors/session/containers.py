@@ -4,8 +4,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Any
 
-import orjson
-
+from .. import exact_json
 from ..host.function import HostError, HostResult
 from ..journal.actors import ActorKind, ActorMeta, actor_writes
 from ..journal.lanes import Settled
@@ -126,7 +125,9 @@ class Containers:
             agent = as_found(recorded, self._run)
         else:
             agent = find_sub_agent(call.args["path"], call.started.site, self._spec, self._run)
-        return _Module(self._run, self._spec, self._lane, call, "sub_agent", agent, orjson.dumps(call.args["input"]))
+        return _Module(
+            self._run, self._spec, self._lane, call, "sub_agent", agent, exact_json.dumps(call.args["input"])
+        )
 
     async def _tool(self, call: LiveCall) -> "_Module":
         name, arguments = call.args["name"], call.args["kwargs"]
@@ -135,7 +136,7 @@ class Containers:
             await self._run.services.tools.validate(name, arguments)
             bundle = self._run.tools[name].bundle
         tool = SubAgent(bundle, None, None)
-        return _Module(self._run, self._spec, self._lane, call, "tool", tool, orjson.dumps(arguments))
+        return _Module(self._run, self._spec, self._lane, call, "tool", tool, exact_json.dumps(arguments))
 
     def _recorded_source(self, call: LiveCall) -> Bundle | None:
         """The source of the actor that was started for this call before a crash."""
@@ -273,7 +274,7 @@ def _settlement(index: int, end: Outcome) -> bytes:
         return b'{"status":"fulfilled","value":%b}' % end.output
     error = _branch_error(index, end, ())
     reason = {"message": str(error), "name": error.name, "data": error.data, "inner": error.inner}
-    return b'{"status":"rejected","reason":%b}' % orjson.dumps(reason)
+    return b'{"status":"rejected","reason":%b}' % exact_json.dumps(reason)
 
 
 def _branch_error(index: int, failed: Failed, writes: tuple[Write, ...]) -> HostError:

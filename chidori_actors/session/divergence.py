@@ -2,8 +2,7 @@
 
 from typing import Any
 
-import orjson
-
+from .. import exact_json
 from ..errors import ReplayDivergence
 from ..journal.lanes import Started
 from .canonical import canonical, first_difference
@@ -23,7 +22,7 @@ def check_same_call(recorded: Started, function: str, args: dict[str, Any], plac
             f"`{function}`{_at(place)}",
             hint=_HINT,
         )
-    known = orjson.loads(recorded.args)
+    known = exact_json.loads(recorded.args)
     for side in (known, args):
         side.pop("request_digest", None)
     if (found := first_difference(known, args)) is not None:
@@ -47,7 +46,7 @@ def missing_call(recorded: Started) -> ReplayDivergence:
     """The agent did not make a recorded call by the time its answer was due."""
     return ReplayDivergence(
         f"Replay divergence at seq {recorded.seq}: checkpoint has `{recorded.function}` "
-        f"{_short(orjson.loads(recorded.args))} but agent called nothing there",
+        f"{_short(exact_json.loads(recorded.args))} but agent called nothing there",
         hint=_HINT,
     )
 

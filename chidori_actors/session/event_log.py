@@ -4,8 +4,7 @@ import asyncio
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-import orjson
-
+from .. import exact_json
 from ..host.function import PromptEvents
 from ..journal.events import EndedCall, Told, event_write
 from ..journal.store import Fence, Store, Write
@@ -95,7 +94,7 @@ class EventLog:
         for _, event in newest:
             if not isinstance(event, Told):
                 continue
-            data = orjson.loads(event.data)
+            data = exact_json.loads(event.data)
             # A long answer's start may be further back than anybody looks: its deltas tell of it too.
             if event.event != "prompt_end" and data["stream_id"] not in ended:
                 self.prompt_end(data["stream_id"], data["seq"], data["prompt_type"], "interrupted")
@@ -112,7 +111,7 @@ class EventLog:
         if publish is None:
             return
         self._last += 1
-        number, text = self._last, orjson.dumps(data)
+        number, text = self._last, exact_json.dumps(data)
 
         def durable(error: BaseException | None) -> None:
             if error is None:

@@ -84,7 +84,9 @@ def _place(frame: str, bundle: Bundle, message: str, *, a_call: bool) -> Place |
     if found is None or not any(module.path == found["path"] for module in bundle.modules):
         return None
     path, line, column = found["path"], int(found["line"]), int(found["column"])
-    if a_call:
+    if bundle.module(path).language == "starlark":
+        pass  # its frames name the place of the source itself
+    elif a_call:
         line, column = call_start(bundle.module(path).code, line, column, _CALLERS)
     elif (fault := _OF_NOTHING.fullmatch(message) or _UNKNOWN.fullmatch(message)) is not None:
         code = bundle.module(path).code

@@ -8,8 +8,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-import orjson
-
+from .. import exact_json
 from ..errors import ChidoriError
 from ..host.function import HostCall, HostError, HostFunction, HostResult, HostServices, Question
 from ..journal.approvals import approval_write, get_approval
@@ -20,6 +19,7 @@ from .asking import Asking
 from .canonical import canonical
 from .children import ChildGroup
 from .context import RunContext
+from .program import as_text
 
 Flush = Callable[[], Awaitable[None]]
 """Waits until everything that was appended to the lane is durable."""
@@ -92,13 +92,17 @@ Contain = Callable[[LiveCall, Flush], Awaitable[HostResult]]
 
 
 class HostCalls:
-    """Performs the calls of one actor; ``contain`` those that other actors answer."""
+    """Performs the calls of one actor; ``contain`` those that other actors answer. ``texts``: its VM takes values as
+    texts (program.py)."""
 
-    def __init__(self, run: RunContext, services: HostServices, asking: Asking, contain: Contain) -> None:
+    def __init__(
+        self, run: RunContext, services: HostServices, asking: Asking, contain: Contain, *, texts: bool
+    ) -> None:
         self._run = run
         self._services = replace(services, questions=asking)
         self._asking = asking
         self._contain = contain
+        self._texts = texts
 
     async def perform(self, call: LiveCall, make_durable: Flush) -> Done:
         """Decide, do and describe one call.
@@ -143,14 +147,15 @@ class HostCalls:
         unrecorded = self._run.functions[started.function].unrecorded
         if unrecorded is not None:
             try:
-                value = unrecorded(orjson.loads(started.args), self._services)
+                value = unrecorded(exact_json.loads(started.args), self._services)
             except HostError as error:
                 # An agent that saw an error where it saw a value before could go another way.
                 raise ChidoriError(
                     f"{error}; the run was given its value before, and cannot go on without it",
                     hint="set it as it was when the run began",
                 ) from None
-        return settled.at_ms, b"[%d,1,%b]" % (settled.ordinal, value or b"null")
+        given = value or b"null"
+        return settled.at_ms, b"[%d,1,%b]" % (settled.ordinal, as_text(given) if self._texts else given)
 
     def reveal_again(self, names: Iterable[str]) -> None:
         """An image's VM holds these values, so error texts and answers must be cleared of them from now on."""

@@ -1,7 +1,6 @@
 """What the VM calls: what the record has there, which must be the same call, or a new one that goes into the lane."""
 
-import orjson
-
+from .. import exact_json
 from ..journal.lanes import Started
 from ..vm.machine import Call
 from .actor_spec import ActorSpec
@@ -33,7 +32,7 @@ class MadeCalls:
         if recorded is not None and recorded.args == made.args and recorded.function == made.function:
             return self.recorded(recorded, past)
         function = self._run.functions[made.function]
-        args = orjson.loads(made.args)
+        args = exact_json.loads(made.args)
         if function.record_args is not None:
             args = function.record_args(args, self._run.services.default_model)
         if recorded is not None:
@@ -55,7 +54,7 @@ class MadeCalls:
         return LiveCall(
             started,
             self._run.functions[started.function],
-            orjson.loads(started.args),
+            exact_json.loads(started.args),
             path,
             past.numbers[started.ordinal],
             in_effect=path not in self._run.waiting,
@@ -72,7 +71,7 @@ class MadeCalls:
             seq=self._run.next_seq(),
             after=made.after,
             function=made.function,
-            args=made.args if function.record_args is None else orjson.dumps(args),
+            args=made.args if function.record_args is None else exact_json.dumps(args),
             at_ms=self._run.now_ms(),
             site=made.site or None,
             parent_seq=self._spec.parent_seq,

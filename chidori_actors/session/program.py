@@ -5,6 +5,8 @@ import struct
 from collections.abc import Mapping
 from typing import Any
 
+import orjson
+
 from ..languages.bundle import Bundle
 from .origins import Program
 
@@ -48,7 +50,15 @@ def make_program(
         "date": policy["date"],
         "maps_sets": policy["maps_sets"],
     }
+    if bundle.language == "starlark":
+        config["values"] = "text"
+        input_json = as_text(input_json)
     return Program(BundleSources(bundle), config, input_json, epoch_ms)
+
+
+def as_text(value: bytes) -> bytes:
+    """A value that is given to Starlark, for which JavaScript's parser would round: its JSON text as a JSON string."""
+    return orjson.dumps(value.decode())
 
 
 def random_state(policy: Mapping[str, str], seed: str, path: str) -> list[int] | None:

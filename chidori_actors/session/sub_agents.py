@@ -41,10 +41,10 @@ def find_sub_agent(path: str, site: str | None, caller: ActorSpec, run: RunConte
         file = (folder / path).resolve()
         if file.is_file():
             if not any(file.is_relative_to(root) for root in roots):
-                raise HostError(f"callAgent: {path} lies outside of the project", inner={"own_code": True})
+                raise HostError(f"the agent {path} lies outside of the project", inner={"own_code": True})
             return _load(path, file, run)
     looked = " and ".join(dict.fromkeys(_shown(folder, roots) for folder in folders))
-    raise HostError(f"callAgent: there is no agent {path} (looked in {looked})")
+    raise HostError(f"there is no agent {path} (looked in {looked})")
 
 
 def _shown(folder: Path, roots: list[Path]) -> str:
@@ -64,5 +64,5 @@ def _load(path: str, file: Path, run: RunContext) -> SubAgent:
     try:
         bundle = load_bundle(file, RuntimePolicy(**policy))
     except ChidoriError as error:
-        raise HostError(f"callAgent: {path} cannot be loaded: {error}") from error
+        raise HostError(f"the agent {path} cannot be loaded: {error}") from error
     return SubAgent(bundle, project_root(file), file.parent)

@@ -5,6 +5,7 @@ from typing import Any
 
 import orjson
 
+from .. import exact_json
 from ..errors import SourceError
 from ..languages.bundle import Bundle
 from ..languages.lexer import Lines, tokenize
@@ -43,7 +44,7 @@ def read_definition(bundle: Bundle, policy: RuntimePolicy) -> str:
     for item in run_top_level(bundle, entry_code, policy, epoch_ms=0, seconds=_SECONDS):
         _refuse(item, bundle)
         if isinstance(item, Returned):
-            return _definition(orjson.loads(item.output), bundle)
+            return _definition(exact_json.loads(item.output), bundle)
     raise SourceError("the code outside of functions waits for something that never happens", path=bundle.entry)
 
 
@@ -78,7 +79,7 @@ def _definition(value: Any, bundle: Bundle) -> str:
     parameters = value.get("parameters", _NO_PARAMETERS)
     _check_shape(parameters, bundle)
     # The author's order of parameters is kept: models read them in it.
-    return orjson.dumps({"name": name, "description": description, "parameters": parameters}).decode()
+    return exact_json.dumps({"name": name, "description": description, "parameters": parameters}).decode()
 
 
 def _check_shape(parameters: Any, bundle: Bundle) -> None:
@@ -100,6 +101,8 @@ def _check_shape(parameters: Any, bundle: Bundle) -> None:
 
 def _fault(message: str, bundle: Bundle) -> SourceError:
     """At the first ``tool`` of the file, which is its declaration or its export."""
+    if bundle.language == "starlark":
+        return SourceError(message, path=bundle.entry)
     source = bundle.module(bundle.entry).source
     lines = Lines(source)
     for token in tokenize(source):

@@ -14,11 +14,14 @@ from .golden import GoldenBuild, check_fork, freeze
 from .imports import import_linker
 from .instance import Addresses, Instance, Linkage
 
-PRELUDE_VERSION = 1
+PRELUDE_VERSION = 2
 """Raised when a prelude changes what an agent sees; a run is continued with the prelude that it began with."""
 PRELUDE_FILES = (
     "shared", "inspect", "console", "encoding", "clone", "events", "abort", "percent", "url_host", "url_parser",
-    "url_setters", "url_search_params", "url", "json", "table", "timers", "chidori", "realm",
+    "url_setters", "url_search_params", "url", "json", "table", "timers", "chidori",
+    "starlark_values", "starlark_text", "starlark_order", "starlark_operators", "starlark_items", "starlark_strings",
+    "starlark_format", "starlark_methods", "starlark_calls", "starlark_builtins", "starlark_json", "starlark_host",
+    "realm",
 )  # fmt: skip
 TICK_SECONDS = 0.005
 """How often the epoch advances, the unit of a step's deadline."""

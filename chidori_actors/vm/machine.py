@@ -8,6 +8,7 @@ from typing import Any
 import orjson
 import wasmtime
 
+from .. import exact_json
 from .engine import STACK_BYTES, TICK_SECONDS, Engine
 from .golden import EXCHANGE_BYTES
 from .heap import without_reactions
@@ -245,5 +246,5 @@ def _parse(line: bytes) -> Said:
         return Printed(level.decode(), orjson.loads(text))
     if kind == b"done":
         return Returned(rest)
-    failure = orjson.loads(rest)
+    failure = exact_json.loads(rest)
     return Threw(**failure)

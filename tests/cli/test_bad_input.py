@@ -29,7 +29,7 @@ def folder(tmp_path: Path) -> Path:
     [
         (["missing.ts"], 2, ["there is no file missing.ts"]),
         (["."], 2, [". is a directory"]),
-        (["notes.md"], 2, ["notes.md is no agent", ".ts or .js"]),
+        (["notes.md"], 2, ["notes.md is no agent", ".ts, .js or .star"]),
         (["no_export.ts"], 1, ["no_export.ts", "exports no function agent", "export async function agent"]),
         (["syntax.ts"], 1, ["Error: syntax.ts:2:", "\n  return [1, 2;\n"]),
         (["latin.ts"], 1, ["latin.ts:1: the file is not UTF-8"]),

@@ -35,6 +35,13 @@ def test_a_sound_agent_is_ok_and_is_not_run(tmp_path: Path) -> None:
             'import { no } from "./none";\nexport const agent = () => no;\n',
             "link.ts:1:10: SyntaxError: Could not find export 'no'",
         ),
+        (
+            "fault.star",
+            "def agent():\n  return lenn([])\n",
+            "fault.star:2:10: Variable `lenn` not found, did you mean `len`?",
+        ),
+        ("top.star", "X = 1 // 0\ndef agent(): pass\n", "top.star:1:5: StarlarkError: Floor division by zero"),
+        ("no.star", "x = 1\n", "no.star: the file has no function agent"),
         ("npm.ts", 'import axios from "axios";\nexport const agent = axios;\n', "npm.ts:1:19: "),
     ],
 )

@@ -1,4 +1,7 @@
-"""Checkpoints downloaded from a server, used on the command line of another machine."""
+"""Checkpoints downloaded from a server, used on the command line of another machine.
+
+Most have no more than the wire contract asks for, as those of another implementation: the agent's file goes with them.
+"""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -23,6 +26,7 @@ export async function agent(input, chidori) {
 }
 """
 HELPER = "export const shout = (text: string): string => text.toUpperCase();"
+CONTRACT = ("id", "run_id", "status", "input", "call_log", "snapshot_manifest")
 SERVER = {"CHIDORI_TEST_LLM_RESPONSE": "from the server"}
 
 
@@ -33,14 +37,33 @@ def project(folder: Path) -> Path:
 
 
 async def downloaded(tmp_path: Path, value: Any) -> tuple[Path, dict[str, Any]]:
-    """A folder with the agent and `cp.json`, as curl stores it, and the view of the session, which is `s1`."""
+    """A folder with the agent, `whole.json`, as curl stores it, and `cp.json`, which has no more than the contract asks
+    for; and the view of the session, which is `s1`."""
     there = project(tmp_path / "there")
     async with serving(there, there.parent, SERVER) as client:
         view = (await client("POST", "/sessions", json={"input": value, "session_id": "s1"})).json
         answer = await client("GET", "/sessions/s1/checkpoint")
     here = project(tmp_path / "here").parent
-    (here / "cp.json").write_bytes(answer.body)
+    (here / "whole.json").write_bytes(answer.body)
+    (here / "cp.json").write_bytes(contract_part(answer.body))
     return here, view
+
+
+def contract_part(checkpoint: bytes) -> bytes:
+    document = orjson.loads(checkpoint)
+    return orjson.dumps({name: document[name] for name in CONTRACT})
+
+
+async def test_a_downloaded_checkpoint_needs_nothing_else(tmp_path: Path) -> None:
+    here, view = await downloaded(tmp_path, {})
+    for file in here.glob("*.ts"):
+        file.unlink()
+    imported = chidori(here, "import", "whole.json")
+    assert (imported.returncode, imported.stdout, imported.stderr) == (0, "s1\n", "")
+    assert orjson.loads(chidori(here, "replay", "s1").stdout) == view["output"]
+    assert chidori(here, "verify", "s1").stdout == "OK: s1\n"
+    branched = chidori(here, "branch", "s1", "--at", "1", "--result", '"edited"')
+    assert orjson.loads(branched.stdout)["draft"] == "EDITED"
 
 
 async def test_a_downloaded_checkpoint_is_replayed_with_the_agent_s_file(tmp_path: Path) -> None:
@@ -136,8 +159,8 @@ async def test_options_of_a_source_need_one(tmp_path: Path) -> None:
 
 async def test_what_the_client_saves_is_imported_too(tmp_path: Path) -> None:
     here, view = await downloaded(tmp_path, {})
-    Checkpoint.load(here / "cp.json").save(here / "saved.json")
-    assert chidori(here, "import", "saved.json", "--agent", "agent.ts").stdout == "s1\n"
+    Checkpoint.load(here / "whole.json").save(here / "saved.json")
+    assert chidori(here, "import", "saved.json").stdout == "s1\n"
     assert orjson.loads(chidori(here, "replay", "s1").stdout) == view["output"]
 
 
@@ -153,7 +176,7 @@ async def test_open_questions_inside_of_branches_are_asked_again(tmp_path: Path)
     write_agent(here, source)
     async with serving(write_agent(there, source), there, SERVER) as client:
         view = (await client("POST", "/sessions", json={"input": {}, "session_id": "s1"})).json
-        (here / "cp.json").write_bytes((await client("GET", "/sessions/s1/checkpoint")).body)
+        (here / "cp.json").write_bytes(contract_part((await client("GET", "/sessions/s1/checkpoint")).body))
     assert len(view["pending"]) == 2
     assert chidori(here, "import", "cp.json", "--agent", "agent.ts").returncode == 0
     resumed = chidori(here, "resume", "agent.ts", "s1")

@@ -210,3 +210,16 @@ def test_a_run_that_validates_nothing_does_not_load_the_validator(folder: Path) 
     )
     result = run_program(folder, program)
     assert (result.stdout, result.stderr) == ("1 []\n", "")
+
+
+def test_tools_in_starlark_are_listed_and_checked(tmp_path: Path) -> None:
+    (tmp_path / "tools").mkdir()
+    (tmp_path / "tools/_shared.star").write_text("LIMIT = 5\n")
+    (tmp_path / "tools/search.star").write_text(
+        'load("_shared.star", "LIMIT")\ndef search(query, limit = 5):\n  """Finds."""\n  return [query] * LIMIT\n'
+    )
+    shown = chidori(tmp_path, "tools")
+    assert shown.stdout.splitlines()[:2] == ["search  (tools/search.star)", "  Finds."]
+    assert (shown.stderr, chidori(tmp_path, "check", "tools/search.star").stdout) == ("", "OK: tools/search.star\n")
+    (tmp_path / "tools/search.star").write_text("def search(query): pass\n")
+    assert "tools/search.star:1:1: the tool `search` has no docstring" in chidori(tmp_path, "tools").stderr

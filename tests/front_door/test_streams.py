@@ -72,7 +72,9 @@ async def test_prompts_side_by_side_are_streamed_in_order(tmp_path: Path) -> Non
             functions = [frame.data["function"] for frame in seen if frame.event == "call"]
             assert functions == ["prompt", "prompt", "prompt", "parallel", "log", "prompt"]
             records = (await client("GET", f"/sessions/{done['id']}/checkpoint")).json["call_log"]
-            assert [frame.data for frame in seen if frame.event == "call"] == records
+            streamed = [frame.data for frame in seen if frame.event == "call"]
+            # The checkpoint says more of a call, for whoever imports it.
+            assert [record | told for record, told in zip(records, streamed, strict=True)] == records
             # The same again for whoever comes later, from any event on, by header or by query.
             assert await _stream(client, f"/sessions/{done['id']}/stream") == seen
             for place in range(0, len(seen) - 1, 3):

@@ -1,9 +1,6 @@
 """agents/webhook.ts at the real server, with deliveries as GitHub, Slack and Alertmanager send them."""
 
-import time
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
@@ -12,137 +9,33 @@ import orjson
 import pytest
 from aiohttp import web
 
-from chidori_actors.front_door.signatures import github_signature, slack_signature
+from tests.front_door.deliveries import (
+    ALERT_TOKEN,
+    GITHUB_SECRET,
+    SLACK_SECRET,
+    TOKENS,
+    Scene,
+    bytes_of,
+    environ_of,
+    headers_of,
+    services,
+)
 from tests.front_door.serving import serving
-from tests.front_door.small_app import Client, Told
-from tests.support.examples import ROOT, asking
-from tests.support.http_server import LocalServer, Received, serve
+from tests.support.examples import ROOT
+from tests.support.http_server import serve
 from tests.support.openai_server import OpenAIServer
 
-DELIVERIES = ROOT / "agents" / "data" / "webhooks"
 AGENT = ROOT / "agents" / "webhook.ts"
-GITHUB_SECRET, SLACK_SECRET, ALERT_TOKEN = "github-secret-of-the-test", "slack-secret-of-the-test", "alerts-of-the-test"
-TOKENS = {
-    "GITHUB_TOKEN": "github-token-of-the-test",
-    "SLACK_BOT_TOKEN": "slack-token-of-the-test",
-    "PAGER_ROUTING_KEY": "routing-key-of-the-test",
-}
-RECENT = "9999-01-01T00:00:00Z"
-SERVICES: dict[str, Any] = {
-    "/prometheus/api/v1/query": {
-        "status": "success",
-        "data": {"resultType": "vector", "result": [{"metric": {"instance": "i-1"}, "value": [1770111672.1, "7.25"]}]},
-    },
-    "/deploys/deploys": [{"version": "v2026.02.03-2", "at": "2026-02-03T09:31:00Z"}],
-    "/alertmanager/api/v2/alerts": [
-        {"labels": {"alertname": "SlowQueries"}, "annotations": {}, "startsAt": RECENT, "fingerprint": "1"},
-        {"labels": {"alertname": "LastYearsOne"}, "annotations": {}, "startsAt": "2020-01-01T00:00:00Z"},
-    ],
-    "/pager/v2/enqueue": {"status": "success", "dedup_key": "chidori/checkout"},
-    "/slack/conversations.replies": {
-        "ok": True,
-        "messages": [{"user": "U1", "text": "It is down."}, {"user": "U2", "text": "I roll back."}],
-    },
-    "/slack/conversations.history": {
-        "ok": True,
-        "messages": [{"user": "U2", "text": "Newest."}, {"user": "U1", "text": "Oldest."}],
-    },
-}
-
-
-async def services(request: web.Request) -> web.StreamResponse:
-    """Every service that the agent calls, by path."""
-    if request.path.endswith(".diff"):
-        return web.Response(text="--- a/hello.py\n+++ b/hello.py\n+print('Salut')")
-    known = SERVICES.get(request.path)
-    return web.json_response({"created": True} if known is None else known, status=201 if known is None else 200)
-
-
-@dataclass(frozen=True)
-class Scene:
-    """The served agent, its model and the services around it."""
-
-    client: Client
-    model: OpenAIServer
-    around: LocalServer
-
-    async def github(self, name: str, change: Callable[[Any], None] = lambda body: None) -> Told:
-        """Deliver one of GitHub's payloads, its API's addresses replaced by those of the test."""
-        text = (DELIVERIES / f"github_{name}.json").read_text(encoding="utf-8")
-        for host in ("https://api.github.com", "https://github.com"):
-            text = text.replace(host, self.around.url)
-        body = orjson.loads(text)
-        change(body)
-        data = orjson.dumps(body)
-        headers = headers_of(f"github_{name}") | {"X-Hub-Signature-256": github_signature(GITHUB_SECRET, data)}
-        return await self.client("POST", "/github", data=data, headers=headers)
-
-    async def slack(self, name: str, data: bytes) -> Told:
-        at = str(int(time.time()))
-        signature = slack_signature(SLACK_SECRET, at, data)
-        headers = headers_of(name) | {"X-Slack-Signature": signature, "X-Slack-Request-Timestamp": at}
-        return await self.client("POST", "/slack", data=data, headers=headers)
-
-    async def alert(self, data: bytes) -> Told:
-        headers = headers_of("alertmanager_firing") | {"Authorization": f"Bearer {ALERT_TOKEN}"}
-        return await self.client("POST", "/alert", data=data, headers=headers)
-
-    @property
-    def prompts(self) -> list[str]:
-        return list(self.model.prompts.elements())
-
-    def request(self, path: str) -> Received:
-        """The one request that a service got at that path."""
-        [found] = [request for request in self.around.received if urlsplit(request.path).path == path]
-        return found
-
-    async def exported(self) -> bytes:
-        """Everything that the store has of every session."""
-        listed = (await self.client("GET", "/sessions")).json["sessions"]
-        found = [await self.client("GET", f"/sessions/{session['id']}/checkpoint") for session in listed]
-        return b"\n".join(told.body for told in found)
-
-
-def headers_of(name: str) -> dict[str, str]:
-    lines = (DELIVERIES / f"{name}.headers.txt").read_text(encoding="utf-8").splitlines()
-    return dict(line.split(": ", 1) for line in lines)
-
-
-def bytes_of(name: str) -> bytes:
-    return (DELIVERIES / name).read_bytes()
 
 
 @pytest.fixture
 async def scene(tmp_path: Path) -> AsyncIterator[Scene]:
-    async with the_scene(tmp_path) as made:
-        yield made
-
-
-@asynccontextmanager
-async def the_scene(folder: Path) -> AsyncIterator[Scene]:
-    async with OpenAIServer() as model, serve(services) as around:
-        policy = orjson.loads((DELIVERIES / "policy.json").read_bytes())
-        for rule in policy["rules"]:
-            if "hosts" in rule:
-                rule["hosts"] = [f"127.0.0.1:{around.port}"]
-        environ = {
-            **asking(model),
-            **TOKENS,
-            "CHIDORI_MODEL": "a-model",
-            "CHIDORI_WEBHOOKS": str(DELIVERIES / "paths.json"),
-            "CHIDORI_POLICY": orjson.dumps(policy).decode(),
-            "CHIDORI_HTTP_ALLOW_HOSTS": "127.0.0.1",
-            "GITHUB_WEBHOOK_SECRET": GITHUB_SECRET,
-            "SLACK_SIGNING_SECRET": SLACK_SECRET,
-            "ALERT_TOKEN": ALERT_TOKEN,
-            "SLACK_API_URL": f"{around.url}/slack",
-            "PROMETHEUS_URL": f"{around.url}/prometheus",
-            "DEPLOYS_URL": f"{around.url}/deploys",
-            "ALERTMANAGER_URL": f"{around.url}/alertmanager",
-            "PAGER_URL": f"{around.url}/pager",
-        }
-        async with serving(AGENT, folder, environ) as client:
-            yield Scene(client, model, around)
+    async with (
+        OpenAIServer() as model,
+        serve(services) as around,
+        serving(AGENT, tmp_path, environ_of(model, around)) as client,
+    ):
+        yield Scene(client, model, around)
 
 
 async def test_an_opened_pull_request_is_reviewed(scene: Scene) -> None:

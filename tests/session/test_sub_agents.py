@@ -110,7 +110,7 @@ async def test_nothing_outside_of_the_project_is_run(tmp_path: Path, path: str) 
     main = project(inside, main=agent(f'return chidori.callAgent("{path}");'))
     async with runtime_in(tmp_path) as runtime:
         error = failure_of(await start(runtime, main)).error
-        assert error["message"] == f"callAgent: {path} lies outside of the project"
+        assert error["message"] == f"the agent {path} lies outside of the project"
         assert error["location"] == "main.ts:2:8"
 
 
@@ -129,7 +129,7 @@ async def test_an_unknown_agent_is_an_error_with_where_it_was_looked_for(tmp_pat
     )
     async with runtime_in(tmp_path) as runtime:
         error = failure_of(await start(runtime, main)).error
-        assert error["message"].startswith("callAgent: there is no agent absent.ts (looked in lib/ and ")
+        assert error["message"].startswith("there is no agent absent.ts (looked in lib/ and ")
         assert str(tmp_path) not in error["message"]
         assert error["location"].startswith("lib/help.ts:1:")
 

@@ -1,7 +1,7 @@
 """A run in a process of its own, to be killed: ``python -m tests.support.drive FOLDER [URL]``.
 
-The first time it runs ``FOLDER/agent.ts`` on the store ``FOLDER/store``, later it resumes. It prints how the run
-came to rest as one JSON line.
+The first time it runs ``FOLDER/agent.ts``, or ``agent.star``, on the store ``FOLDER/store``, later it resumes. It
+prints how the run came to rest as one JSON line.
 """
 
 import asyncio
@@ -10,6 +10,7 @@ from pathlib import Path
 
 import orjson
 
+from chidori_actors import exact_json
 from chidori_actors.errors import RunNotFound
 from chidori_actors.journal.runs import get_run
 from chidori_actors.runtime import RunResult, Runtime, open_runtime
@@ -36,10 +37,10 @@ async def drive(folder: Path, url: str) -> None:
     settings = load_settings(environ)
     # A small distance between images, so that kills fall before, between and after them.
     async with open_runtime(settings, image_every=5) as runtime:
-        result = await _continue(runtime, folder / "agent.ts", url)
-        output = None if result.meta.output is None else orjson.loads(result.meta.output)
+        result = await _continue(runtime, next(folder.glob("agent.*")), url)
+        output = None if result.meta.output is None else exact_json.loads(result.meta.output)
         line = {"status": result.meta.status, "output": output, "error": result.meta.error}
-        sys.stdout.buffer.write(orjson.dumps(line) + b"\n")
+        sys.stdout.buffer.write(exact_json.dumps(line) + b"\n")
 
 
 if __name__ == "__main__":

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import orjson
 from aiohttp import web
 
+from chidori_actors import exact_json
 from chidori_actors.journal.actors import ActorMeta, run_actors
 from chidori_actors.journal.records import Record
 from chidori_actors.journal.runs import get_run
@@ -94,7 +94,7 @@ async def drive(folder: Path, server: LocalServer, kill: Kill | None = None) -> 
             process.kill()
             await process.wait()
     assert process.returncode in (0, KILLED), errors.decode()
-    return process.returncode or 0, orjson.loads(printed) if printed else None
+    return process.returncode or 0, exact_json.loads(printed) if printed else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +119,7 @@ class Left:
             if record["function"] == "http":
                 result = result["body"]
             args.pop("request_digest", None)
-            text = orjson.dumps([args, result]).replace(url.encode(), b"")
+            text = exact_json.dumps([args, result]).replace(url.encode(), b"")
             return record["path"], record["function"], text, record.get("error")
 
         return sorted(map(plain, self.records))
@@ -142,8 +142,8 @@ def left_in(folder: Path) -> Left:
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """Source files by name, ``agent.ts`` among them; how many requests the run makes, and how many of them at most
-    are under way at one moment."""
+    """Source files by name, ``agent.ts`` or ``agent.star`` among them; how many requests the run makes, and how many of
+    them at most are under way at one moment."""
 
     files: Mapping[str, str]
     requests: int

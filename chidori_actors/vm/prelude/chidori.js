@@ -300,6 +300,7 @@
     execWasm: later("execWasm", "sandboxed execution comes later"),
   };
 
+  __prelude.useTools = useTools;
   __prelude.chidori = freeze(rejecting(methods));
   Object.defineProperty(globalThis, "chidori", { value: methods, writable: false, configurable: false, enumerable: true });
 })(TypeError, Error, AbortSignal, Promise);

@@ -9,6 +9,7 @@
   const toWellFormed = uncurry(String.prototype.toWellFormed);
   const includes = uncurry(String.prototype.includes);
   const test = uncurry(RegExp.prototype.test);
+  const join = uncurry(Array.prototype.join);
   const identifier = /^[A-Za-z_$][\w$]*$/;
   const vowel = /^[AEIO]/;
   const maxDepth = 200; // what carries the value adds a few; the host's JSON writer stops at 254
@@ -21,6 +22,12 @@
       this.path = "";
     }
   }
+
+  // JSON that is text already: what Starlark's runtime gives. It may be a part of a value.
+  class RawJson {
+    constructor(text) { this.text = text; }
+  }
+  let hasRaw = false; // whether the value that was verified last has such a part
 
   const describeObject = (value) => {
     const name = value.constructor?.name;
@@ -49,6 +56,10 @@
       default: throw refuse(value);
     }
     if (value === null) return;
+    if (value instanceof RawJson) {
+      hasRaw = true;
+      return;
+    }
     for (let i = 0; i < depth; i++) if (above[i] === value) throw new Refused("part of a cycle");
     if (depth >= maxDepth) throw new Refused(`nested more than ${maxDepth} deep`);
     above[depth] = value;
@@ -83,16 +94,34 @@
     return copy;
   };
 
+  // The text of a verified value that has texts in it.
+  const withRaw = (value) => {
+    if (value instanceof RawJson) return value.text;
+    if (value === null || typeof value !== "object") return stringify(value);
+    const parts = [];
+    if (isArray(value)) {
+      for (let i = 0; i < value.length; i++) parts[i] = value[i] === undefined ? "null" : withRaw(value[i]);
+      return `[${join(parts)}]`;
+    }
+    const names = keys(value);
+    for (let i = 0; i < names.length; i++) {
+      if (value[names[i]] !== undefined) parts[parts.length] = `${stringify(names[i])}:${withRaw(value[names[i]])}`;
+    }
+    return `{${join(parts)}}`;
+  };
+
   const toJson = (value, label) => {
+    if (value instanceof RawJson) return value.text;
+    hasRaw = false;
     try {
       verify(value, { __proto__: null }, 0);
     } catch (refused) {
       if (!(refused instanceof Refused)) throw refused;
       throw new TypeError(`${label}${refused.path} is ${refused.what}, which JSON cannot carry`);
     }
-    const text = value === undefined ? "null" : stringify(value);
-    return includes(text, "\\ud") ? stringify(wellFormed(value)) : text;
+    const text = value === undefined ? "null" : hasRaw ? withRaw(value) : stringify(value);
+    return !hasRaw && includes(text, "\\ud") ? stringify(wellFormed(value)) : text;
   };
 
-  __prelude.toJson = toJson;
+  Object.assign(__prelude, { toJson, RawJson });
 })(TypeError);

@@ -1,7 +1,7 @@
 // Last of the prelude: what an agent finds in its realm, and the two functions that the host calls.
 ((TypeError) => {
   "use strict";
-  const { settle, fork, take, fail, finish, chidori } = __prelude;
+  const { settle, useTexts, fork, take, fail, finish, chidori } = __prelude;
   const define = (name, value) =>
     Object.defineProperty(globalThis, name, { value, writable: true, configurable: true, enumerable: false });
 
@@ -56,6 +56,7 @@
 
   const begin = (config) => {
     seed(config);
+    if (config.values === "text") useTexts();
     if (config.date === "disabled") define("Date", hidden("Date", "CHIDORI_TS_DATE=disabled"));
     if (config.maps_sets === "reject") {
       for (const name of ["Map", "Set", "WeakMap", "WeakSet"]) define(name, hidden(name, "CHIDORI_SNAPSHOT_MAPS_SETS=reject"));

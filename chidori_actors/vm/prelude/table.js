@@ -5,6 +5,7 @@
   const { toJson, inspect, addAbortAlgorithm, removeAbortAlgorithm } = __prelude;
   const { defineProperty, getOwnPropertyNames } = Object;
   const { captureStackTrace } = Error;
+  const { parse } = JSON;
   const uncurry = Function.prototype.bind.bind(Function.prototype.call);
   const indexOf = uncurry(String.prototype.indexOf);
   const slice = uncurry(String.prototype.slice);
@@ -101,11 +102,18 @@
     return issue(name, toJson(args, name), api, signal, undefined, more).promise;
   };
 
-  const settle = (number, ok, value) => {
+  // In a VM that was begun with `values: "text"` a result comes as a string of JSON text; a call made with `more.text` gets
+  // the text itself.
+  let texts = false;
+  const useTexts = () => { texts = true; };
+  const received = (entry, value) => (texts && !entry.more?.text ? parse(value) : value);
+
+  const settle = (number, ok, given) => {
     delivered++;
     const entry = waiting.get(number);
     if (entry === undefined || finished) return;
     waiting.delete(number);
+    const value = ok ? received(entry, given) : given;
     // One signal can be that of thousands of calls.
     if (entry.signal) removeAbortAlgorithm(entry.signal, entry.onAbort);
     if (entry.onSettle) entry.onSettle(ok, value);
@@ -200,5 +208,5 @@
 
   __prelude.setConsoleSink((level, message) => say(`log\t${level}\t${toJson(message, "message")}`));
   __prelude.reportException = fail;
-  Object.assign(__prelude, { issue, withdraw, call, agentStack, settle, fork, forked, fail, finish, take });
+  Object.assign(__prelude, { issue, withdraw, call, agentStack, settle, useTexts, fork, forked, fail, finish, take });
 })(Error);

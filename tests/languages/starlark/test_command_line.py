@@ -1,0 +1,31 @@
+"""Faults of a Starlark agent as the console command tells them."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.cli.console import assert_refused, chidori
+
+_LOOP = "def agent():\n  while True: pass\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"), [(("check",), 2), (("run", "--local"), 1), (("serve", "--port", "0"), 1)]
+)
+def test_every_command_tells_the_place_and_what_to_write(tmp_path: Path, arguments: tuple[str, ...], code: int) -> None:
+    (tmp_path / "a.star").write_text(_LOOP)
+    result = chidori(tmp_path, arguments[0], "a.star", *arguments[1:])
+    assert_refused(result, code, "Error: a.star:2:3: `while` is not part of Starlark", "\n  write a loop with an end")
+
+
+def test_a_server_is_not_started_without_an_agent(tmp_path: Path) -> None:
+    (tmp_path / "a.star").write_text("agent = 5\n")
+    assert_refused(chidori(tmp_path, "serve", "a.star", "--port", "0"), 1, "a.star: the file has no function agent")
+    assert_refused(chidori(tmp_path, "serve", "none.star", "--port", "0"), 2, "there is no file none.star")
+
+
+def test_a_failed_run_shows_the_line_and_how_it_goes_on(tmp_path: Path) -> None:
+    (tmp_path / "a.star").write_text('load("./lib.star", "half")\ndef agent(n): return half(n)\n')
+    (tmp_path / "lib.star").write_text("def half(n):\n  return n / 0\n")
+    result = chidori(tmp_path, "run", "a.star", "-i", "n=1")
+    assert_refused(result, 1, "lib.star:2:10: StarlarkError: ", "\n  return n / 0\n", "chidori resume a.star")
