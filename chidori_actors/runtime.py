@@ -1,31 +1,27 @@
 """The one place that puts a run together: run, resume, replay, the benchmarks and every later front use it."""
 
 import asyncio
-import getpass
-import os
 import secrets
-import socket
 import time
-import uuid
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass, replace
-from functools import cache
 from pathlib import Path
 
 from .assembly import Surroundings, mcp_config, root_spec, run_context
 from .branching import Edit, check_at_rest, make_branch, make_copy
-from .errors import ChidoriError, UsageError
+from .errors import ChidoriError
 from .host.mcp_config import McpConfig
 from .host.resources import Resources
 from .journal.bundles import bundle_write
 from .journal.call_count import recorded_calls
 from .journal.lanes import new_lane
 from .journal.lease import Lease
-from .journal.runs import RunMeta, get_run, is_run_id, run_writes
+from .journal.runs import RunMeta, get_run, run_writes
 from .journal.store import Fence, Store, Write
 from .journal.tree import run_tree
 from .languages.bundle import Bundle
+from .ownership import new_run, owner
 from .placement.local import LocalSystem
 from .placement.system import ActorSystem
 from .policy import Policy, Profile
@@ -36,7 +32,7 @@ from .session.actor_spec import ActorSpec
 from .session.attendance import Attendance
 from .session.context import ActorRef, Closing, RunContext, Watcher
 from .session.lane_writer import LaneWriter
-from .session.outcome import BOUND_EXCEEDED, Cancelled, Completed, Failed, Rest
+from .session.outcome import Cancelled, Completed, Failed, Rest, bound_exceeded
 from .session.past import Past, load_past
 from .session.run_state import at_rest
 from .settings import Settings
@@ -91,7 +87,7 @@ class Runtime:
             StoreError: the journal cannot be written.
         """
         mcp = mcp_config(self.settings)  # a run that cannot begin leaves nothing behind
-        async with self._new_run(run_id) as fence:
+        async with new_run(self.store, run_id) as fence:
             now_ms = int(time.time() * 1000)
             digest, bundle_in = bundle_write(bundle.to_json())
             meta = RunMeta(
@@ -116,24 +112,6 @@ class Runtime:
             await self.store.commit([bundle_in, *run_writes(meta, new=True)], fence=fence)
             return await self._live(meta, bundle, Past(), fence, attendance, mcp)
 
-    @asynccontextmanager
-    async def _new_run(self, run_id: str | None) -> AsyncIterator[Fence]:
-        """The right to write the run of that id (None: a new id), which no run of the store has yet."""
-        run_id = run_id or str(uuid.uuid4())
-        if not is_run_id(run_id):
-            raise UsageError(f"{run_id!r} is not a run id", hint="use 1 to 128 of A-Z a-z 0-9 _ . : -")
-        self._refuse_taken(run_id)
-        lease = await Lease.acquire(self.store, run_id, _owner())
-        try:
-            self._refuse_taken(run_id)  # another may have run and ended while we waited for the lease
-            yield lease.fence
-        finally:
-            lease.release()
-
-    def _refuse_taken(self, run_id: str) -> None:
-        if self.store.get("runs", run_id.encode()) is not None:
-            raise UsageError(f"run {run_id} exists already", hint=f"continue it with `chidori resume … {run_id}`")
-
     async def resume(
         self,
         run_id: str,
@@ -157,7 +135,7 @@ class Runtime:
         if meta.status == "completed":
             return await self.replay(meta.id, attendance=attendance)
         mcp = mcp_config(self.settings)
-        lease = await Lease.acquire(self.store, meta.id, _owner())
+        lease = await Lease.acquire(self.store, meta.id, owner())
         try:
             meta = resumable(self.store, meta.id)
             if meta.status == "completed":  # by its former owner, while we waited for the lease
@@ -219,7 +197,7 @@ class Runtime:
         parent = get_run(self.store, run_id)
         check_continuable(parent, self.settings)
         recorded_bundle(self.store, parent)  # without a source there is nothing to run
-        async with self._new_run(new_id) as fence:
+        async with new_run(self.store, new_id) as fence:
             meta = await make_branch(self.store, parent, edit, fence, int(time.time() * 1000), served=served)
             past = load_past(self.store, meta.lane, load_engine().golden)
             return await self._live(meta, recorded_bundle(self.store, meta), past, fence, attendance, mcp)
@@ -238,7 +216,7 @@ class Runtime:
         parent = get_run(self.store, run_id)
         check_at_rest(parent)
         bundle = recorded_bundle(self.store, parent)
-        async with self._new_run(new_id) as fence:
+        async with new_run(self.store, new_id) as fence:
             meta = await make_copy(self.store, parent, fence, int(time.time() * 1000), served=served)
             attendance.observer.run_started(meta.id)
             complete = meta.status in ("completed", "failed")
@@ -254,10 +232,10 @@ class Runtime:
         Raises:
             RunOwned: a live process owns it.
         """
-        lease = await Lease.acquire(self.store, run_id, _owner())
+        lease = await Lease.acquire(self.store, run_id, owner())
         try:
             meta = get_run(self.store, run_id)
-            rest = Cancelled(reason) if cancelled else Failed({"message": reason, "name": BOUND_EXCEEDED})
+            rest = Cancelled(reason) if cancelled else bound_exceeded(reason)
             meta = replace(
                 meta,
                 status="cancelled" if cancelled else "failed",
@@ -351,12 +329,3 @@ async def open_runtime(
         yield runtime
     finally:
         await runtime.close()
-
-
-@cache
-def _owner() -> str:
-    try:
-        user = getpass.getuser()
-    except (KeyError, OSError):  # a container's user id without a name
-        user = str(os.getuid())
-    return f"{user}@{socket.gethostname()}"

@@ -17,7 +17,8 @@ from .screen import printable
 EXIT_FAILED = 1
 EXIT_PAUSED = 3
 _SHOWN = 200
-_SAID_BY_THE_MESSAGE = ("Error", BOUND_EXCEEDED, "PolicyError")
+_INPUT_ERROR = "InputError"
+_SAID_BY_THE_MESSAGE = ("Error", BOUND_EXCEEDED, "PolicyError", _INPUT_ERROR)
 
 
 def resume_command(agent: str, run_id: str, *more: str) -> str:
@@ -66,6 +67,8 @@ def _failure(meta: RunMeta, error: Mapping[str, Any]) -> Iterator[str]:
         if error.get("name") == "PolicyError":
             again = f"once the policy allows the call, {again}"
         yield f"  {again}: {resume_command(meta.agent, meta.id)}"
+    elif meta.failed_ordinal is None and error.get("name") == _INPUT_ERROR:
+        yield f"  start a run with other input: {shlex.join(['chidori', 'run', meta.agent, '--input', 'KEY=VALUE'])}"
     else:
         changed = resume_command(meta.agent, meta.id, "--allow-source-change")
         yield f"  mend the agent and go on with: {changed}"

@@ -139,13 +139,18 @@ SCHEMAS: Mapping[str, Schema] = {
         snapshot_file=TEXT_OR_NULL,
         created_at=TIME,
     ),
-    "Checkpoint": given(
-        id=ID,
-        run_id=ID,
-        status=STATUS,
-        input=ANY,
-        call_log=list_of(reference("Record")),
-        snapshot_manifest=reference("Manifest"),
+    # A whole checkpoint file, as `chidori import` takes it.
+    "Checkpoint": _with_optional(
+        given(
+            id=ID,
+            run_id=ID,
+            session_id=ID,
+            status=STATUS,
+            input=ANY,
+            call_log=list_of(reference("Record")),
+            snapshot_manifest=reference("Manifest"),
+        ),
+        bundle=TEXT,
     ),
     "Snapshot": given(id=ID, run_id=ID, snapshot_manifest=reference("Manifest")),
     "Replayed": given(id=ID, replayed_from=ID, status=STATUS, output=ANY),

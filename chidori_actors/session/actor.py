@@ -24,7 +24,7 @@ from .host_calls import HostCalls, LiveCall
 from .inheritance import Inheritance
 from .lane_writer import LaneWriter
 from .made_calls import MadeCalls
-from .outcome import BOUND_EXCEEDED, Cancelled, Completed, Failed, Paused, RecordEnded, Rest
+from .outcome import Cancelled, Completed, Paused, RecordEnded, Rest, bound_exceeded
 from .past import load_past
 from .resting import Resting
 from .vm_host import History, VmHost, VmResources
@@ -85,7 +85,7 @@ class Actor:
                 await self._start()
                 await self._replay()
             except VmFailed as failure:
-                self._rest = _bound_exceeded(failure)
+                self._rest = bound_exceeded(str(failure))
             if self._spec.live:
                 await self._live()
             if self._rest is None and self._spec.record_complete:
@@ -200,7 +200,7 @@ class Actor:
             try:
                 await self._settle_and_step()
             except VmFailed as failure:
-                self._rest = _bound_exceeded(failure)
+                self._rest = bound_exceeded(str(failure))
             if self._runner.fault is None and not isinstance(self._rest, Paused):
                 # The actor ended: what was still under way is recorded with its end.
                 left = list(self._table.values())
@@ -348,7 +348,3 @@ class Actor:
         if call is not None and not call.settling:
             del self._table[ordinal]
             self._runner.give_up(call, lambda settled: self._containers.cancelled(call, settled))
-
-
-def _bound_exceeded(failure: VmFailed) -> Failed:
-    return Failed({"message": str(failure), "name": BOUND_EXCEEDED})

@@ -61,3 +61,8 @@ class Cancelled:
 
 
 Rest = Completed | Failed | Paused | Cancelled | RecordEnded
+
+
+def bound_exceeded(message: str) -> Failed:
+    """An actor used more than it may; ``message`` says of what."""
+    return Failed({"message": message, "name": BOUND_EXCEEDED})

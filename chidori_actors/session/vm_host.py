@@ -135,9 +135,8 @@ class VmHost:
             self.seconds += time.perf_counter() - started
 
     def _overran(self) -> VmFailed:
-        return VmFailed(
-            f"the agent ran {self._shared.bounds.step_seconds:g} s of JavaScript without waiting for anything"
-        )
+        limit = self._shared.bounds.step_seconds
+        return VmFailed(f"the agent ran for {limit:g} s without waiting for anything")
 
     async def _in_pool(self, work: Callable[[], T]) -> T:
         future = asyncio.get_running_loop().run_in_executor(self._shared.pool, work)

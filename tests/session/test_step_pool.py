@@ -98,7 +98,7 @@ async def test_an_endless_loop_fails_the_run_with_its_bound_and_others_go_on(tmp
         assert len(output_of(other)["out"]) == 20
         failed = failure_of(await within(20, failing))
         assert failed.error["name"] == "BoundExceeded"
-        assert "0.3 s of JavaScript" in failed.error["message"]
+        assert "ran for 0.3 s without waiting" in failed.error["message"]
         assert failure_of(await within(20, runtime.replay("endless"))) == failed
 
 

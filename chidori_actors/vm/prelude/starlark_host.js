@@ -3,7 +3,7 @@
 ((Promise, Error) => {
   "use strict";
   const { starlark, call: callHost, useTools, RawJson, toJson } = __prelude;
-  const { fail, Float, List, Dict, Function, isInt, typeOf } = starlark;
+  const { StarlarkError, fail, Float, List, Dict, Function, isInt, typeOf } = starlark;
   const { encode, decode, specOf, bindArgs, call, placeText, trace, described, repr } = starlark;
   const host = { __proto__: null };
   let called = ""; // the function whose arguments are looked at: all of that is done before anything is waited for
@@ -205,19 +205,22 @@
 
   // ---- Entries: what the host calls with JSON text and what gives JSON text back.
 
+  class InputError extends StarlarkError {}
+  Object.defineProperty(InputError.prototype, "name", { value: "InputError" });
+  const wrongInput = (message) => { throw new InputError(message); };
   const prepare = (callee, text, what) => {
     running = true;
     const input = decode(text);
-    if (!(input instanceof Dict)) fail(`the ${what} must be an object, not ${typeOf(input)}`);
+    if (!(input instanceof Dict)) wrongInput(`the ${what} must be an object, not ${typeOf(input)}`);
     const { spec } = callee;
     const params = spec.params.map((name, i) => (spec.kinds[i] === "k" ? `**${name}` : name));
     const takes = `${spec.name.slice(spec.name.lastIndexOf(".") + 1)}(${params.join(", ")})`;
     const onlyEvent = spec.kinds.length === 1 && spec.params[0] === "event";
     for (let i = 0; i < spec.kinds.length; i++) {
-      if ("pen".includes(spec.kinds[i]) && !input.has(spec.params[i])) fail(`the ${what} has no \`${spec.params[i]}\`, which ${takes} needs`);
+      if ("pen".includes(spec.kinds[i]) && !input.has(spec.params[i])) wrongInput(`the ${what} has no \`${spec.params[i]}\`, which ${takes} needs`);
     }
     const names = onlyEvent ? ["event"] : input.items;
-    for (const name of names) if (spec.rest < 0 && !spec.byName.has(name)) fail(`the ${what} has \`${name}\`, which ${takes} does not take`);
+    for (const name of names) if (spec.rest < 0 && !spec.byName.has(name)) wrongInput(`the ${what} has \`${name}\`, which ${takes} does not take`);
     const values = onlyEvent ? [input.get("event")] : input.values;
     return { call: () => callee.call([], names, values), takes };
   };

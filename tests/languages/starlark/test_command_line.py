@@ -29,3 +29,13 @@ def test_a_failed_run_shows_the_line_and_how_it_goes_on(tmp_path: Path) -> None:
     (tmp_path / "lib.star").write_text("def half(n):\n  return n / 0\n")
     result = chidori(tmp_path, "run", "a.star", "-i", "n=1")
     assert_refused(result, 1, "lib.star:2:10: StarlarkError: ", "\n  return n / 0\n", "chidori resume a.star")
+
+
+def test_input_that_does_not_fit_is_for_another_run(tmp_path: Path) -> None:
+    (tmp_path / "a.star").write_text("def agent(topic): return topic\n")
+    (tmp_path / "b.star").write_text('def agent(): return call_agent("./a.star")\n')
+    result = chidori(tmp_path, "run", "a.star", "-i", "other=1")
+    other = "\n  start a run with other input: chidori run a.star --input KEY=VALUE\n"
+    assert_refused(result, 1, "a.star:1:1: the input has no `topic`, which agent(topic) needs", other)
+    inside = chidori(tmp_path, "run", "b.star")
+    assert_refused(inside, 1, "the input has no `topic`", "\n  mend the agent and go on with: chidori resume b.star ")
