@@ -145,7 +145,8 @@ def test_checkpoints_are_as_described() -> None:
     built = build_manifest(META, [("", LANE)], source=SOURCE, engine=Engine("e", "g", 1), snapshot_file="images/1/2")
     assert len(built["host_promises"]) == 3
     assert built["pending"]["seq"] == 3
-    checkpoint = {"id": "run-1", "run_id": "run-1", "status": "running", "input": {}, "call_log": records}
+    ids = dict.fromkeys(("id", "run_id", "session_id"), "run-1")
+    checkpoint = {**ids, "status": "running", "input": {}, "call_log": records}
     assert valid("Checkpoint", {**checkpoint, "snapshot_manifest": built})
     branch = {"parent_run_id": "run-0", "at_seq": 2, "at_index": 1}
     other = build_manifest(replace(META, branch=branch), [], source={**SOURCE, "entry": {"path": "a", "hash": None}})
