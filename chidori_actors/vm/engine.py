@@ -12,7 +12,7 @@ import wasmtime
 from ..wasm import engine_file, load_module, new_engine, read_cached, write_cached
 from .golden import GoldenBuild, check_fork, freeze
 from .imports import import_linker
-from .instance import Addresses, Instance, Linkage
+from .instance import NO_DEADLINE, Addresses, Instance, Linkage
 
 PRELUDE_VERSION = 2
 """Raised when a prelude changes what an agent sees; a run is continued with the prelude that it began with."""
@@ -60,7 +60,7 @@ class Engine:
         store = wasmtime.Store(self.wasmtime)
         store.set_limits(memory_size=memory_limit)
         # Counts from now; a step sets its own. Making the instance runs a little code too.
-        store.set_epoch_deadline(1 << 40)
+        store.set_epoch_deadline(NO_DEADLINE)
         return Instance(self._linkage, store)
 
     def _check(self) -> None:

@@ -12,7 +12,7 @@ from dataclasses import replace
 import wasmtime
 
 from .heap import PROMISE_CLASS, find_object_list, without_reactions
-from .instance import Addresses, Instance, Linkage
+from .instance import NO_DEADLINE, Addresses, Instance, Linkage
 
 PAGE = 4096
 WASM_PAGE = 65536
@@ -28,7 +28,7 @@ class GoldenBuild:
 
     def __init__(self, engine: wasmtime.Engine, guest: wasmtime.Module, linker: wasmtime.Linker) -> None:
         store = wasmtime.Store(engine)
-        store.set_epoch_deadline(1 << 40)
+        store.set_epoch_deadline(NO_DEADLINE)
         # Nothing is delivered through this glue, so its addresses do not matter.
         self._instance = Instance(Linkage(engine, guest, Addresses(), linker), store)
         self._out = self._call("qjs_alloc", 64)

@@ -77,6 +77,9 @@ class _Import:
         return cls(_Name.of(item.module), _Name.of(name), source)
 
 
+NO_DEADLINE = 1 << 40
+"""Ticks of the epoch that never pass: for what runs none of the agent's code."""
+
 _MEMORY = _Name.of("memory")
 _STEP = _Name.of("step")
 _PENDING = _Name.of("pending_promises")
@@ -140,6 +143,8 @@ class Instance:
     def pending_promises(self, buffer: int, size: int) -> list[int]:
         """The addresses of the states of all pending promises, see heap.py; ``size`` bytes at ``buffer`` are used."""
         function = wasmtime.Func._from_raw(self._export(self._glue, _PENDING).of.func)
+        # What is left of the last step's time may be nothing.
+        self.store.set_epoch_deadline(NO_DEADLINE)
         found: list[int] = []
         while True:
             count = cast(int, function(self.store, buffer, size // 4, len(found)))

@@ -322,3 +322,12 @@ def test_an_error_that_the_parent_caught_is_not_one_of_a_call_of_the_branch() ->
     branch.give(1)
     assert branch.threw.message == "refused"
     assert branch.threw.call != 1, "call 1 of the branch went well"
+
+
+def test_an_image_is_taken_however_late_it_is() -> None:
+    vm = begin('await chidori.parallel([() => chidori.log("in the branch")]);')
+    engine = load_engine()
+    vm.machine.step([], 0.01)
+    for _ in range(100):  # the step's time passes, as it does while others have the processor
+        engine.wasmtime.increment_epoch()
+    assert [call.function for call in vm.fork().calls] == ["log"]
