@@ -64,7 +64,7 @@ def _through_runtime(node: ast.Call, callee: Callee, body: Body) -> str:
         written = f"{body.use('call')}({function}, {args}, {named}, S, {body.place(node)})"
     else:
         extra = ["undefined" if one is None else body.expression(one) for one in (star, rest)]
-        written = f"{body.use('callWith')}({function}, {args}, {extra[0]}, {named}, {extra[1]}, S, {body.place(node)})"
+        written = f"{body.use('callWith')}({function}, {args}, {named}, {', '.join(extra)}, S, {body.place(node)})"
     if not may_wait(callee, body.module.effects):
         return written
     body.waits = True

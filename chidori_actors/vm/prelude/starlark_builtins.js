@@ -147,10 +147,11 @@
     for (let i = 1; i < items.length; i++) if (compare(keys[best], keys[i]) * sign < 0) best = i;
     return items[best];
   };
-  const pick = (sign) => ([{ items }, key], places, place) => {
-    const all = items.length === 1 ? iterate(items[0]) : items;
-    if (key === undefined) return extreme(all, all, sign);
-    return callEach(key, all, places, place, (keys) => extreme(all, keys, sign));
+  const pick = (sign) => ([args, key], places, place) => {
+    const all = args.items.length === 1 ? args.items[0] : args;
+    const items = iterate(all);
+    if (key === undefined) return extreme(items, items, sign);
+    return callEach(key, all, places, place, (keys) => extreme(items, keys, sign));
   };
   named("max", ["args", "key"], "*N", pick(1));
   named("min", ["args", "key"], "*N", pick(-1));
@@ -165,8 +166,9 @@
   };
   named("sorted", ["x", "key", "reverse"], "pNN", ([given, key, reverse = false], places, place) => {
     take.bool(reverse, "reverse");
-    const items = [...iterate(given)];
-    return key === undefined ? sort(items, items, reverse) : callEach(key, items, places, place, (keys) => sort(items, keys, reverse));
+    const items = iterate(given);
+    if (key === undefined) return sort(items, items, reverse);
+    return callEach(key, given, places, place, (keys) => sort(items, keys, reverse));
   });
 
   // ---- Attributes

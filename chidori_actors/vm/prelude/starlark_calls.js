@@ -3,7 +3,7 @@
 ((Promise, Error) => {
   "use strict";
   const { starlark } = __prelude;
-  const { StarlarkError, fail, Function, List, Tuple, Dict, iterate, typeOf } = starlark;
+  const { StarlarkError, fail, Function, List, Tuple, Dict, Loop, iterate, typeOf } = starlark;
   const { apply } = Reflect;
 
   const MAX_FRAMES = 50;
@@ -115,7 +115,7 @@
     return [...args, ...iterate(star)];
   };
   // A call with `*star` or `**rest`; either may be undefined.
-  const callWith = (callee, args, star, names, values, rest, places, place) => {
+  const callWith = (callee, args, names, values, star, rest, places, place) => {
     if (rest !== undefined && !(rest instanceof Dict)) fail("The argument provided for **kwargs is not a dictionary");
     const all = rest === undefined ? names : [...(names ?? []), ...rest.items];
     for (const name of all ?? []) if (typeof name !== "string") fail("The argument provided for *args is not an identifier");
@@ -124,19 +124,32 @@
     return call(callee, spreadArgs(args, star), all, given, places, place);
   };
 
-  // Calls `callee` with each of `items` in turn and gives `then` all results; a promise when a call is one.
-  const callEach = (callee, items, places, place, then) => {
+  // Calls `callee` with each item of `value` in turn and gives `then` all results; a promise when a call is one. As
+  // during a loop, `value` cannot be changed meanwhile.
+  const callEach = (callee, value, places, place, then) => {
+    const loop = new Loop(value);
+    const items = iterate(value);
     const results = [];
-    for (let i = 0; i < items.length; i++) {
-      const result = call(callee, [items[i]], null, null, places, place);
-      if (result instanceof Promise) return callRest(callee, items, results, result, places, place, then);
-      results[i] = result;
+    let waits = false;
+    try {
+      for (let i = 0; i < items.length; i++) {
+        const result = call(callee, [items[i]], null, null, places, place);
+        waits = result instanceof Promise;
+        if (waits) return callRest(callee, loop, items, results, result, places, place, then);
+        results[i] = result;
+      }
+    } finally {
+      if (!waits) loop.end();
     }
     return then(results);
   };
-  const callRest = async (callee, items, results, first, places, place, then) => {
-    results.push(await first);
-    for (let i = results.length; i < items.length; i++) results[i] = await call(callee, [items[i]], null, null, places, place);
+  const callRest = async (callee, loop, items, results, first, places, place, then) => {
+    try {
+      results.push(await first);
+      for (let i = results.length; i < items.length; i++) results[i] = await call(callee, [items[i]], null, null, places, place);
+    } finally {
+      loop.end();
+    }
     return then(results);
   };
 

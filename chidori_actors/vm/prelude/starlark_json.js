@@ -56,11 +56,29 @@
   // JavaScript's parser would round long ints, make ints of floats and reorder keys that are numbers. Where a text has such
   // things they are parsed as marked strings: U+0000 and `n` before a number, U+0000 and `s` before a string.
   const SPECIAL = /\d[.eE]|\d{16}|"\\u0000|"\d+"\s*:/;
-  const PIECE = /"(\d+)"(?=\s*:)|"((?:[^"\\]|\\.)*)"|-?\d[\d.eE+-]*/gs;
-  const mark = (piece, key, string) => {
-    if (key !== undefined) return `"\\u0000s${key}"`;
-    if (string !== undefined) return string.startsWith("\\u0000") ? `"\\u0000s${string}"` : piece;
-    return piece.length < 16 && !/[.eE]/.test(piece) ? piece : `"\\u0000n${piece}"`;
+  const NUMBER = /-?\d[\d.eE+-]*/g;
+  const KEY = /^\d{1,10}$/; // that JavaScript reorders; as a value it does no harm
+  const BACKSLASH = 92;
+  const markNumber = (piece) => (piece.length < 16 && !/[.eE]/.test(piece) ? piece : `"\\u0000n${piece}"`);
+  const markString = (inside) => (inside.startsWith("\\u0000") || (inside.length <= 10 && KEY.test(inside)) ? `\\u0000s${inside}` : inside);
+  // Where the string that begins at `open` ends. The engine's regular expressions need memory for each character of it.
+  const closing = (text, open) => {
+    for (let at = text.indexOf('"', open + 1); ; at = text.indexOf('"', at + 1)) {
+      let slashes = 0;
+      while (text.charCodeAt(at - 1 - slashes) === BACKSLASH) slashes++;
+      if (slashes % 2 === 0) return at;
+    }
+  };
+  const mark = (text) => {
+    const parts = [];
+    let at = 0;
+    for (let open = text.indexOf('"'); open >= 0; open = text.indexOf('"', at)) {
+      const close = closing(text, open);
+      parts.push(text.slice(at, open).replace(NUMBER, markNumber), '"', markString(text.slice(open + 1, close)), '"');
+      at = close + 1;
+    }
+    parts.push(text.slice(at).replace(NUMBER, markNumber));
+    return parts.join("");
   };
   const unmark = (text) => {
     if (text.charCodeAt(0) !== 0) return text;
@@ -84,7 +102,7 @@
     for (let i = 0; i < keys.length; i++) dict.set(unmark(keys[i]), fromJs(value[keys[i]]));
     return dict;
   };
-  const decode = (text) => fromJs(parse(SPECIAL.test(text) ? text.replace(PIECE, mark) : text));
+  const decode = (text) => fromJs(parse(SPECIAL.test(text) ? mark(text) : text));
 
   Object.assign(starlark, { encode, decode });
 })(JSON, BigInt, Number);

@@ -18,6 +18,9 @@ from .reference import Outcome
 
 ENTRY = "t.star"
 _CONFIG: dict[str, Any] = CONFIG | {"entry": ENTRY, "values": "text"}
+_BOUNDS = Bounds(step_seconds=20)
+# Random programs can make lists of millions, for which the reference has no bound.
+_BESIDE_THE_REFERENCE = Bounds(step_seconds=20, memory_bytes=1 << 30)
 
 
 @dataclass
@@ -61,18 +64,20 @@ class StarlarkVm:
         return end
 
 
-def begin(text: str, input_json: str = "{}", *, modules: Mapping[str, str] | None = None) -> StarlarkVm:
+def begin(
+    text: str, input_json: str = "{}", *, modules: Mapping[str, str] | None = None, bounds: Bounds = _BOUNDS
+) -> StarlarkVm:
     """Begin the agent ``text``; ``modules`` are other files by name."""
     codes = {name: compile_module(name, other).code for name, other in (modules or {}).items()}
     codes[ENTRY] = compile_module(ENTRY, text).code
-    machine = Machine(load_engine(), Bounds(step_seconds=20))
+    machine = Machine(load_engine(), bounds)
     return StarlarkVm(machine, machine.begin(_CONFIG, orjson.dumps(input_json), DictSources(codes), 0, 20))
 
 
 def run_ours(text: str) -> Outcome:
     """What a program, which assigns ``result``, comes to in our VM."""
     try:
-        vm = begin(text + "\ndef agent(): return result\n")
+        vm = begin(text + "\ndef agent(): return result\n", bounds=_BESIDE_THE_REFERENCE)
     except SourceError as fault:
         return Outcome(None, fault.reason, fault.line or 0, refused=True)
     end = vm.said[-1]

@@ -84,12 +84,21 @@ def test_tools_are_called_in_forks() -> None:
             "[1,[2.5,[9007199254740993]]]",
             '"9007199254740993"',
             '"a\\"1.5\\\\"',
+            '["10","\\\\",1.5,{"7":"\\\\\\"2.5","12345678901":-1.5}]',
         ),
     ],
 )
 def test_json_comes_and_goes_exactly(value: str) -> None:
     vm = begin("def agent(x): return x", f'{{"x": {value}}}')
     assert vm.output == value
+
+
+@pytest.mark.parametrize("text", ["x" * (4 << 20), "version 1.5, " * (1 << 18), '\\"' * (1 << 19)])
+def test_a_text_of_megabytes_comes_and_goes_beside_a_float(text: str) -> None:
+    vm = begin("def agent():\n  given = log('?')\n  return [len(given[0]), given]")
+    value = json.dumps([text, 1.5], separators=(",", ":"))
+    vm.give(1, text=value)
+    assert vm.output == f"[{len(text)},{value}]"
 
 
 def test_errors_carry_the_stack_of_starlark_functions_across_waiting() -> None:
@@ -122,6 +131,24 @@ def test_a_loop_that_failed_leaves_its_list_changeable() -> None:
         "  r = try_call(f)\n  l.append(2)\n  return [l, r]"
     )
     assert vm.output == '[[1,2],{"value":null,"error":"fail: x"}]'
+
+
+@pytest.mark.parametrize("function", ["max", "min", "sorted"])
+def test_a_key_that_waits_cannot_change_what_it_is_called_for(function: str) -> None:
+    vm = begin(
+        "def agent():\n"
+        "  items = [3, 1, 2]\n"
+        "  def change(x):\n    log('a')\n    items.append(x)\n    return x\n"
+        f"  failed = try_call(lambda: {function}(items, key = change))\n"
+        f"  found = {function}(items, key = lambda x: log('b') or x)\n"
+        "  items.append(4)\n"
+        "  return [failed['error'], found, items]"
+    )
+    for ordinal in range(1, 5):
+        vm.give(ordinal)
+    error, found, items = json.loads(vm.output)
+    assert error == "This operation mutates an iterable for an iterator while iterating."
+    assert (found, items) == ({"max": 3, "min": 1, "sorted": [1, 2, 3]}[function], [3, 1, 2, 4])
 
 
 def test_retry_waits_longer_each_time() -> None:
