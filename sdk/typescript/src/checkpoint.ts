@@ -2,8 +2,9 @@ import { toCallRecord, toSnapshotManifest, type CallRecord, type SnapshotManifes
 import type { CheckpointFile, SessionStatus, WireCheckpoint } from "./wire.js";
 
 /**
- * What a run can be replayed from: its input and its host calls. `JSON.stringify` of it is a checkpoint file for
- * `chidori import`. {@link Checkpoint.fromJSON} reads one, that of `chidori export` and the server's answer too.
+ * What a run can be replayed from: its input and its host calls. {@link Checkpoint.text} is a file for `chidori import`;
+ * {@link Checkpoint.fromJSON} reads one, that of `chidori export` too. The values in all other fields are JavaScript's,
+ * whose numbers are doubles: to look at, not to store.
  */
 export class Checkpoint {
   readonly sessionId: string;
@@ -14,8 +15,10 @@ export class Checkpoint {
   readonly callLog: CallRecord[];
   readonly snapshotManifest: SnapshotManifest | null;
   readonly raw: WireCheckpoint | CheckpointFile;
+  readonly #text: string;
 
-  constructor(raw: WireCheckpoint | CheckpointFile) {
+  private constructor(text: string, raw: WireCheckpoint | CheckpointFile) {
+    this.#text = text;
     this.sessionId = "session_id" in raw ? raw.session_id : raw.id;
     this.status = raw.status;
     this.input = raw.input;
@@ -24,23 +27,32 @@ export class Checkpoint {
     this.raw = raw;
   }
 
-  /** A checkpoint from a file's text, or from the value that it parses to. Throws a `TypeError` for something else. */
-  static fromJSON(file: string | object): Checkpoint {
-    const value: unknown = typeof file === "string" ? parse(file) : file;
+  /** A checkpoint from a file's text. Throws a `TypeError` for something else, also for the value that it parses to. */
+  static fromJSON(text: string): Checkpoint {
+    const value = parse(text);
     if (!isCheckpoint(value)) {
       throw new TypeError('Checkpoint.fromJSON: a checkpoint has "session_id" or "id", "input" and the array "call_log"');
     }
-    return new Checkpoint(value);
+    return new Checkpoint(text, value);
   }
 
-  /** Whatever else the file had, such as the source in one of `chidori export`, is kept. */
-  toJSON(): CheckpointFile {
-    const { id, run_id, session_id, snapshot_manifest, ...rest } = this.raw as CheckpointFile & Partial<WireCheckpoint>;
-    return { session_id: this.sessionId, ...rest, snapshot_manifest: snapshot_manifest ?? null };
+  /** The checkpoint as the server sent it, or as the file has it, to the letter: what to store. */
+  get text(): string {
+    return this.#text;
+  }
+
+  /** Refuses: a replay of what `JSON.stringify` wrote, 1 for 1.0, could diverge. */
+  toJSON(): never {
+    throw new TypeError(
+      "JSON.stringify would change the checkpoint's numbers, 1.0 to 1: write checkpoint.text instead, which is JSON",
+    );
   }
 }
 
-function parse(text: string): unknown {
+function parse(text: unknown): unknown {
+  if (typeof text !== "string") {
+    throw new TypeError("Checkpoint.fromJSON: give the text of the file; JSON.parse has changed its numbers, 1.0 to 1");
+  }
   try {
     return JSON.parse(text);
   } catch (error) {

@@ -3,6 +3,7 @@ import { environmentVariable } from "./environment.js";
 import { ConflictError, ConnectionFailedError, NotFoundError } from "./errors.js";
 import { EventStream } from "./event_stream.js";
 import type { Fetch } from "./fetching.js";
+import { fieldsOf } from "./json_text.js";
 import type {
   AnswerOptions,
   AttachOptions,
@@ -22,7 +23,6 @@ import { Transport, type Call } from "./transport.js";
 import { uuid } from "./uuid.js";
 import type {
   WireCancellation,
-  WireCheckpoint,
   WireReplay,
   WireSession,
   WireSessionPage,
@@ -117,8 +117,8 @@ export class AgentClient {
   /** A new session from a record, with no call to a model: of a session by its id, or of a checkpoint. */
   async replay(source: Checkpoint | string, options: RunOptions = {}): Promise<Session> {
     if (typeof source !== "string") {
-      const records = source.callLog.map((record) => record.raw);
-      return this.#start({ input: source.input, replay_from: records }, options);
+      const recorded = fieldsOf(source.text);
+      return this.#start({ input: recorded.get("input"), replay_from: recorded.get("call_log") }, options);
     }
     const { signal } = options;
     const { id } = await this.#transport.json<WireReplay>(posting(`${sessionPath(source)}/replay`, undefined, signal), "id");
@@ -151,7 +151,7 @@ export class AgentClient {
 
   async getCheckpoint(id: string, { signal }: RequestOptions = {}): Promise<Checkpoint> {
     const call = getting(`${sessionPath(id)}/checkpoint`, signal);
-    return new Checkpoint(await this.#transport.json<WireCheckpoint>(call, "call_log"));
+    return Checkpoint.fromJSON(await this.#transport.text(call, "call_log"));
   }
 
   async getSnapshotManifest(id: string, { signal }: RequestOptions = {}): Promise<SnapshotManifest> {
@@ -228,7 +228,7 @@ const getting = (path: string, signal: AbortSignal | undefined): Call => ({
   repeatable: true,
 });
 
-const posting = (path: string, body: unknown, signal: AbortSignal | undefined): Call => ({
+const posting = (path: string, body: object | undefined, signal: AbortSignal | undefined): Call => ({
   method: "POST",
   path,
   body,

@@ -1,4 +1,5 @@
 import { InvalidError } from "./errors.js";
+import { JsonText } from "./json_text.js";
 
 const SESSION_ID = /^[\p{L}\p{N}_.:-]{1,128}$/u;
 /** A URL with a segment of dots is another one, and `/sessions/stream` is a route of its own. */
@@ -13,8 +14,21 @@ export function sessionPath(id: string): string {
   return `/sessions/${encodeURIComponent(id)}`;
 }
 
-/** A body as JSON. Throws an {@link InvalidError} for what JSON cannot carry, instead of sending null for it. */
-export function bodyText(body: unknown): string {
+/**
+ * A body as JSON; fields that are {@link JsonText} stay as they are. Throws an {@link InvalidError} for what JSON cannot
+ * carry, instead of sending null for it.
+ */
+export function bodyText(body: object): string {
+  const fields = Object.entries(body);
+  const written = checkedText(Object.fromEntries(fields.filter(([, value]) => !(value instanceof JsonText))));
+  const members = written === "{}" ? [] : [written.slice(1, -1)];
+  for (const [name, value] of fields) {
+    if (value instanceof JsonText) members.push(`${JSON.stringify(name)}:${value.text}`);
+  }
+  return `{${members.join(",")}}`;
+}
+
+function checkedText(body: object): string {
   const places = new WeakMap<object, string>();
   const verify = function (this: object, key: string, value: unknown): unknown {
     const above = places.get(this);

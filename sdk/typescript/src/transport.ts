@@ -8,8 +8,8 @@ export interface Call {
   method: "GET" | "POST";
   path: string;
   query?: Record<string, string | number | undefined>;
-  /** Sent as JSON. */
-  body?: unknown;
+  /** An object, sent as JSON. */
+  body?: object | undefined;
   headers?: Record<string, string>;
   signal?: AbortSignal | undefined;
   /** Whether sending it again does no harm. */
@@ -45,11 +45,24 @@ export class Transport {
     return `${call.method} ${this.#url(call)}`;
   }
 
-  /** The parsed answer, an object that has the fields `required`. Repeats what is repeatable. */
+  /** The parsed answer, an object that has the field `required`. Repeats what is repeatable. */
   async json<T extends object>(call: Call, required: keyof T & string): Promise<T> {
+    return this.#repeating(call, async () => this.#parse<T>(call, await this.#answer(call), required));
+  }
+
+  /** The answer as it was sent, JSON as of `json`. */
+  async text(call: Call, required: string): Promise<string> {
+    return this.#repeating(call, async () => {
+      const answer = await this.#answer(call);
+      this.#parse(call, answer, required);
+      return answer.text;
+    });
+  }
+
+  async #repeating<T>(call: Call, once: () => Promise<T>): Promise<T> {
     for (let attempt = 0; ; attempt++) {
       try {
-        return this.#parse<T>(call, await this.#answer(call), required);
+        return await once();
       } catch (error) {
         const wait = retryDelayMs(attempt, error);
         if (!call.repeatable || attempt >= this.#retries || !isTransient(error) || wait === undefined) throw error;
@@ -69,7 +82,7 @@ export class Transport {
 
   async #answer(call: Call): Promise<{ status: number; text: string }> {
     const response = await this.#open(call, "application/json");
-    return { status: response.status, text: await this.#text(call, response) };
+    return { status: response.status, text: await this.#body(call, response) };
   }
 
   async #open(call: Call, accept: string): Promise<FetchResponse> {
@@ -102,7 +115,7 @@ export class Transport {
     return new ConnectionFailedError({ detail, request: this.describe(call), hint, cause: error }, silent);
   }
 
-  async #text(call: Call, response: FetchResponse): Promise<string> {
+  async #body(call: Call, response: FetchResponse): Promise<string> {
     try {
       return await response.text();
     } catch (error) {
@@ -111,7 +124,7 @@ export class Transport {
   }
 
   async #refused(call: Call, response: FetchResponse): Promise<ClientError> {
-    const text = await this.#text(call, response);
+    const text = await this.#body(call, response);
     const body = parsed(text);
     const failure: Failure = { detail: "", request: this.describe(call), status: response.status, body: body ?? text };
     if (isObject(body) && typeof body["error"] === "string") {

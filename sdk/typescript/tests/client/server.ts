@@ -10,6 +10,9 @@ export interface Received {
   /** `METHOD /path?query` */
   line: string;
   headers: IncomingHttpHeaders;
+  /** The body as it was sent… */
+  text: string;
+  /** …and what it parses to. */
   body: any;
 }
 
@@ -29,7 +32,7 @@ export async function play(t: TestContext, ...parts: Part[]): Promise<Scripted> 
     for await (const chunk of request) chunks.push(chunk as Buffer);
     const text = Buffer.concat(chunks).toString();
     const { method, url, headers } = request;
-    const got = { line: `${method} ${url}`, headers, body: text === "" ? undefined : JSON.parse(text) };
+    const got = { line: `${method} ${url}`, headers, text, body: text === "" ? undefined : JSON.parse(text) };
     received.push(got);
     const part = parts[received.length - 1] ?? json(400, { error: `the script has no answer to ${got.line}` });
     await part(response, got);

@@ -2,8 +2,8 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { AgentClient, Checkpoint, ConflictError, ConnectionFailedError, NotFoundError } from "chidori";
-import type { CheckpointFile, Fetch, WireCallRecord, WireSession, WireSnapshotManifest } from "chidori";
-import { chunks, delta, done, drop, json, play, view } from "./server.js";
+import type { Fetch, WireCallRecord, WireSession, WireSnapshotManifest } from "chidori";
+import { chunks, delta, done, drop, json, play, text, view } from "./server.js";
 
 const RECORD: WireCallRecord = {
   seq: 2,
@@ -220,25 +220,65 @@ test("a checkpoint has camel-case fields, keeps the wire's JSON and is replayed 
   assert.deepEqual(server.received[2]?.body.input, { a: 1 });
 });
 
-test("a checkpoint goes through its file form unchanged", () => {
-  const file: CheckpointFile = { session_id: "s-1", input: { a: 1 }, call_log: [RECORD], snapshot_manifest: null };
+/** What JavaScript changes: a float that is whole, a large integer, the order of keys that are numbers, a key twice. */
+const EXACT_INPUT = '{"f":1.0, "n":9007199254740993,"order":{"2":"b","1":"a"}}';
+const EXACT_LOG = `[{"seq":1,"function":"log","args":{"message":"a \\"}], \\\\","big":1e400},"result":-0.0,"duration_ms":1.0}\n ]`;
+const exactFile = (id: string): string =>
+  `{"nested":{"input":0,"call_log":"] }"},"input":5,"${id}":"s-1","status":"completed",\n "call_log": ${EXACT_LOG} ,` +
+  `"snapshot_manifest":null,"\\u0069nput":${EXACT_INPUT},"bundle":"{\\"x\\": 1.0}"}`;
 
-  assert.deepEqual(JSON.parse(JSON.stringify(Checkpoint.fromJSON(JSON.stringify(file)))), file);
-  assert.throws(() => Checkpoint.fromJSON("nonsense"), /not JSON/);
-  assert.throws(() => Checkpoint.fromJSON({ session_id: "s-1" }), /call_log/);
+test("the text of a checkpoint is what the server sent, and a replay sends back the input and the records in it", async (t) => {
+  const server = await play(t, text(200, exactFile("id"), "application/json"), json(201, view({ id: "s-2" })));
+  const client = new AgentClient(server.url);
+
+  const checkpoint = await client.getCheckpoint("s-1");
+  assert.equal(checkpoint.text, exactFile("id"));
+  await client.replay(checkpoint, { agent: "child.ts", sessionId: "s-2" });
+
+  const { text: sent, body } = server.received[1]!;
+  assert.deepEqual([body.agent, body.session_id, body.input.order], ["child.ts", "s-2", { 1: "a", 2: "b" }]);
+  assert.ok(sent.includes(`"input":${EXACT_INPUT}`), sent);
+  assert.ok(sent.includes(`"replay_from":${EXACT_LOG}`), sent);
 });
 
-test("a checkpoint that was downloaded is read, and its file keeps how the session stood and what else there is", () => {
-  const answer = { id: "s-1", run_id: "s-1", status: "failed", input: 1, call_log: [RECORD], snapshot_manifest: null };
+test("a checkpoint of a file has the file's text, and is replayed by the records in it", async (t) => {
+  const server = await play(t, json(201, view({ id: "s-2" })));
 
-  const checkpoint = Checkpoint.fromJSON(JSON.stringify({ ...answer, bundle: "{}" }));
+  const checkpoint = Checkpoint.fromJSON(exactFile("session_id"));
+  assert.equal(checkpoint.text, exactFile("session_id"));
+  assert.deepEqual([checkpoint.sessionId, checkpoint.status, checkpoint.callLog.length], ["s-1", "completed", 1]);
+  await new AgentClient(server.url).replay(checkpoint);
 
-  assert.deepEqual([checkpoint.sessionId, checkpoint.status], ["s-1", "failed"]);
-  const { id, run_id, ...rest } = answer;
-  const file = { session_id: "s-1", ...rest, bundle: "{}" };
-  assert.deepEqual(JSON.parse(JSON.stringify(checkpoint)), file);
-  assert.equal(Checkpoint.fromJSON(file).status, "failed");
-  assert.throws(() => Checkpoint.fromJSON({ ...file, session_id: 3 }), /"session_id" or "id"/);
+  const sent = server.received[0]!.text;
+  assert.ok(sent.includes(`"input":${EXACT_INPUT}`) && sent.includes(`"replay_from":${EXACT_LOG}`), sent);
+});
+
+test("an input or a log without what JavaScript changes goes back too, whatever its kind", async (t) => {
+  const inputs = ["null", "true", '"a\\\\"', "[]", "{}", " 7 "];
+  const server = await play(t, ...inputs.map(() => json(201, view())));
+
+  for (const input of inputs) {
+    const checkpoint = Checkpoint.fromJSON(`{"session_id":"s-1","call_log":[],"input":${input}}`);
+    await new AgentClient(server.url).replay(checkpoint);
+  }
+
+  assert.deepEqual(server.received.map(({ body }) => [body.input, body.replay_from]), inputs.map((input) => [JSON.parse(input), []]));
+});
+
+test("JSON.stringify of a checkpoint is refused instead of writing other numbers, and says what to write", () => {
+  const checkpoint = Checkpoint.fromJSON(exactFile("session_id"));
+
+  assert.throws(() => JSON.stringify({ checkpoint }), { name: "TypeError", message: /checkpoint\.text/ });
+});
+
+test("what is no checkpoint's text is refused with what is wrong with it", () => {
+  const file = { session_id: "s-1", input: { a: 1 }, call_log: [RECORD] };
+
+  assert.throws(() => Checkpoint.fromJSON("nonsense"), { name: "TypeError", message: /not JSON/ });
+  assert.throws(() => Checkpoint.fromJSON('{"session_id":"s-1"}'), { name: "TypeError", message: /call_log/ });
+  assert.throws(() => Checkpoint.fromJSON(JSON.stringify({ ...file, session_id: 3 })), /"session_id" or "id"/);
+  // @ts-expect-error: its numbers have been through JSON.parse
+  assert.throws(() => Checkpoint.fromJSON(file), { name: "TypeError", message: /the text of the file/ });
 });
 
 test("a replay by id gives the whole new session", async (t) => {
