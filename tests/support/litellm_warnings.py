@@ -2,9 +2,5 @@
 
 import pytest
 
-LITELLM_WARNINGS = [
-    pytest.mark.filterwarnings("ignore::DeprecationWarning"),
-    # It completes its pydantic models at the first call, which warns about one of its own types.
-    pytest.mark.filterwarnings("ignore:Item .* on TypedDict class:UserWarning"),
-]
-"""Marks for tests in which that is no error."""
+LITELLM_WARNINGS = pytest.mark.filterwarnings("ignore::DeprecationWarning")
+"""A mark for tests in which that is no error."""
