@@ -4,8 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import orjson
-
+from . import exact_json
 from .errors import ChidoriError, SourceError
 from .languages.bundle import BrokenTool, Bundle, Tool
 from .languages.loading import load_bundle, load_tool_bundle, tool_path
@@ -80,7 +79,7 @@ def load_tool(file: Path, policy: RuntimePolicy) -> Tool | None:
         return None
     definition = read_definition(bundle, policy)
     bundle = replace(bundle, templates=collect_templates(file.resolve().parent))
-    return Tool(orjson.loads(definition)["name"], definition, bundle)
+    return Tool(exact_json.loads(definition)["name"], definition, bundle)
 
 
 def check_schemas(found: FoundTools) -> FoundTools:
@@ -93,7 +92,7 @@ def check_schemas(found: FoundTools) -> FoundTools:
     sound: list[Tool] = []
     broken = list(found.broken)
     for tool in found.tools:
-        fault = schema_fault(orjson.loads(tool.definition)["parameters"])
+        fault = schema_fault(exact_json.loads(tool.definition)["parameters"])
         if fault is None:
             sound.append(tool)
         else:

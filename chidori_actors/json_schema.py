@@ -3,6 +3,8 @@
 Importing this module costs 0.1 s (jsonschema): import it where it is used.
 """
 
+import ast
+import json
 import re
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -19,6 +21,8 @@ from referencing.jsonschema import DRAFT202012
 _MOST_FAULTS = 5
 _LONGEST_MESSAGE = 200
 _IDENTIFIER = re.compile(r"[A-Za-z_$][\w$]*", re.ASCII)
+_PYTHON_LITERAL = re.compile(r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|\b(?:None|True|False)\b""")
+_JSON_WORDS = {"None": "null", "True": "true", "False": "false"}
 
 
 class UnusableSchema(ValueError):
@@ -71,7 +75,7 @@ def schema_fault(schema: dict[str, Any]) -> str | None:
         return _sentence(error)
     if missing is None:
         return None
-    return f"`$ref`: {missing!r} is not in the schema, and nothing is fetched; put it into `$defs`"
+    return f"`$ref`: {_quoted(missing)} is not in the schema, and nothing is fetched; put it into `$defs`"
 
 
 def _validator_class(schema: dict[str, Any]) -> type[Validator]:
@@ -101,11 +105,21 @@ def _deepest(error: ValidationError) -> ValidationError:
 
 def _sentence(error: ValidationError) -> str:
     path = _path(error.absolute_path)
-    message = error.message
+    message = _PYTHON_LITERAL.sub(_as_json, error.message)
     if len(message) > _LONGEST_MESSAGE:
         # The value comes first and the complaint last.
         message = f"{message[: _LONGEST_MESSAGE // 2]}…{message[-_LONGEST_MESSAGE // 2 :]}"
     return f"`{path}`: {message}" if path else message
+
+
+def _as_json(literal: re.Match[str]) -> str:
+    """The validator writes values as Python does; who reads it writes TypeScript, Starlark or JSON."""
+    text = literal[0]
+    return _JSON_WORDS[text] if text in _JSON_WORDS else _quoted(ast.literal_eval(text))
+
+
+def _quoted(text: str) -> str:
+    return json.dumps(text, ensure_ascii=False)
 
 
 def _path(steps: Iterable[str | int]) -> str:
@@ -117,5 +131,5 @@ def _path(steps: Iterable[str | int]) -> str:
         elif _IDENTIFIER.fullmatch(step):
             text += f".{step}" if text else step
         else:
-            text += f"[{step!r}]"
+            text += f"[{_quoted(step)}]"
     return text

@@ -65,7 +65,8 @@ class ConsoleReport:
 
     def printed(self, level: str, text: str) -> None:
         if self._verbose:
-            self._screen.write(f"console.{level}: {text}")
+            source = level if level == "print" else f"console.{level}"  # Starlark's, JavaScript's
+            self._screen.write(f"{source}: {text}")
 
     def warned(self, text: str) -> None:
         self._screen.write(f"warning: {text}")

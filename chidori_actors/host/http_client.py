@@ -121,6 +121,7 @@ class HttpClient:
             URL(url.text, encoded=True),
             headers=request.headers,
             data=None if request.body is None else io.BytesIO(request.body),
+            skip_auto_headers=("Content-Type",),  # a request without a body has none
             allow_redirects=False,
         ) as response:
             location = response.headers.get("Location")

@@ -26,12 +26,16 @@ _TOOL_HINTS = {
     "run": "write: export async function run(args, chidori) { … }",
     "tool": 'write: export const tool = { name, description, parameters: { type: "object", properties: { … } } }',
 }
+_HELPER_HINT = "a file that is there for others is checked with the agent that takes from it"
 _LANGUAGES: dict[str, Language] = {".ts": "typescript", ".js": "javascript", ".json": "json"}
 _ENTRIES = (".ts", ".js", ".star")
 
 
-def load_bundle(entry: Path, policy: RuntimePolicy) -> Bundle:
+def load_bundle(entry: Path, policy: RuntimePolicy, *, root: Path | None = None) -> Bundle:
     """Read, transform and check an agent with all it imports, and the templates beside it.
+
+    ``root`` is the directory that imports must not leave, without symlinks; left out, the one that the files around
+    ``entry`` mark.
 
     Raises:
         UsageError: ``entry`` is no file that can be an agent.
@@ -40,19 +44,17 @@ def load_bundle(entry: Path, policy: RuntimePolicy) -> Bundle:
     """
     _check_entry(entry)
     real = entry.resolve()
-    root = project_root(real)
+    if root is None:
+        root = project_root(real)
     path = real.relative_to(root).as_posix()
     loader = _Loader(root, policy.typescript_imports)
     modules = loader.load(path)
     if "agent" not in loader.exports(path):
         if real.suffix == STARLARK:
-            hint = f"write: def agent(…): …, or in a tool: def {real.stem}(…): …"
+            hint = f"write: def agent(…): …, or in a tool: def {real.stem}(…): …; {_HELPER_HINT}"
             raise SourceError("the file has no function agent", path=path, hint=hint)
-        raise SourceError(
-            "the file exports no function agent",
-            path=path,
-            hint="write: export async function agent(input, chidori) { … }",
-        )
+        hint = f"write: export async function agent(input, chidori) {{ … }}; {_HELPER_HINT}"
+        raise SourceError("the file exports no function agent", path=path, hint=hint)
     return Bundle(path, modules, collect_templates(real.parent))
 
 

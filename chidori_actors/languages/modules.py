@@ -9,7 +9,8 @@ CHIDORI_MODULE = "chidori"
 
 EXTENSIONS = (".ts", ".js", ".json")
 STARLARK_EXTENSIONS = (".star",)
-_PROJECT_MARKS = (".git", "package.json", "pyproject.toml", "chidori.json", ".chidori")
+# Not `.chidori`: a run makes it for its store, and the next run would find another root than the first.
+_PROJECT_MARKS = (".git", "package.json", "pyproject.toml", "chidori.json")
 _INSTEAD = {
     "chidori.memory keeps data, chidori.template reads text, chidori.tool does the rest": (
         "fs",
@@ -41,8 +42,8 @@ class Unresolved(Exception):
 
 def project_root(entry: Path, *, unmarked: int = 0) -> Path:
     """The directory that imports must not leave: the nearest one above ``entry`` that has a ``.git``,
-    ``package.json``, ``pyproject.toml``, ``chidori.json`` or ``.chidori``; otherwise the entry's own, or the one
-    ``unmarked`` levels above it. Symlinks are resolved.
+    ``package.json``, ``pyproject.toml`` or ``chidori.json``; otherwise the entry's own, or the one ``unmarked``
+    levels above it. Symlinks are resolved.
     """
     folder = entry.resolve().parent
     for candidate in (folder, *folder.parents):

@@ -44,7 +44,8 @@ def read_definition(bundle: Bundle, policy: RuntimePolicy) -> str:
     for item in run_top_level(bundle, entry_code, policy, epoch_ms=0, seconds=_SECONDS):
         _refuse(item, bundle)
         if isinstance(item, Returned):
-            return _definition(exact_json.loads(item.output), bundle)
+            value = exact_json.loads(item.output)
+            return _definition(exact_json.loads(value) if bundle.language == "starlark" else value, bundle)
     raise SourceError("the code outside of functions waits for something that never happens", path=bundle.entry)
 
 

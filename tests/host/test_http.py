@@ -131,9 +131,10 @@ async def test_a_body_is_sent_by_its_type(
     assert server.received[0].headers["content-type"] == content_type
 
 
-async def test_no_body_sends_no_content_type(services: HostServices) -> None:
+@pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE", "OPTIONS", "GET"])
+async def test_no_body_sends_no_content_type(services: HostServices, method: str) -> None:
     async with serve(ok) as server:
-        await http(services, server.url, method="DELETE")
+        await http(services, server.url, method=method, body=None)
     assert "content-type" not in server.received[0].headers
 
 

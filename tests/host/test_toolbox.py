@@ -94,16 +94,33 @@ async def test_every_fault_is_named_with_its_place() -> None:
     error = await refusal(box, "search", {"query": 5, "filters": [{"name": "c"}, {}], "x y": 1})
     assert error.name == "ToolArgumentsError"
     assert str(error) == (
-        "tool `search`: invalid arguments: Additional properties are not allowed ('x y' was unexpected); "
-        "`filters[0].name`: 'c' is not one of ['a', 'b']; `filters[1]`: 'name' is a required property; "
-        "`query`: 5 is not of type 'string'"
+        'tool `search`: invalid arguments: Additional properties are not allowed ("x y" was unexpected); '
+        '`filters[0].name`: "c" is not one of ["a", "b"]; `filters[1]`: "name" is a required property; '
+        '`query`: 5 is not of type "string"'
     )
 
 
 async def test_a_missing_argument_and_a_boolean_for_a_number_are_faults() -> None:
     box = toolbox(make_tool("search", FILTERS))
     error = await refusal(box, "search", {"limit": True})
-    assert "'query' is a required property; `limit`: True is not of type 'integer'" in str(error)
+    assert '"query" is a required property; `limit`: true is not of type "integer"' in str(error)
+
+
+@pytest.mark.parametrize(
+    ("value", "schema", "told"),
+    [
+        (None, {"type": ["integer", "string"]}, 'null is not of type "integer", "string"'),
+        ({"it's": [True, None]}, {"type": "integer"}, '{"it\'s": [true, null]} is not of type "integer"'),
+        ('say "None"\n', {"type": "integer"}, '"say \\"None\\"\\n" is not of type "integer"'),
+        ("é", {"enum": [None, False, 1.5]}, '"é" is not one of [null, false, 1.5]'),
+        (5, {"const": None}, "null was expected"),
+        ("None True", {"pattern": "^False$"}, '"None True" does not match "^False$"'),
+    ],
+)
+async def test_values_are_told_as_json(value: Any, schema: Any, told: str) -> None:
+    box = toolbox(make_tool("t", {"type": "object", "properties": {"a b": schema}}))
+    error = await refusal(box, "t", {"a b": value})
+    assert str(error) == f'tool `t`: invalid arguments: `["a b"]`: {told}'
 
 
 async def test_of_many_faults_five_are_told() -> None:
@@ -118,13 +135,13 @@ async def test_a_large_argument_is_not_repeated_whole() -> None:
     schema = {"type": "object", "properties": {"a": {"type": "integer"}}}
     error = await refusal(toolbox(make_tool("t", schema)), "t", {"a": "x" * 100_000})
     assert len(str(error)) < 400
-    assert str(error).endswith("is not of type 'integer'")
+    assert str(error).endswith('is not of type "integer"')
 
 
 async def test_of_alternatives_the_one_that_was_meant_is_told() -> None:
     either = {"anyOf": [{"type": "string"}, {"type": "object", "properties": {"n": {"type": "integer"}}}]}
     box = toolbox(make_tool("t", {"type": "object", "properties": {"a": either}}))
-    assert "`a.n`: 'x' is not of type 'integer'" in str(await refusal(box, "t", {"a": {"n": "x"}}))
+    assert '`a.n`: "x" is not of type "integer"' in str(await refusal(box, "t", {"a": {"n": "x"}}))
 
 
 @pytest.mark.parametrize(
@@ -135,7 +152,7 @@ async def test_the_draft_is_the_one_that_the_schema_names(draft: str | None, acc
     schema: dict[str, Any] = {"type": "object", "properties": {"a": {"items": [{"type": "string"}]}}}
     box = toolbox(make_tool("t", schema | ({"$schema": draft} if draft else {})))
     error = await refusal(box, "t", {"a": [5]})
-    assert ("`a[0]`: 5 is not of type 'string'" in str(error)) == accepted
+    assert ('`a[0]`: 5 is not of type "string"' in str(error)) == accepted
     assert ("tools/t.ts are no sound JSON Schema" in str(error)) != accepted
 
 
@@ -145,7 +162,7 @@ async def test_references_within_the_schema_are_followed() -> None:
     box = toolbox(make_tool("t", schema))
     await box.validate("t", {"root": {"children": [{"children": []}]}})
     error = await refusal(box, "t", {"root": {"children": [{"children": [1]}]}})
-    assert "`root.children[0].children[0]`: 1 is not of type 'object'" in str(error)
+    assert '`root.children[0].children[0]`: 1 is not of type "object"' in str(error)
 
 
 async def test_nothing_is_fetched_for_a_reference() -> None:
@@ -154,7 +171,7 @@ async def test_nothing_is_fetched_for_a_reference() -> None:
         url = f"http://127.0.0.1:{listener.getsockname()[1]}/schema.json"
         schema = {"type": "object", "properties": {"a": {"$ref": url}}}
         box = toolbox(make_tool("t", schema))
-        assert f"'{url}' is not in the schema, and nothing is fetched" in str(await refusal(box, "t", {"a": 1}))
+        assert f'"{url}" is not in the schema, and nothing is fetched' in str(await refusal(box, "t", {"a": 1}))
         with pytest.raises(HostError, match="nothing is fetched"):
             await box.definitions(["t"])
         with pytest.raises(BlockingIOError):
@@ -176,7 +193,7 @@ async def test_a_server_checks_its_arguments_itself_when_its_schema_cannot_be_us
 async def test_a_servers_tools_are_validated_by_what_it_says_now() -> None:
     servers = one_server({"type": "object", "properties": {"n": {"type": "number"}}})
     box = toolbox(mcp=servers)
-    assert "`n`: 'x' is not of type 'number'" in str(await refusal(box, "calc__add", {"n": "x"}))
+    assert '`n`: "x" is not of type "number"' in str(await refusal(box, "calc__add", {"n": "x"}))
     servers.served["calc"] = [ServedTool("calc__add", "Adds.", {"type": "object"})]
     await box.validate("calc__add", {"n": "x"})
 

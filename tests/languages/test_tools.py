@@ -227,8 +227,8 @@ def test_schemas_are_looked_at_as_a_whole_when_asked(tmp_path: Path) -> None:
     no, far, kind = checked.broken
     assert no == loaded.broken[0]
     assert far.reason.startswith("tools/far.ts: ")
-    assert "'http://127.0.0.1:9/x.json' is not in the schema, and nothing is fetched" in far.reason
-    assert "`properties.a.type`: 'strin' is not valid" in kind.reason
+    assert '"http://127.0.0.1:9/x.json" is not in the schema, and nothing is fetched' in far.reason
+    assert '`properties.a.type`: "strin" is not valid' in kind.reason
 
 
 def test_a_bundle_with_tools_survives_its_json(tmp_path: Path) -> None:

@@ -106,7 +106,7 @@ def _check_statement(source: Source, statement: ast.stmt) -> None:
             _check_target(source, target)
             if isinstance(statement, ast.For) and statement.orelse:
                 raise source.fault(
-                    statement.orelse[0], "`else` of a loop is not part of Starlark", "set a flag before break"
+                    _else_of(source, statement), "`else` of a loop is not part of Starlark", "set a flag before break"
                 )
         case ast.AugAssign(target=ast.Tuple() | ast.List()):
             raise source.fault(statement, "what `+=` and its like change cannot be a list or tuple")
@@ -119,6 +119,15 @@ def _check_statement(source: Source, statement: ast.stmt) -> None:
                 )
         case _:
             pass
+
+
+def _else_of(source: Source, loop: ast.For) -> tuple[int, int]:
+    """Where the word stands: nothing but comments comes between a loop's body and it."""
+    after = loop.body[-1].end_lineno or loop.lineno
+    for number, line in enumerate(source.lines[after:], after + 1):
+        if line.lstrip().startswith("else"):
+            return number, len(line) - len(line.lstrip()) + 1
+    return source.place(loop.orelse[0])
 
 
 def _check_target(source: Source, target: ast.expr) -> None:

@@ -117,8 +117,9 @@ class _Writer:
         if tool is not None:
             from .tools import definition  # most modules are no tools
 
+            # As text: numbers of JavaScript would not be those of the file.
             lines += [
-                f"export const tool = {definition(self._module.source, self._tree, tool)};",
+                f"export const tool = {quote(definition(self._module.source, self._tree, names, tool))};",
                 *self._entry("run", tool),
             ]
         return lines
@@ -145,11 +146,11 @@ class _Writer:
         path, *wanted = node.value.args
         if not isinstance(path, ast.Constant) or not isinstance(path.value, str) or not path.value:
             raise source.fault(path, "load() takes the file as a string", LOAD)
-        pairs: list[tuple[str, str]] = []
+        pairs: list[tuple[str, str, ast.AST]] = []
         for argument in wanted:
             if not isinstance(argument, ast.Constant) or not isinstance(argument.value, str):
                 raise source.fault(argument, "load() takes names as strings", LOAD)
-            pairs.append((argument.value, argument.value))
+            pairs.append((argument.value, argument.value, argument))
         for keyword in node.value.keywords:
             if (
                 keyword.arg is None
@@ -157,10 +158,10 @@ class _Writer:
                 or not isinstance(keyword.value.value, str)
             ):
                 raise source.fault(keyword, "load() takes names as strings", 'write: load("./file.star", own = "name")')
-            pairs.append((keyword.value.value, keyword.arg))
-        for name, _ in pairs:
+            pairs.append((keyword.value.value, keyword.arg, keyword))
+        for name, _, wanted_at in pairs:
             if name.startswith("_"):
-                raise source.fault(node, f"`{name}` belongs to {path.value} alone: its name begins with `_`")
-        self._loads.append(Load(path.value, tuple(name for name, _ in pairs), *source.place(path)))
-        imported = ", ".join(f"{name}$ as {own}$" for name, own in pairs)
+                raise source.fault(wanted_at, f"`{name}` belongs to {path.value} alone: its name begins with `_`")
+        self._loads.append(Load(path.value, tuple(name for name, _, _ in pairs), *source.place(path)))
+        imported = ", ".join(f"{name}$ as {own}$" for name, own, _ in pairs)
         self._imports.append(f"import {{ {imported} }} from {quote(path.value)};")

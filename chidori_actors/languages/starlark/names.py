@@ -200,6 +200,9 @@ class _Resolver:
         while looked is not None:
             found = looked.bindings.get(node.id)
             if found is not None:
+                if found.kind == "builtin" and found.name == "config" and scope.owner is not None:
+                    message = "config() is for the top of the file, outside of functions"
+                    raise self._source.fault(node, message, "move it before the functions")
                 self._capture(found, [one for one in crossed if one is not looked.owner])
                 return found
             if looked.owner is not None and looked.owner not in crossed:

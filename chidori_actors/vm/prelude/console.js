@@ -187,6 +187,7 @@
   define("console", methods);
   Object.defineProperty(console, Symbol.toStringTag, { value: "console", configurable: true });
 
+  prelude.consoleWriter = writer; // (level) => what writes its arguments under that level
   prelude.setConsoleSink = (write) => (sink = write);
   // What a listener of an event throws; the host side may replace it to end the run instead.
   prelude.reportException = (error) => write("error", `Uncaught ${inspect(error)}`);

@@ -1,8 +1,7 @@
 // The functions that every Starlark module finds.
 ((Number, BigInt) => {
   "use strict";
-  const { starlark } = __prelude;
-  const { log } = console;
+  const { starlark, consoleWriter } = __prelude;
   const { fail, Float, List, Tuple, Range, Dict, Function, typeOf, isInt, toInt, truth, iterate } = starlark;
   const { repr, str, take, wrongParameter, lengthIn, compare, checkArgs, setPairs, setNamed, callEach, bindArgs, specOf } = starlark;
 
@@ -103,8 +102,9 @@
     return hash;
   });
   named("fail", ["args"], "*", ([{ items }]) => fail(["fail:", ...items.map(str)].join(" ")));
+  const printLine = consoleWriter("print");
   named("print", ["args"], "*", ([{ items }]) => {
-    log(items.map(str).join(" "));
+    printLine(items.map(str).join(" "));
     return null;
   });
 

@@ -10,12 +10,22 @@
 
   const define = (name, params, kinds, does) => {
     const spec = specOf(name, params, kinds);
-    if (spec.rest < 0) spec.takes = `; it takes ${params.join(", ")}`;
+    if (spec.rest < 0) spec.takes = `; it takes ${params.filter((_, i) => !"pP".includes(kinds[i])).join(", ")}`;
     host[name] = new Function(name, (args, names, values, places, place) => {
+      if (args.length > spec.positional && spec.star < 0) tooMany(spec, args);
       const bound = bindArgs(spec, args, names, values);
       called = name;
       return does(bound, placeText(places, place), places, place);
     });
+  };
+  // Python has dicts and settings where names are wanted here.
+  const tooMany = (spec, args) => {
+    const { name, params, positional, rest } = spec;
+    const before = params.slice(0, positional);
+    const write = (last) => `; write: ${name}(${[...before, last].join(", ")})`;
+    const next = positional === rest ? "NAME" : params.slice(positional).find((one) => !before.includes(one));
+    const more = positional === rest && args[positional] instanceof Dict ? write("**{…}") : next === undefined ? spec.takes : write(`${next} = …`);
+    fail(`Found ${args.length - positional} extra positional argument(s) for call to ${name}${more}`);
   };
   const KEYWORDS = ["kwargs", "input", "vars", "fields"]; // dicts of what was given as keyword arguments
   const encodeArg = (name, key, value) => {
@@ -88,7 +98,7 @@
     return decode(toJson(await useTools(asked, undefined, more), "prompt"));
   };
 
-  define("template", ["template", "vars"], "pk", ([template, vars], stack) =>
+  define("template", ["path_or_text", "vars"], "pk", ([template, vars], stack) =>
     issue("template", [["template", required(template, "template")], ["vars", vars]], stack));
 
   // ---- Tools, agents, people
@@ -117,7 +127,8 @@
     if (!METHOD.test(first)) fail(`http(): ${repr(first)} is no method; write http("GET", url) or http(url, method = "GET")`);
     return [first, required(second, "url")];
   };
-  define("http", ["method_or_url", "url", "method", "headers", "params", "json", "body", "timeout_ms", "auth"], "PENNNNNNN", (values, stack) => {
+  // The first may be the URL, too; nobody can give it by its name.
+  define("http", ["method", "url", "method", "headers", "params", "json", "body", "timeout_ms", "auth"], "PENNNNNNN", (values, stack) => {
     const [first, second, named, headers, params, json, body, timeout, auth] = values;
     const [method, url] = target(first, second, named);
     if (given(json) && given(body)) fail("http(): json and body cannot both be given");

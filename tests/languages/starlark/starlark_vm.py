@@ -47,8 +47,9 @@ class StarlarkVm:
         return [item for item in self.said if isinstance(item, Call)]
 
     @property
-    def printed(self) -> list[str]:
-        return [item.text for item in self.said if isinstance(item, Printed)]
+    def printed(self) -> list[tuple[str, str]]:
+        """Level and text of each line."""
+        return [(item.level, item.text) for item in self.said if isinstance(item, Printed)]
 
     @property
     def output(self) -> str:

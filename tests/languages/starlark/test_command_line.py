@@ -1,10 +1,11 @@
 """Faults of a Starlark agent as the console command tells them."""
 
+import json
 from pathlib import Path
 
 import pytest
 
-from tests.cli.console import assert_refused, chidori
+from tests.cli.console import assert_refused, chidori, run_id_of
 
 _LOOP = "def agent():\n  while True: pass\n"
 
@@ -29,6 +30,38 @@ def test_a_failed_run_shows_the_line_and_how_it_goes_on(tmp_path: Path) -> None:
     (tmp_path / "lib.star").write_text("def half(n):\n  return n / 0\n")
     result = chidori(tmp_path, "run", "a.star", "-i", "n=1")
     assert_refused(result, 1, "lib.star:2:10: StarlarkError: ", "\n  return n / 0\n", "chidori resume a.star")
+
+
+def test_verbose_shows_what_is_printed(tmp_path: Path) -> None:
+    (tmp_path / "a.star").write_text('def agent(): print("x is", 1)\n')
+    assert "print: x is 1" in chidori(tmp_path, "run", "a.star", "--verbose").stderr.splitlines()
+
+
+def test_runs_from_any_folder_of_a_project_find_the_same_files(tmp_path: Path) -> None:
+    for folder in (".git", "lib", "agents"):
+        (tmp_path / folder).mkdir()
+    (tmp_path / "lib" / "l.star").write_text("X = 1\n")
+    (tmp_path / "agents" / "a.star").write_text('load("../lib/l.star", "X")\ndef agent(): return X\n')
+    first = chidori(tmp_path / "agents", "run", "a.star")
+    again = [
+        chidori(tmp_path / "agents", "run", "a.star"),
+        chidori(tmp_path / "agents", "resume", "a.star", run_id_of(first)),
+        chidori(tmp_path, "run", "agents/a.star"),
+    ]
+    assert [(result.returncode, result.stdout) for result in (first, *again)] == [(0, "1\n")] * 4
+
+
+def test_a_tool_tells_exact_defaults_and_takes_null_for_none(tmp_path: Path) -> None:
+    (tmp_path / "tools").mkdir()
+    (tmp_path / "tools" / "t.star").write_text(
+        'def t(l = 9007199254740993, m = 1.0, n: int = None):\n  """Does."""\n  return [l, m, n]\n'
+    )
+    (tmp_path / "a.star").write_text('def agent(): return [tool("t"), tool("t", n = None), tool("t", n = 2)]\n')
+    listed = chidori(tmp_path, "tools", "a.star", "--json").stdout
+    assert '"default": 9007199254740993' in listed
+    assert '"default": 1.0' in listed
+    result = chidori(tmp_path, "run", "a.star")
+    assert (result.returncode, json.loads(result.stdout)) == (0, [[2**53 + 1, 1.0, n] for n in (None, None, 2)])
 
 
 def test_input_that_does_not_fit_is_for_another_run(tmp_path: Path) -> None:

@@ -1,5 +1,7 @@
 """Faults of the source are told with file, line, column and what to write instead."""
 
+import json
+
 import pytest
 
 from chidori_actors.errors import SourceError
@@ -33,7 +35,10 @@ PYTHON = {
     "if 1: pass": ("1:1", "`if` outside of a function", "put it in a def"),
     "def f(d): del d[1]": ("1:11", "`del` is not part of Starlark", "d.pop"),
     'def f(x): return f"{x.y}"': ("1:18", "only names can stand in the braces", "assign it to a name"),
-    "def f():\n  for x in []: pass\n  else: pass": ("3:9", "`else` of a loop is not part of Starlark", "flag"),
+    "def f():\n  for x in []: pass\n  else: pass": ("3:3", "`else` of a loop is not part of Starlark", "flag"),
+    "def f():\n  for x in []:\n    y = '''\nelse:'''\n  # else\n  else:\n    pass": ("6:3", "`else` of a loop", "flag"),
+    "def agent(): config(model = 'm')": ("1:14", "config() is for the top of the file", "move it before the functions"),
+    "x = lambda: config(model = 'm')": ("1:13", "config() is for the top of the file", "move it before the functions"),
 }
 
 
@@ -82,10 +87,56 @@ def test_a_tool_says_what_it_takes() -> None:
         '  """Finds things.\n\n  More."""\n  return query\n'
     )
     code = compile_module("tools/search.star", text, tool="search").code
-    line = next(line for line in code.splitlines() if line.startswith("export const tool"))
-    assert line == (
-        'export const tool = {"name": "search", "description": "Finds things.", "parameters": {"type": "object", '
-        '"properties": {"query": {}, "limit": {"type": "integer", "default": 5}, "exact": {"type": "boolean", '
-        '"default": false}, "tags": {"type": "array", "default": []}, "ratio": {"type": "number", "default": 0.5}, '
-        '"name": {"type": "string"}}, "required": ["query"], "additionalProperties": false}};'
-    )
+    assert json.loads(_definition(code)) == {
+        "name": "search",
+        "description": "Finds things.",
+        "parameters": {
+            "type": "object",
+            "properties": {
+                "query": {},
+                "limit": {"type": "integer", "default": 5},
+                "exact": {"type": "boolean", "default": False},
+                "tags": {"type": "array", "default": []},
+                "ratio": {"type": "number", "default": 0.5},
+                "name": {"type": ["string", "null"], "default": None},
+            },
+            "required": ["query"],
+            "additionalProperties": False,
+        },
+    }
+
+
+_CONSTANTS = "BASE = 60\nHOUR = BASE * BASE\nTWICE = 1\nTWICE = 2\nMANY = []\nNO = None\n"
+
+
+@pytest.mark.parametrize(
+    ("parameter", "described"),
+    [
+        ("p = 9007199254740993", '{"type": "integer", "default": 9007199254740993}'),
+        ("p = 1.0", '{"type": "number", "default": 1.0}'),
+        ("p = -5", '{"type": "integer", "default": -5}'),
+        ("p = -0.5", '{"type": "number", "default": -0.5}'),
+        ("p = 1 << 60", '{"type": "integer", "default": 1152921504606846976}'),
+        ("p = -7 // 2 + 60 * 60 - 1", '{"type": "integer", "default": 3595}'),
+        ("p = HOUR", '{"type": "integer", "default": 3600}'),
+        ("p = [HOUR, (1, None)]", '{"type": "array", "default": [3600, [1, null]]}'),
+        ('p = {"a": -1}', '{"type": "object", "default": {"a": -1}}'),
+        ("p = NO", '{"default": null}'),
+        ("p: int = NO", '{"type": ["integer", "null"], "default": null}'),
+        ("p: dict = {}", '{"type": "object", "default": {}}'),
+        # What is no constant, or no JSON, or not the same at every time, says nothing.
+        *((f"p = {code}", "{}") for code in ("TWICE", "MANY", "len([])", "1 // 0", "1 << 100000", "1 << -1")),
+        *((f"p = {code}", "{}") for code in ("True + 1", "1 if NO else 2", "{1: 2}", "1e999", '"a" * 3', "~1")),
+    ],
+)
+def test_a_default_that_is_a_constant_is_told_exactly(parameter: str, described: str) -> None:
+    text = f'{_CONSTANTS}def t({parameter}):\n  """Does."""\n'
+    definition = _definition(compile_module("tools/t.star", text, tool="t").code)
+    assert f'"properties": {{"p": {described}}}' in definition
+
+
+def _definition(code: str) -> str:
+    (line,) = [line for line in code.splitlines() if line.startswith("export const tool = ")]
+    text = json.loads(line.removeprefix("export const tool = ").removesuffix(";"))
+    assert isinstance(text, str)
+    return text

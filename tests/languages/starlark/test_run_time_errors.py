@@ -60,7 +60,7 @@ def test_a_failure_in_a_loaded_file_names_that_file() -> None:
         ("prompt(5)", "Type of parameter `text` of prompt() doesn't match, expected `str`, actual `int (repr: 5)`"),
         ("prompt('x', tools = 'find')", "Type of parameter `tools` of prompt() doesn't match, expected `list[str]`"),
         ("prompt()", "Missing parameter `text` for call to `prompt`"),
-        ("template()", "Missing positional-only parameter `template` for call to `template`"),
+        ("template()", "Missing positional-only parameter `path_or_text` for call to `template`"),
         ("tool('a', value = len)", "tool(): value is of type `function`, which JSON cannot carry"),
         ("tool('a', value = [{1: 2}])", "tool(): value[0] has the key 1 of type `int`; the keys of JSON are strings"),
         ("call_agent('a', n = float('nan'))", "call_agent(): n is the float nan, which JSON cannot carry"),
@@ -70,7 +70,32 @@ def test_a_failure_in_a_loaded_file_names_that_file() -> None:
         ("http()", 'http(): the URL is missing; write http("GET", "https://…")'),
         ("http(url = 5)", "Type of parameter `url` of http() doesn't match"),
         ("env(5)", "Type of parameter `name` of env() doesn't match"),
-        ("env('A', 'B')", "Found 1 extra positional argument(s) for call to env"),
+        ("env('A', 'B')", "Found 1 extra positional argument(s) for call to env; write: env(name, reveal = …)"),
+        (
+            "tool('t', {'n': 1})",
+            "Found 1 extra positional argument(s) for call to tool; write: tool(name, **{…})",
+        ),
+        ("tool('t', 1)", "Found 1 extra positional argument(s) for call to tool; write: tool(name, NAME = …)"),
+        (
+            "call_agent('c.star', {})",
+            "Found 1 extra positional argument(s) for call to call_agent; write: call_agent(path, **{…})",
+        ),
+        (
+            "template('x', {})",
+            "Found 1 extra positional argument(s) for call to template; write: template(path_or_text, **{…})",
+        ),
+        ("log('a', 'b')", "Found 1 extra positional argument(s) for call to log; write: log(message, NAME = …)"),
+        ("prompt('a', 'm')", "Found 1 extra positional argument(s) for call to prompt; write: prompt(text, model = …)"),
+        ("prompt('a', {})", "Found 1 extra positional argument(s) for call to prompt; write: prompt(text, model = …)"),
+        (
+            "http('GET', 'u', {})",
+            "Found 1 extra positional argument(s) for call to http; write: http(method, url, headers = …)",
+        ),
+        ("checkpoint('a', 1, 2)", "Found 1 extra positional argument(s) for call to checkpoint; it takes label, data"),
+        (
+            "http('GET', 'u', timout = 1)",
+            "Found `timout` extra named parameter(s) for call to http; it takes url, method, headers,",
+        ),
         ("input('x', choices = 'a')", "Type of parameter `choices` of input() doesn't match, expected `list[str]`"),
         ("memory('set', 5, 5)", "Type of parameter `key` of memory() doesn't match"),
         ("memory('put', 'a', 1)", 'memory(): unknown action "put" (known: set, get, delete, list, clear)'),
@@ -81,7 +106,6 @@ def test_a_failure_in_a_loaded_file_names_that_file() -> None:
         ("try_call(1)", "try_call(): the argument is 1 of type `int`, not a function; write lambda: … around it"),
         ("retry(len, backoff = 'x')", 'retry(): backoff must be "constant", "linear" or "exponential", not "x"'),
         ("retry(len, attempts = 2)", "Found `attempts` extra named parameter(s) for call to retry; it takes function,"),
-        ("config(model = 'm')", "config() is for the top of the file, outside of functions"),
         ("exec_js('1')", "exec_js() is not available yet"),
     ],
 )
@@ -89,6 +113,11 @@ def test_a_wrong_host_call_names_function_and_parameter(call: str, message: str)
     threw = begin(f"def agent(): return {call}").threw
     assert (threw.name, threw.message[: len(message)]) == ("StarlarkError", message)
     assert re.match(r"    at agent \(t\.star:1:\d+\)", threw.stack)
+
+
+def test_settings_are_not_changed_under_another_name_while_the_agent_runs() -> None:
+    threw = begin("c = config\ndef agent(): return c(model = 'm')").threw
+    assert threw.message == "config() is for the top of the file, outside of functions"
 
 
 def test_http_can_be_called_with_names_alone() -> None:
