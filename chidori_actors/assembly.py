@@ -50,9 +50,12 @@ class Surroundings:
 
 
 def root_of(entry: Path, bundle: Bundle) -> Path:
-    """The project's root, of which the bundle has the path to ``entry``; the disk is not searched for it again."""
-    above = entry.resolve().parents
-    return above[min(len(PurePosixPath(bundle.entry).parts), len(above)) - 1]
+    """The project's root, of which the bundle has the path to ``entry``; the disk is not searched for it again.
+
+    A file that is not at that path (its run was imported) has its own folder: nobody knows more of the project here.
+    """
+    file, inside = entry.resolve(), PurePosixPath(bundle.entry).parts
+    return file.parents[len(inside) - 1] if file.parts[1:][-len(inside) :] == inside else file.parent
 
 
 def root_spec(run: RunContext, meta: RunMeta, bundle: Bundle, past: Past) -> ActorSpec:

@@ -26,6 +26,7 @@ from .journal.lanes import (
     new_lane,
     read_lane,
 )
+from .journal.records import call_path
 from .journal.runs import RunMeta, get_run, run_writes
 from .journal.store import Fence, Store, Write
 from .journal.tree import run_tree
@@ -62,7 +63,7 @@ async def make_branch(
     """
     origin, target = _find(store, parent, edit.at)
     check_result(target.call, edit.result)
-    shared_calls = _settled_before(store, origin.meta, target.index) + 1
+    shared_calls = _shared_calls(origin, target)
     branch = replace(
         origin.meta,
         id=fence.run_id,
@@ -81,7 +82,7 @@ async def make_branch(
         failed_ordinal=None,
         origin_run_id=None,
         served=served,
-        tries=0,
+        tries=1,
         idempotency_key=None,
         branch={"parent_run_id": origin.meta.id, "at_seq": edit.at, "at_index": target.index},
     )
@@ -295,9 +296,14 @@ def _shared_writes(history: _History, target: _Target, shift: int) -> list[Write
     return _Sharing(history, target, shift, children).lane(history.meta.lane)[0]
 
 
-def _settled_before(store: Store, run: RunMeta, index: int) -> int:
-    """How many calls of the run had ended before that place in the run-wide order."""
-    return sum(len(actor.settled_before(index)) for actor in run_tree(store, run).actors)
+def _shared_calls(history: _History, target: _Target) -> int:
+    """How many calls are in a branch's record to begin with: the target and those that had ended before it, but for
+    those inside of it, which go with the result that they led to."""
+    caller = next((actor.path for actor in history.actors if actor.lane == target.lane), "")
+    inside = call_path(caller, target.call.ordinal) + "/"
+    actors = run_tree(history.store, history.meta).actors
+    kept = (actor for actor in actors if not f"{actor.path}/".startswith(inside))
+    return 1 + sum(len(actor.settled_before(target.index)) for actor in kept)
 
 
 def _length_before(entries: Sequence[Entry], index: int) -> int:

@@ -67,10 +67,8 @@ def reopen(store: Store, meta: RunMeta, changed: Bundle | None) -> tuple[RunMeta
 
 
 def _tries(store: Store, meta: RunMeta) -> int:
-    """How often in a row, this time included, the run goes on without having got any further before."""
-    if meta.status != "running":
-        return 0
-    return 1 if has_progressed(store, meta) else meta.tries + 1
+    """``RunMeta.tries`` of the life that begins now."""
+    return 1 if meta.status != "running" or has_progressed(store, meta) else meta.tries + 1
 
 
 @dataclass(slots=True)

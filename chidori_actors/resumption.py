@@ -1,6 +1,7 @@
 """Whether a recorded run can be continued here, and with which source."""
 
 from dataclasses import asdict
+from pathlib import Path
 
 from .errors import NotResumable
 from .history import stored_bundle
@@ -47,6 +48,11 @@ def recorded_bundle(store: Store, meta: RunMeta) -> Bundle:
             hint="give the agent's file to `chidori resume`, or import it again with --agent FILE and --as",
         )
     return bundle
+
+
+def moved_to(entry: Path, recorded: str) -> str:
+    """The path of an agent's file that is ``entry`` now; the ``recorded`` one when it names the same file."""
+    return recorded if entry.resolve() == Path(recorded).resolve() else str(entry)
 
 
 def source_to_continue(

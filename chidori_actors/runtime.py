@@ -26,7 +26,7 @@ from .placement.local import LocalSystem
 from .placement.system import ActorSystem
 from .policy import Policy, Profile
 from .reopening import reopen
-from .resumption import check_continuable, recorded_bundle, resumable, source_to_continue
+from .resumption import check_continuable, moved_to, recorded_bundle, resumable, source_to_continue
 from .session.actor_images import IMAGE_EVERY
 from .session.actor_spec import ActorSpec
 from .session.attendance import Attendance
@@ -105,6 +105,7 @@ class Runtime:
                 bundle=digest,
                 tool_folders=tuple(str(folder) for folder in tool_folders),
                 served=served,
+                tries=1,
                 attempt_number=attempt_number,
                 idempotency_key=idempotency_key,
                 policy_profile=policy_profile,
@@ -117,13 +118,16 @@ class Runtime:
         run_id: str,
         *,
         current: Bundle | None = None,
+        entry: Path | None = None,
         allow_source_change: bool = False,
+        warnings: Sequence[str] = (),
         attendance: Attendance = _UNATTENDED,
     ) -> RunResult:
         """Continue an interrupted, paused or failed run; a completed one is replayed.
 
         ``current`` is the source on disk, to be compared with the recorded one; None goes on with the recorded source.
-        With ``allow_source_change`` the run is replayed with ``current`` and goes on from there.
+        With ``allow_source_change`` the run is replayed with ``current`` and goes on from there. ``entry`` is where
+        the agent's file is from now on, None where it was. ``warnings`` are kept with the run.
 
         Raises:
             RunNotFound, RunOwned, StoreError: see there.
@@ -142,6 +146,9 @@ class Runtime:
                 return await self.replay(meta.id, attendance=attendance)
             check_continuable(meta, self.settings)
             bundle, changed = source_to_continue(self.store, meta, current, allow_change=allow_source_change)
+            meta = replace(meta, warnings=tuple(dict.fromkeys((*meta.warnings, *warnings))))
+            if entry is not None:
+                meta = replace(meta, agent=moved_to(entry, meta.agent))
             if changed:
                 # Only a source that fits the record takes the place of the recorded one, which may be the last copy.
                 await self._replay(meta, bundle, False, _UNATTENDED)
@@ -287,7 +294,7 @@ class Runtime:
             try:
                 rest = await root.wait()
             except (asyncio.CancelledError, ChidoriError):
-                if meta.tries and final is meta:
+                if meta.served and final is meta:
                     # It was stopped, and whoever did that knows why: that is none of the crashes that are counted.
                     stopped = replace(meta, tries=0, pending=())
                     self.store.submit(run_writes(stopped, new=False), fence, lambda error: None)

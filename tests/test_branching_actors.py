@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from chidori_actors.journal.runs import get_run
 from chidori_actors.runtime import RunResult, Runtime
 from chidori_actors.session import actor_images
 from chidori_actors.session.attendance import Attendance
@@ -132,6 +133,21 @@ async def test_a_container_answers_differently_and_nothing_inside_of_it_is_run(
         found = records_of(runtime.store, "branch")
         numbers(found)
         assert not [record for record in found if record.get("parent_seq") == seq]
+
+
+@pytest.mark.parametrize("function", ["tool", "call_agent", "parallel"])
+async def test_what_a_replaced_container_held_is_not_counted_in_the_branch(tmp_path: Path, function: str) -> None:
+    body = TREE.replace('await post("end")', 'await chidori.input("Done?")')
+    async with world() as (made, server), runtime_in(tmp_path) as runtime:
+        pause_of(await run_held(runtime, made, server, tree_of(tmp_path, body)))
+        seq = seq_of(runtime, function)
+        pause_of(await branch(runtime, seq, result=b'["left", "right"]'))
+        meta = get_run(runtime.store, "branch")
+        assert meta.calls == len(records_of(runtime.store, "branch"))
+        shared = [record for record in records_of(runtime.store, "branch") if record.get("origin_run_id")]
+        assert meta.replayed_calls == len(shared) + 1, "the container itself is its own"
+        output_of(await within(20, runtime.resume("branch", attendance=Attendance(questions=Always("yes")))))
+        assert get_run(runtime.store, "branch").calls == len(records_of(runtime.store, "branch"))
 
 
 async def test_a_nested_question_is_asked_again_by_the_branch_and_its_run_can_be_resumed(tmp_path: Path) -> None:

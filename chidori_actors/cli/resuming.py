@@ -67,7 +67,7 @@ def resume(
     profile: Profile | None,
     **reporting: bool,
 ) -> int:
-    """Continue the run RUN_ID of the agent in FILE.
+    """Continue the run RUN_ID of the agent in FILE, beside which its sub-agents are looked for from now on.
 
     A paused run asks its open questions again, an interrupted one goes on where it was, a failed one makes
     the call again whose error ended it, and a completed one is replayed.
@@ -81,12 +81,17 @@ def resume(
     async def work(runtime: Runtime, attendance: Attendance) -> RunResult:
         meta = get_run(runtime.store, run_id)
         folders = tools or tuple(Path(folder) for folder in meta.tool_folders)
-        current = None if recorded_source else load_agent(Path(file), settings.runtime_policy, folders)
+        entry = Path(file)
+        current = None if recorded_source else load_agent(entry, settings.runtime_policy, folders)
         if answers or approve or deny:
             prepared = Prepared(match_answers(meta.pending, answers, approve, deny), attendance.questions)
             attendance = replace(attendance, questions=prepared)
         return await runtime.resume(
-            meta.id, current=current, allow_source_change=allow_source_change, attendance=attendance
+            meta.id,
+            current=current,
+            entry=entry if entry.is_file() else None,  # the recorded source needs none
+            allow_source_change=allow_source_change,
+            attendance=attendance,
         )
 
     return execute(Execution(settings, policy, RunOptions(**reporting), agent=file), work)

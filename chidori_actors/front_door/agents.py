@@ -1,5 +1,6 @@
 """The agents that a server serves: the files beside the one it was started with."""
 
+import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -47,14 +48,22 @@ class Agents:
         Raises:
             Refused: the name is not one (400), there is no such file (404), or its source has a fault (500).
         """
-        return self.load_file(self.default if name is None else self._file(name))
+        return self._load(self.default if name is None else self._file(name), 500)
 
-    def load_file(self, entry: Path) -> ServedAgent:
-        """The agent in that file; raises ``Refused`` when it is gone or its source has a fault."""
+    def recorded(self, entry: Path) -> ServedAgent | None:
+        """The agent in the file that a session has recorded; None when there is no such file here.
+
+        Raises:
+            Refused: its source has a fault (409).
+        """
+        # `Path.is_file` raises for a path that may not be looked at, which an imported session may name.
+        return self._load(entry, 409) if os.path.isfile(entry) else None
+
+    def _load(self, entry: Path, status_of_faults: int) -> ServedAgent:
         try:
             return self._read(entry)
         except ChidoriError as error:
-            raise refused(error, 500) from error
+            raise refused(error, status_of_faults) from error
 
     def _read(self, entry: Path) -> ServedAgent:
         known = self._loaded.get(entry)

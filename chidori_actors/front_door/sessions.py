@@ -35,6 +35,7 @@ from .live_session import LiveSession
 from .refusal import Refused, not_found
 
 _MOST_TRIES = 3
+"""So many lives in a row may a session have in which no call ends."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,11 +206,17 @@ class Sessions:
         return Handle(meta.id, session)
 
     async def _continue(self, meta: RunMeta, answers: Mapping[tuple[int, str], str], changed: bool) -> Handle:
-        current = self._agents.load_file(Path(meta.agent)).bundle
+        agent = self._agents.recorded(Path(meta.agent))
+        if agent is None and (changed or meta.bundle is None):
+            raise _gone(meta)
 
         async def work(session: LiveSession) -> RunResult:
             return await self._runtime.resume(
-                meta.id, current=current, allow_source_change=changed, attendance=session.attendance()
+                meta.id,
+                current=None if agent is None else agent.bundle,
+                allow_source_change=changed,
+                warnings=() if agent is not None else (f"{_no_file(meta)}: the run goes on with its recorded source",),
+                attendance=session.attendance(),
             )
 
         # A changed source may ask something else.
@@ -316,6 +323,20 @@ class Sessions:
 
         with contextlib.suppress(Refused):  # it is as it was, and the log says why; the others are not to suffer
             await self.runs.begin(meta.id, meta.agent, work, patiently=True)
+
+
+def _no_file(meta: RunMeta) -> str:
+    return f"there is no file {meta.agent} here"
+
+
+def _gone(meta: RunMeta) -> Refused:
+    """A session cannot go on with the source on disk, because there is none."""
+    hint = "put the agent's file there"
+    if meta.bundle is None:
+        hint += ": the session was imported without its source"
+    else:
+        hint += ", or leave `allow_source_change` out to go on with the recorded source"
+    return Refused(409, _no_file(meta), hint=hint)
 
 
 def _pick(questions: Sequence[OpenQuestion], seq: int | None, kinds: tuple[str, ...], otherwise: str) -> OpenQuestion:

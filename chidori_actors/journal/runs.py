@@ -32,7 +32,8 @@ class RunMeta:
     contract, section 1); ``failed_ordinal`` is the call whose error ended the run. ``branch`` is where a branch from
     history left its parent: ``{parent_run_id, at_seq, at_index}``. ``tool_folders`` are the directories of tools that
     were named when the run was started. ``served`` runs were created by a server, which takes them up again by itself
-    when they are interrupted: ``tries`` times in a row so far. ``attempt_number`` and
+    when they are interrupted: ``tries`` is how many lives in a row, the present one included, each ended before
+    another call did, should this one too; those that were stopped in order do not count. ``attempt_number`` and
     ``idempotency_key`` are the client's own, ``policy_profile`` is what it wants to be held to at least.
     ``replayed_calls`` is how many calls were in its record when it was stored: the first events of its streams.
     ``call_count`` is the highest seq given out, and ``calls`` how many calls are in its record, both as of when it last

@@ -1,14 +1,14 @@
 """Which agent a ``callAgent`` means."""
 
+import os
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from ..errors import ChidoriError
 from ..host.function import HostError
 from ..languages.bundle import Bundle
 from ..languages.loading import load_bundle
-from ..languages.modules import project_root
 from ..settings import RuntimePolicy
 from .actor_spec import ActorSpec
 from .context import RunContext
@@ -39,12 +39,25 @@ def find_sub_agent(path: str, site: str | None, caller: ActorSpec, run: RunConte
     roots = [root.resolve() for root in (caller.root, run.root) if root is not None]
     for folder in folders:
         file = (folder / path).resolve()
-        if file.is_file():
-            if not any(file.is_relative_to(root) for root in roots):
+        if _is_file(file):
+            root = next((root for root in roots if file.is_relative_to(root)), None)
+            if root is None:
                 raise HostError(f"the agent {path} lies outside of the project", inner={"own_code": True})
-            return _load(path, file, run)
+            return _load(path, file, root, run)
     looked = " and ".join(dict.fromkeys(_shown(folder, roots) for folder in folders))
-    raise HostError(f"there is no agent {path} (looked in {looked})")
+    raise HostError(f"there is no agent {path} (looked in {looked}){_way_out(caller, run)}")
+
+
+def _way_out(caller: ActorSpec, run: RunContext) -> str:
+    """What helps when the run's own agent is not where the run has it, because it was imported or moved."""
+    if _is_file(run.folder / PurePosixPath(caller.chain[0]).name):
+        return ""
+    return "; the run's own file is not there either: `chidori resume FILE RUN_ID` with that file looks beside it"
+
+
+def _is_file(path: Path) -> bool:
+    # An imported run may name any path, and `Path.is_file` raises for one that may not be looked at.
+    return os.path.isfile(path)
 
 
 def _shown(folder: Path, roots: list[Path]) -> str:
@@ -56,13 +69,13 @@ def _shown(folder: Path, roots: list[Path]) -> str:
 def as_found(bundle: Bundle, run: RunContext) -> SubAgent:
     """A recorded agent; its folder is known when it lies in the run's own project."""
     file = run.root / bundle.entry
-    return SubAgent(bundle, run.root, file.parent) if file.is_file() else SubAgent(bundle, None, None)
+    return SubAgent(bundle, run.root, file.parent) if _is_file(file) else SubAgent(bundle, None, None)
 
 
-def _load(path: str, file: Path, run: RunContext) -> SubAgent:
+def _load(path: str, file: Path, root: Path, run: RunContext) -> SubAgent:
     policy: dict[str, Any] = dict(run.runtime_policy)
     try:
-        bundle = load_bundle(file, RuntimePolicy(**policy))
+        bundle = load_bundle(file, RuntimePolicy(**policy), root=root)
     except ChidoriError as error:
         raise HostError(f"the agent {path} cannot be loaded: {error}") from error
-    return SubAgent(bundle, project_root(file), file.parent)
+    return SubAgent(bundle, root, file.parent)

@@ -86,7 +86,7 @@ def test_broken_tools_are_told_on_stderr(folder: Path) -> None:
     assert (result.stdout, result.returncode) == (SHOWN, 1)
     assert result.stderr.startswith("Error: tools/bad.ts:2:22: ")
     assert "Error: tools/kind.ts: " in result.stderr
-    assert "`properties.a.type`: 'strin' is not valid" in result.stderr
+    assert '`properties.a.type`: "strin" is not valid' in result.stderr
     listed = chidori(folder, "tools", "--json")
     assert [broken["name"] for broken in json.loads(listed.stdout)["broken"]] == ["bad", "kind"]
     assert listed.returncode == 1
@@ -182,7 +182,7 @@ def test_a_sound_tool_is_ok(folder: Path) -> None:
         (minimal("a__b"), ["tools/x.ts:1:14: ", "two underscores"]),
         (
             minimal("x").replace("};", ', parameters: { type: "object", required: ["a", "a"] } };', 1),
-            ["tools/x.ts: ", "no JSON Schema: `required`: ['a', 'a'] has non-unique elements"],
+            ["tools/x.ts: ", 'no JSON Schema: `required`: ["a", "a"] has non-unique elements'],
         ),
     ],
 )

@@ -200,7 +200,7 @@ async def test_a_session_is_given_up_only_for_what_belongs_to_it(
             sessions = Sessions(runtime, agents, LiveRuns(Slots(None, 0), Metrics(), RunLog("text")))
             await within(SECONDS, sessions.take_up())
             meta = sessions.meta("s")
-            assert (meta.status, meta.tries) == (status, 0)
+            assert (meta.status, meta.tries) == (status, 1)
     said = capsys.readouterr().err
     assert "run stopped id=s" in said
     assert "nope.json" in said

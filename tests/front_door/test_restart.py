@@ -25,8 +25,8 @@ MANY = """
 export async function agent(input: any, chidori: any) {
   if (input.do === "throw") throw new Error("no such thing");
   if (input.do === "ask") return "Hello " + await chidori.input("Name?");
-  if (input.do === "fetch") {
-    await chidori.log("before");
+  if (input.do === "fetch" || input.do === "only fetch") {
+    if (input.do === "fetch") await chidori.log("before");
     const first = await chidori.http(input.url);
     if (input.then === undefined) return first.body.through;
     const second = await chidori.http(input.then);
@@ -117,20 +117,44 @@ async def test_runs_of_the_command_line_are_left_alone(tmp_path: Path) -> None:
         assert (told.status, told.json["output"]) == (200, "/a")
 
 
-async def test_a_session_that_kills_its_server_each_time_ends_failed(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("does", "lives"), [("only fetch", 3), ("fetch", 4)])
+async def test_a_session_that_kills_its_server_each_time_ends_failed(tmp_path: Path, does: str, lives: int) -> None:
     async with gate() as target, _served(tmp_path) as (server, client):
-        await _start(client, "s", do="fetch", url=f"{target.url}/a")
-        for life in range(1, 5):
+        await _start(client, "s", do=does, url=f"{target.url}/a")
+        # One that makes another call first gets on in its first life.
+        for life in range(1, lives + 1):
             await within(SECONDS, target.until_asked("/a", life))
             await server.kill()
             await server.start()
         view = await _rested(client, "s")
         assert view["status"] == "failed"
         assert view["error"] == "it was interrupted 3 times, each time before another call had ended"
-        assert target.asked == ["/a"] * 4
+        assert target.asked == ["/a"] * lives
         target.open("/a")
         told = await client("POST", "/sessions/s/resume", json={"retry": True})
         assert (told.json["status"], told.json["output"]) == ("completed", "/a")
+
+
+async def test_only_lives_in_which_nothing_ended_are_counted(tmp_path: Path) -> None:
+    async with gate() as target, _served(tmp_path, "--grace", "0") as (server, client):
+        await _start(client, "s", do="only fetch", url=f"{target.url}/a", then=f"{target.url}/b")
+        await within(SECONDS, target.until_asked("/a"))
+        assert await server.stop() == 0
+        for life in (2, 3):
+            await server.start()
+            await within(SECONDS, target.until_asked("/a", life))
+            await server.kill()
+        await server.start()
+        # Of its three lives that ended with "/a" under way one was stopped in order.
+        await within(SECONDS, target.until_asked("/a", 4))
+        target.open("/a")
+        for life in (1, 2, 3, 4):
+            await within(SECONDS, target.until_asked("/b", life))
+            await server.kill()
+            await server.start()
+        view = await _rested(client, "s")
+        assert (view["status"], "interrupted 3 times" in view["error"]) == ("failed", True), view
+        assert target.asked == ["/a"] * 4 + ["/b"] * 4
 
 
 async def test_a_session_that_gets_on_is_taken_up_however_often_its_server_dies(tmp_path: Path) -> None:

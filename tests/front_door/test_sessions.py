@@ -13,6 +13,7 @@ from tests.support.agents import LOCAL, within, write_agent
 from tests.support.examples import asking
 from tests.support.gate import gate
 from tests.support.openai_server import OpenAIServer, Scripted
+from tests.support.sse import frames
 
 SECONDS = 60
 
@@ -279,6 +280,31 @@ async def test_call_count_is_the_length_of_the_call_log(tmp_path: Path) -> None:
         assert await _counts(client, "s") == (4, 4, 4)
         branch = await _post(client, "/sessions/s/branch", {"at": 2, "result": None}, 201)
         assert (branch["call_count"], await _counts(client, branch["id"])) == (4, (4, 4, 4))
+
+
+async def test_a_branch_at_a_container_counts_what_it_shares(tmp_path: Path) -> None:
+    source = """export async function agent(input: any, chidori: any) {
+      await chidori.log("before");
+      const texts = await chidori.parallel([() => chidori.prompt("one"), () => chidori.prompt("two")]);
+      return [...texts, await chidori.input("Name?")];
+    }"""
+    async with serving(write_agent(tmp_path, source), tmp_path) as client:
+        await _post(client, "/sessions", {"input": {}, "session_id": "s"}, 201)
+        branch = await _post(client, "/sessions/s/branch", {"at": 2, "result": ["a", "b"]}, 201)
+        session = branch["id"]
+        assert (branch["call_count"], await _counts(client, session), await _streamed(client, session)) == (
+            2,
+            (2,) * 3,
+            2,
+        )
+        await _post(client, f"/sessions/{session}/resume", {"response": "Ada"})
+        assert (await _counts(client, session), await _streamed(client, session)) == ((3,) * 3, 3)
+
+
+async def _streamed(client: Client, session: str) -> int:
+    """How many calls the session's stream tells."""
+    async with client.session.get(f"{client.url}/sessions/{session}/stream") as response:
+        return len([frame async for frame in frames(response) if frame.event == "call"])
 
 
 async def _counts(client: Client, session: str) -> tuple[int, int, int]:

@@ -114,6 +114,19 @@ async def test_nothing_outside_of_the_project_is_run(tmp_path: Path, path: str) 
         assert error["location"] == "main.ts:2:8"
 
 
+async def test_a_sub_agent_imports_from_the_whole_project_of_its_caller(tmp_path: Path) -> None:
+    main = project(
+        tmp_path,
+        main=agent('return chidori.callAgent("sub/child.ts");'),
+        sub__child=agent('return [x, await chidori.callAgent("deep/child.ts")];', 'import { x } from "../shared";\n'),
+        sub__deep__child=agent("return x + 1;", 'import { x } from "../../shared";\n'),
+        shared="export const x = 1;\n",
+    )
+    (tmp_path / "chidori.json").unlink()  # without a mark an agent's own folder is the root
+    async with runtime_in(tmp_path) as runtime:
+        assert output_of(await start(runtime, main)) == [1, 2]
+
+
 async def test_a_link_that_stays_inside_is_followed(tmp_path: Path) -> None:
     main = project(tmp_path, main=agent('return chidori.callAgent("link.ts");'), real__child=agent("return 'in';"))
     (tmp_path / "link.ts").symlink_to(tmp_path / "real" / "child.ts")
