@@ -120,9 +120,13 @@ def _tool_root(file: Path) -> Path:
 
 
 def _check_entry(entry: Path) -> None:
-    if entry.is_dir():
+    try:
+        is_folder, is_there = entry.is_dir(), entry.exists()
+    except OSError as error:  # a name that is too long, a folder that may not be looked into
+        raise UsageError(f"{entry} cannot be looked at: {error.strerror}") from None
+    if is_folder:
         raise UsageError(f"{entry} is a directory", hint="name the agent's file, for example agents/hello.ts")
-    if not entry.exists():
+    if not is_there:
         raise UsageError(f"there is no file {entry}")
     if entry.suffix not in _ENTRIES:
         raise UsageError(f"{entry} is no agent", hint="an agent's file name ends in .ts, .js or .star")

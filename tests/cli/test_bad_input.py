@@ -28,6 +28,7 @@ def folder(tmp_path: Path) -> Path:
     ("arguments", "code", "texts"),
     [
         (["missing.ts"], 2, ["there is no file missing.ts"]),
+        (["a" * 300 + ".ts"], 2, ["a.ts cannot be looked at: File name too long"]),
         (["."], 2, [". is a directory"]),
         (["notes.md"], 2, ["notes.md is no agent", ".ts, .js or .star"]),
         (["no_export.ts"], 1, ["no_export.ts", "exports no function agent", "export async function agent"]),
