@@ -17,7 +17,7 @@ def call(node: ast.Call, body: Body) -> str:
     """JavaScript for the value of a call; what may be a promise is awaited."""
 
     module = body.module
-    callee = callee_of(node, module.names, dict.fromkeys(module.host))
+    callee = callee_of(node, module.names)
     spread = any(isinstance(one, ast.Starred) for one in node.args) or any(one.arg is None for one in node.keywords)
     if callee.kind == "method" and not spread:
         return _method(node, body)

@@ -59,10 +59,9 @@ def compile_module(path: str, text: str, *, tool: str | None = None) -> Compiled
 
 class _Writer:
     def __init__(self, source: Source, tree: ast.Module, names: Names) -> None:
-        host = frozenset(HOST)
-        effects = find_effects(tree, names, dict.fromkeys(host))
+        effects = find_effects(tree, names)
         self._tree = tree
-        self._module = ModuleCode(source, names, effects, host, expression, block, function_names=["<module>"])
+        self._module = ModuleCode(source, names, effects, expression, block, function_names=["<module>"])
         self._body = Body(self._module, None, 0)
         self._loads: list[Load] = []
         self._imports: list[str] = []

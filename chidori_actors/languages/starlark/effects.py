@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from .builtins import HOST
 from .names import Function, Names, is_load
 from .tree import children
 
@@ -37,7 +38,7 @@ class Effects:
     """Whether functions of the module may run while it is loaded."""
 
 
-def callee_of(call: ast.Call, names: Names, host: Mapping[str, object]) -> Callee:
+def callee_of(call: ast.Call, names: Names) -> Callee:
     """What ``call`` calls, as far as names say."""
     if isinstance(call.func, ast.Attribute):
         return Callee("method")  # the only attributes are methods, and none of them calls a function
@@ -50,32 +51,30 @@ def callee_of(call: ast.Call, names: Names, host: Mapping[str, object]) -> Calle
         only = binding.only
         direct = only is not None and binding.kind == "global"
         return Callee("defined" if direct else "unknown", only)
-    if binding.name in host:
+    if binding.name in HOST:
         return Callee("unknown" if binding.name in _CALLING else "host")
     if binding.name not in _CALLBACKS or not any(keyword.arg in ("key", None) for keyword in call.keywords):
         return Callee("builtin")
-    return _key_callee(call, names, host)
+    return _key_callee(call, names)
 
 
-def _key_callee(call: ast.Call, names: Names, host: Mapping[str, object]) -> Callee:
+def _key_callee(call: ast.Call, names: Names) -> Callee:
     key = next((keyword.value for keyword in call.keywords if keyword.arg == "key"), None)
     if isinstance(key, ast.Lambda) and all(keyword.arg is not None for keyword in call.keywords):
         return Callee("key", key)
     if isinstance(key, ast.Name):
         binding = names.uses[key]
-        if binding.kind == "builtin" and binding.name not in host and binding.name not in _CALLBACKS:
+        if binding.kind == "builtin" and binding.name not in HOST and binding.name not in _CALLBACKS:
             return Callee("builtin")
         if binding.only is not None:
             return Callee("key", binding.only)
     return Callee("unknown")
 
 
-def find_effects(tree: ast.Module, names: Names, host: Mapping[str, object]) -> Effects:
+def find_effects(tree: ast.Module, names: Names) -> Effects:
     """What the functions of a module do, whatever they are given."""
     effects = Effects()
-    calls = {
-        function: [callee_of(call, names, host) for call in _calls(_code(function))] for function in names.parameters
-    }
+    calls = {function: [callee_of(call, names) for call in _calls(_code(function))] for function in names.parameters}
     effects.waiting = {function for function, called in calls.items() if any(_always_waits(one) for one in called)}
     changed = True
     while changed:
@@ -87,7 +86,7 @@ def find_effects(tree: ast.Module, names: Names, host: Mapping[str, object]) -> 
         effects.waiting |= more
         changed = bool(more)
     effects.recursive = _recursive(calls)
-    at_load = [callee_of(call, names, host) for call in _calls(_top_level(tree))]
+    at_load = [callee_of(call, names) for call in _calls(_top_level(tree))]
     effects.runs_at_load = any(one.kind not in ("method", "builtin", "host") for one in at_load)
     return effects
 

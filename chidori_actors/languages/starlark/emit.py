@@ -21,7 +21,6 @@ class ModuleCode:
     source: Source
     names: Names
     effects: Effects
-    host: frozenset[str]
     write_expression: "Callable[[ast.expr, Body], str]"
     write_block: "Callable[[Sequence[ast.stmt], Body], str]"
     imports: set[str] = field(default_factory=set)
