@@ -25,6 +25,8 @@ from .scenery import Input, complete, new_vm, own_process, own_store, start
 
 _FRESH: dict[str, Input] = {"calls": 0, "megabytes": 0, "ms": 50, "ask": False}
 _DEEP: dict[str, Input] = {"calls": 10_000, "megabytes": 4, "ms": 50, "ask": False}
+_KEY = bytes(16)
+"""Of an image in the store."""
 _WAITING: dict[str, Input] = {"calls": 0, "megabytes": 0, "ms": 0, "ask": True}
 
 
@@ -81,7 +83,7 @@ def _image(name: str, calls: int, megabytes: int) -> list[Figure]:
     parent, call = _at_fork(calls, megabytes)
     image = parent.fork_image()
     golden = load_engine().golden_memory
-    stored = pack({}, image.encode(golden))
+    stored = pack(_KEY, {}, image.encode(golden))
     figures = [
         Figure(f"{name}: its pages", "KB", len(image.pages) / 1e3, (len(image.pages) / 1e3,)),
         Figure("  as stored", "KB", len(stored) / 1e3, (len(stored) / 1e3,)),
@@ -89,7 +91,7 @@ def _image(name: str, calls: int, megabytes: int) -> list[Figure]:
         repeat(
             "  compressed and hashed",
             "ms",
-            lambda: _milliseconds(lambda: pack({}, image.encode(load_engine().golden_memory))),
+            lambda: _milliseconds(lambda: pack(_KEY, {}, image.encode(load_engine().golden_memory))),
         ),
         repeat("  a branch restored from it", "ms", lambda: _milliseconds(lambda: _branch(image, call).close())),
     ]

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from .host.function import HostServices
 from .host.mcp_config import McpConfig, load_mcp_config
@@ -14,6 +14,7 @@ from .host.table import host_functions
 from .host.toolbox import Toolbox
 from .journal.actors import ActorPlace, actor_places
 from .journal.events import last_event, newest_events
+from .journal.given_variables import given_variables
 from .journal.lanes import last_counters
 from .journal.memory import StoredMemory
 from .journal.runs import RunMeta
@@ -21,6 +22,7 @@ from .journal.store import Fence, Store
 from .languages.bundle import Bundle
 from .policy import Policy
 from .session.actor_spec import ActorSpec
+from .session.approvals import Approvals
 from .session.attendance import Attendance
 from .session.context import RunContext, Spawn
 from .session.event_log import EventLog, Everybody
@@ -95,6 +97,8 @@ async def run_context(
     settings, policy = surroundings.settings, surroundings.policy.tightened(meta.policy_profile)
     surroundings = replace(surroundings, policy=policy)
     secrets = Secrets(settings.environ, meta.seed, policy.hosts_for)
+    for name in given_variables(surroundings.store, meta):
+        secrets.know(name)
     async with _mcp_servers(mcp, secrets, attendance.observer.warned) as servers:
         yield _context(surroundings, meta, bundle, fence, past, attendance, secrets, servers)
 
@@ -126,13 +130,20 @@ def _context(
     mcp: "McpServers | None",
 ) -> RunContext:
     entry = Path(meta.agent)
-    store, settings = surroundings.store, surroundings.settings
+    store, settings, policy = surroundings.store, surroundings.settings, surroundings.policy
     actors = actor_places(store, meta.lane)
     seq, index = _counters(store, meta, past, actors)
     last = max(last_event(store, meta.lane), meta.replayed_calls)
     events = EventLog(store, fence, meta.lane, last, meta.calls, attendance.publish)
     if attendance.publish is not None:
         events.end_interrupted(newest_events(store, meta.lane, _LOOKED_AT))
+    approvals = Approvals(store, fence, meta.id)
+
+    def refusal(target: str, args: dict[str, Any]) -> str | None:
+        # What a person allowed for the run needs no other approval, whatever led to it.
+        approved = policy.decide(target, args).decision == "ask" and approvals.known(target, args) == "allow"
+        return None if approved else policy.refusal(target, args)
+
     services = HostServices(
         settings=settings,
         run_id=meta.id,
@@ -141,16 +152,17 @@ def _context(
         events=attendance.observer if attendance.publish is None else Everybody(attendance.observer, events),
         memory=StoredMemory(store),
         secrets=secrets,
-        refusal=surroundings.policy.refusal,
+        refusal=refusal,
         read_template=template_reader(bundle, entry.parent),
         resources=surroundings.resources,
         tools=Toolbox(bundle.tools, bundle.broken_tools, mcp),
+        noted=attendance.observer.noted,
     )
     return RunContext(
         run_id=meta.id,
         store=store,
         fence=fence,
-        policy=surroundings.policy,
+        policy=policy,
         functions=host_functions(),
         services=services,
         observer=attendance.observer,
@@ -163,6 +175,7 @@ def _context(
         runtime_policy=meta.policy,
         image_every=surroundings.image_every,
         events=events,
+        approvals=approvals,
         board=attendance.board,
         attempt=past.attempt,
         waiting=_waiting(meta.pending),

@@ -30,6 +30,7 @@ from .journal.records import call_path
 from .journal.runs import RunMeta, get_run, run_writes
 from .journal.store import Fence, Store, Write
 from .journal.tree import run_tree
+from .policy import Profile, strictest_profile
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,10 +49,17 @@ class Edit:
 
 
 async def make_branch(
-    store: Store, parent: RunMeta, edit: Edit, fence: Fence, now_ms: int, *, served: bool = False
+    store: Store,
+    parent: RunMeta,
+    edit: Edit,
+    fence: Fence,
+    now_ms: int,
+    *,
+    served: bool = False,
+    profile: Profile | None = None,
 ) -> RunMeta:
     """Store the run that ``fence`` is of as a branch of ``parent``, ready to go on. ``now_ms`` is since 1970.
-    ``served``: a server makes it.
+    ``served``: a server makes it. ``profile`` is what it is to be held to at least, besides what ``parent`` is.
 
     A call that ``parent`` shares with the run that it is a branch of itself makes a branch of that one, with its
     source. Neither memory, which belongs to the project, nor approvals and open questions are taken along.
@@ -84,6 +92,8 @@ async def make_branch(
         served=served,
         tries=1,
         idempotency_key=None,
+        # `parent` may be held to more than the run whose call it shares.
+        policy_profile=strictest_profile(origin.meta.policy_profile, parent.policy_profile, profile),
         branch={"parent_run_id": origin.meta.id, "at_seq": edit.at, "at_index": target.index},
     )
     shared = _shared_writes(origin, target, branch.lane - origin.meta.lane)

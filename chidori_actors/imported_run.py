@@ -4,6 +4,7 @@ import re
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any, cast, get_args
 
 from .checkpoint_fields import Fields
@@ -18,11 +19,13 @@ from .javascript_numbers import javascript_text
 from .journal.actors import ActorMeta
 from .journal.bundles import bundle_write
 from .journal.checkpoint import Checkpoint, bad_checkpoint
+from .journal.given_variables import given_in
 from .journal.json_text import parse_json
 from .journal.lanes import Entry, Retried, Settled, Started
 from .journal.runs import ABI, RunMeta, Status, get_run, is_run_id
 from .journal.store import Store, Write
 from .languages.bundle import Bundle
+from .policy import Profile
 from .settings import ClockPolicy, ImportPolicy, MapsSetsPolicy, RandomPolicy, RuntimePolicy
 
 UNKNOWN_AGENT = "FILE"
@@ -42,7 +45,7 @@ _POLICY_VALUES: Mapping[str, tuple[str, ...]] = {
 @dataclass(frozen=True, slots=True)
 class ImportedRun:
     """A run for the store; its lanes are counted from the root's, which is 0. ``source`` are the writes of the source
-    bundles."""
+    bundles and of what else is told of the run."""
 
     meta: RunMeta
     lanes: Sequence[Sequence[Entry]]
@@ -109,10 +112,11 @@ def describe_import(store: Store, checkpoint: Checkpoint, run_id: str) -> Import
         call_count=run.number("call_count") or max((call.seq for call in calls), default=0),
         pending=questions,
         failed_ordinal=failure.ordinal,
+        policy_profile=_policy_profile(run),
         origin_run_id=run.text("origin_run_id") or checkpoint.session_id,
         warnings=tuple(dict.fromkeys(warnings)),
     )
-    return ImportedRun(meta, list(lanes.values()), actors, [*source, *sources])
+    return ImportedRun(meta, list(lanes.values()), actors, [*source, *sources, *given_in(run_id, calls)])
 
 
 def _retries(run: Fields, root: Sequence[Entry]) -> Sequence[Entry]:
@@ -219,6 +223,13 @@ def _policy(given: Mapping[str, Any], warnings: list[str]) -> Mapping[str, str]:
     return policy
 
 
+def _policy_profile(run: Fields) -> str | None:
+    profile = run.text("policy_profile")
+    if profile is not None and profile not in get_args(Profile):
+        raise bad_checkpoint(f"`run.policy_profile` is not one of {', '.join(get_args(Profile))}")
+    return profile
+
+
 def _abi(manifest: Fields) -> Mapping[str, Any]:
     abi = manifest.object("abi")
     return ABI if abi is None else abi.values
@@ -226,7 +237,16 @@ def _abi(manifest: Fields) -> Mapping[str, Any]:
 
 def _agent(run: Fields, manifest: Fields) -> str:
     entry = manifest.object("entry")
-    return run.text("agent") or (entry.text("path") if entry else None) or UNKNOWN_AGENT
+    named = run.text("agent") or (entry.text("path") if entry else None) or UNKNOWN_AGENT
+    return named if _is_below_here(named) else Path(named).name or UNKNOWN_AGENT
+
+
+def _is_below_here(path: str) -> bool:
+    """Whether the file lies in the working directory: a checkpoint may name any, and what lies beside it is read."""
+    try:
+        return Path(path).resolve().is_relative_to(Path.cwd())
+    except (OSError, ValueError, RuntimeError):  # a null character, a loop of symbolic links
+        return False
 
 
 def _error(run: Fields) -> Mapping[str, Any]:

@@ -1,16 +1,19 @@
 """What an agent's host calls may do (wire contract, section 7)."""
 
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from .errors import UsageError
 from .policy_rules import InDoubt, PolicyDocument, Rule, RuleDecision, parse_policy
 from .provider_keys import is_guarded_variable
 from .settings import Settings
 
-Profile = Literal["trusted", "untrusted"]
+Profile = Literal["trusted", "supervised", "untrusted"]
+"""From what holds anyway to the strictest."""
 
-_UNTRUSTED_DENIES = ("tool:", "exec:", "env:")
+_PROFILES: tuple[Profile, ...] = get_args(Profile)
+_GATED = ("tool:", "exec:", "env:")
+_GATED_IN_WORDS = "http, tools, exec and env"
 _DECIDED: dict[RuleDecision, Literal["allow", "ask", "deny"]] = {
     "always_allow": "allow",
     "ask_before": "ask",
@@ -41,19 +44,35 @@ def approval_text(target: str, reason: str | None) -> str:
     return f"policy: `{target}` requires approval" + (f" ({reason})" if reason else "")
 
 
+def strictest_profile(*profiles: str | None) -> Profile | None:
+    """The strictest of several profiles, None when there is none; one that is not known counts as the strictest."""
+    given = [_strictness(profile) for profile in profiles if profile is not None]
+    return _PROFILES[max(given)] if given else None
+
+
+def _strictness(profile: str) -> int:
+    return next((level for level, known in enumerate(_PROFILES) if known == profile), len(_PROFILES) - 1)
+
+
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """The rules of one run. Without a document everything is allowed but what needs a rule of its own."""
+    """The rules of one run. Without a document everything is allowed but what needs a rule of its own.
+
+    ``profile`` comes before the rules and can only tighten them; ``of_session`` says that it is the session's own, not
+    the command line's.
+    """
 
     document: PolicyDocument | None = None
     profile: Profile | None = None
+    of_session: bool = False
 
     @classmethod
     def load(cls, settings: Settings, *, profile: Profile | None = None) -> "Policy":
         """Read ``CHIDORI_POLICY_FILE``, else ``CHIDORI_POLICY``, else have no rules.
 
         ``profile`` is what the command line said: ``untrusted`` denies ``http``, ``tool:*``, ``exec:*`` and
-        ``env:*`` before any rule; ``trusted`` says aloud what holds without rules, and rules stay in force.
+        ``env:*`` before any rule; ``supervised`` asks before those of them that the rules allow; ``trusted`` says
+        aloud what holds without rules, and rules stay in force.
 
         Raises:
             UsageError: the policy cannot be read; it never falls open.
@@ -75,20 +94,19 @@ class Policy:
 
     def tightened(self, profile: str | None) -> "Policy":
         """This policy for a run that asked for ``profile``, which may forbid more than the policy, and never less."""
-        return replace(self, profile="untrusted") if profile == "untrusted" else self
+        strictest = strictest_profile(self.profile, profile)
+        return self if strictest == self.profile else replace(self, profile=strictest, of_session=True)
 
     def decide(self, target: str, args: dict[str, Any]) -> Decision:
         """What becomes of a call of ``target`` with the record's ``args``; the first matching rule wins."""
-        if self.profile == "untrusted" and (target == "http" or target.startswith(_UNTRUSTED_DENIES)):
-            return Decision("deny", "--untrusted denies http, tools, exec and env")
-        rule = self._first_match(target, args)
-        if target.startswith("env:"):
-            refusal = _guarded_refusal(target, args, rule)
-            if refusal is not None:
-                return Decision("deny", refusal)
-        if rule is not None:
-            return self._decision(rule.decision, rule)
-        return self._decision(self.document.default if self.document else "always_allow", None)
+        gated = target == "http" or target.startswith(_GATED)
+        if gated and self.profile == "untrusted":
+            return Decision("deny", f"{self._profile_in_words()} denies {_GATED_IN_WORDS}")
+        decision = self._by_rules(target, args)
+        if gated and self.profile == "supervised" and decision.decision == "allow":
+            reason = f"{self._profile_in_words()} asks before {_GATED_IN_WORDS}"
+            return replace(decision, decision="ask", reason=reason)
+        return decision
 
     def refusal(self, target: str, args: dict[str, Any]) -> str | None:
         """Why a call of ``target`` may not be made without asking somebody, or None when it may."""
@@ -112,6 +130,19 @@ class Policy:
         return (
             f"{profile}{self.document.source}: {count} rule{'' if count == 1 else 's'}, default {self.document.default}"
         )
+
+    def _profile_in_words(self) -> str:
+        return f"the session's policy_profile `{self.profile}`" if self.of_session else f"--{self.profile}"
+
+    def _by_rules(self, target: str, args: dict[str, Any]) -> Decision:
+        rule = self._first_match(target, args)
+        if target.startswith("env:"):
+            refusal = _guarded_refusal(target, args, rule)
+            if refusal is not None:
+                return Decision("deny", refusal)
+        if rule is not None:
+            return self._decision(rule.decision, rule)
+        return self._decision(self.document.default if self.document else "always_allow", None)
 
     def _first_match(self, target: str, args: dict[str, Any]) -> Rule | None:
         if self.document is None:

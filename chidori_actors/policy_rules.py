@@ -6,6 +6,8 @@ from typing import Any, Literal, NoReturn, cast
 
 from .config_text import parse_json_config
 from .errors import UsageError
+from .finite_numbers import non_finite
+from .host.unicode import without_lone_surrogates
 from .urls import HttpUrl, parse_http_url
 
 RuleDecision = Literal["always_allow", "ask_before", "never_allow"]
@@ -15,6 +17,9 @@ _DECISIONS = ("always_allow", "ask_before", "never_allow")
 _IN_DOUBT = ("retry", "ask")
 _PLAIN_TARGETS = ("*", "http", "call_agent", "memory")
 _TARGET_FAMILIES = ("tool:", "exec:", "env:")
+_SANDBOXES = ("exec:js", "exec:python", "exec:wasm")
+_URL_TARGETS = ("http", "*")
+_DEEPEST = 100
 _RULE_FIELDS = ("target", "decision", "match_args", "reason", "in_doubt", "hosts")
 
 
@@ -106,7 +111,7 @@ def _rule(source: str, index: int, given: object) -> Rule:
         number=index,
         target=target,
         decision=cast(RuleDecision, _choice(source, f"{place}.decision", given["decision"], _DECISIONS)),
-        match_args=_match_args(source, f"{place}.match_args", given),
+        match_args=_match_args(source, f"{place}.match_args", given, target),
         reason=reason,
         in_doubt=cast("InDoubt | None", in_doubt),
         hosts=_hosts(source, f"{place}.hosts", given, target),
@@ -115,10 +120,8 @@ def _rule(source: str, index: int, given: object) -> Rule:
 
 def _target(source: str, field: str, value: object) -> str:
     """A misspelt target would match nothing, so that its ``never_allow`` would fall open: it is refused."""
-    if isinstance(value, str) and "*" not in value[:-1]:
-        family = next((prefix for prefix in _TARGET_FAMILIES if value.startswith(prefix)), None)
-        if value in _PLAIN_TARGETS or (family is not None and value != family):
-            return value
+    if isinstance(value, str) and _can_match(value):
+        return value
     _fail(
         source,
         f"`{field}` is {json.dumps(value)}; use http, tool:NAME, exec:js, exec:python, exec:wasm, env:NAME, "
@@ -126,13 +129,29 @@ def _target(source: str, field: str, value: object) -> str:
     )
 
 
-def _match_args(source: str, field: str, rule: dict[str, Any]) -> dict[str, Any] | None:
+def _can_match(target: str) -> bool:
+    """Whether there can be a call that the target is about."""
+    if target in _PLAIN_TARGETS:
+        return True
+    family, _, name = target.partition(":")
+    if f"{family}:" not in _TARGET_FAMILIES or not name or "*" in name[:-1]:
+        return False
+    if family == "exec":
+        return any(_target_matches(target, sandbox) for sandbox in _SANDBOXES)
+    return name.isprintable() and name == name.strip()
+
+
+def _match_args(source: str, field: str, rule: dict[str, Any], target: str) -> dict[str, Any] | None:
     if "match_args" not in rule:
         return None
     match_args = rule["match_args"]
     if not isinstance(match_args, dict):
         _fail(source, f"`{field}` must be an object")
+    if (fault := _unmatchable(match_args, field)) is not None:
+        _fail(source, fault)
     if "url_prefix" in match_args:
+        if target not in _URL_TARGETS:
+            _fail(source, f"`{field}.url_prefix` is for the target http only: a call of {target} has no URL")
         prefix = match_args["url_prefix"]
         if not isinstance(prefix, str):
             _fail(source, f"`{field}.url_prefix` must be a string")
@@ -143,6 +162,21 @@ def _match_args(source: str, field: str, rule: dict[str, Any]) -> dict[str, Any]
         if parsed.query or parsed.user is not None or "#" in prefix:
             _fail(source, f"`{field}.url_prefix` must be scheme, host and path only")
     return match_args
+
+
+def _unmatchable(match_args: dict[str, Any], field: str) -> str | None:
+    """What in ``match_args`` no call can have, so that the rule would never match; None when there is nothing."""
+    waiting: list[tuple[Any, int]] = [(match_args, 0)]
+    while waiting:
+        item, depth = waiting.pop()
+        if depth > _DEEPEST:
+            return f"`{field}` is nested more than {_DEEPEST} deep"
+        if isinstance(item, str) and without_lone_surrogates(item) != item:
+            return f"`{field}` has a text with half of a surrogate pair, {json.dumps(item)}"
+        inside = [each for pair in item.items() for each in pair] if isinstance(item, dict) else item
+        if isinstance(inside, list):
+            waiting += [(each, depth + 1) for each in inside]
+    return non_finite(match_args, field)
 
 
 def _hosts(source: str, field: str, rule: dict[str, Any], target: str) -> tuple[str, ...] | None:

@@ -32,10 +32,14 @@ ZAI_API_KEY
 _NAMES = frozenset(_NAMES_TEXT.split())
 
 
+def holds_credentials(name: str) -> bool:
+    """Whether a variable holds a provider's credentials."""
+    return name.upper() in _NAMES
+
+
 def is_guarded_variable(name: str) -> bool:
     """Whether a variable configures this runtime or holds a provider's credentials.
 
     Case does not count: on Windows the environment ignores it.
     """
-    upper = name.upper()
-    return upper in _NAMES or upper.startswith(_PREFIXES)
+    return holds_credentials(name) or name.upper().startswith(_PREFIXES)

@@ -24,7 +24,7 @@ from .languages.bundle import Bundle
 from .ownership import new_run, owner
 from .placement.local import LocalSystem
 from .placement.system import ActorSystem
-from .policy import Policy, Profile
+from .policy import Policy, Profile, strictest_profile
 from .reopening import reopen
 from .resumption import check_continuable, moved_to, recorded_bundle, resumable, source_to_continue
 from .session.actor_images import IMAGE_EVERY
@@ -121,13 +121,15 @@ class Runtime:
         entry: Path | None = None,
         allow_source_change: bool = False,
         warnings: Sequence[str] = (),
+        policy_profile: Profile | None = None,
         attendance: Attendance = _UNATTENDED,
     ) -> RunResult:
         """Continue an interrupted, paused or failed run; a completed one is replayed.
 
         ``current`` is the source on disk, to be compared with the recorded one; None goes on with the recorded source.
         With ``allow_source_change`` the run is replayed with ``current`` and goes on from there. ``entry`` is where
-        the agent's file is from now on, None where it was. ``warnings`` are kept with the run.
+        the agent's file is from now on, None where it was. ``warnings`` are kept with the run, and so is
+        ``policy_profile`` when it is stricter than what the run is held to.
 
         Raises:
             RunNotFound, RunOwned, StoreError: see there.
@@ -146,7 +148,8 @@ class Runtime:
                 return await self.replay(meta.id, attendance=attendance)
             check_continuable(meta, self.settings)
             bundle, changed = source_to_continue(self.store, meta, current, allow_change=allow_source_change)
-            meta = replace(meta, warnings=tuple(dict.fromkeys((*meta.warnings, *warnings))))
+            profile = strictest_profile(meta.policy_profile, policy_profile)
+            meta = replace(meta, warnings=tuple(dict.fromkeys((*meta.warnings, *warnings))), policy_profile=profile)
             if entry is not None:
                 meta = replace(meta, agent=moved_to(entry, meta.agent))
             if changed:
@@ -185,13 +188,14 @@ class Runtime:
         note: str | None = None,
         new_id: str | None = None,
         served: bool = False,
+        policy_profile: Profile | None = None,
         attendance: Attendance = _UNATTENDED,
     ) -> RunResult:
         """Make a run that begins as the run ``run_id`` did, up to its call with the seq ``at``, and run it.
 
         That call answers with ``result`` (JSON text) or fails with the message ``error``; ``note`` is kept in its
         record. Calls in flight then are made again, under the id of the new run: ``new_id``, or a fresh one. A
-        ``served`` one is a server's to take up again.
+        ``served`` one is a server's to take up again. It is held to ``policy_profile`` and to what ``run_id`` is.
 
         Raises:
             RunNotFound, StoreError: see there.
@@ -205,7 +209,8 @@ class Runtime:
         check_continuable(parent, self.settings)
         recorded_bundle(self.store, parent)  # without a source there is nothing to run
         async with new_run(self.store, new_id) as fence:
-            meta = await make_branch(self.store, parent, edit, fence, int(time.time() * 1000), served=served)
+            now_ms = int(time.time() * 1000)
+            meta = await make_branch(self.store, parent, edit, fence, now_ms, served=served, profile=policy_profile)
             past = load_past(self.store, meta.lane, load_engine().golden)
             return await self._live(meta, recorded_bundle(self.store, meta), past, fence, attendance, mcp)
 

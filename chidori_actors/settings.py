@@ -22,6 +22,7 @@ _ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://[^/?#\s]+")
 _KEY = re.compile(r"[\x21-\x7e]+")
 _ACQUIRE_TIMEOUT_MS = 30_000
 _MAX_BODY_BYTES = 10_000_000
+_HTTP_MAX_BODY_BYTES = 16 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,9 +47,11 @@ class FixedToolCall:
 class Settings:
     """Every setting that the environment can change, checked once at the start.
 
-    ``environ`` is kept for ``env()`` and for provider keys, which are read at the moment of use. ``cors_origins`` are
-    those of browsers that may use the server, ``*`` for all; ``max_concurrent_sessions`` None sets no limit, and a
-    request waits ``acquire_timeout_ms`` for its turn; ``webhooks`` is the file that says how event paths authenticate.
+    ``environ`` is kept for ``env()`` and for provider keys, which are read at the moment of use.
+    ``http_max_body_bytes`` bounds the decoded body of an answer that an agent gets by ``http``, ``max_body_bytes`` the
+    body of a request to the server. ``cors_origins`` are those of browsers that may use the server, ``*`` for all;
+    ``max_concurrent_sessions`` None sets no limit, and a request waits ``acquire_timeout_ms`` for its turn;
+    ``webhooks`` is the file that says how event paths authenticate.
     """
 
     store: Path = Path(".chidori/store")
@@ -60,6 +63,7 @@ class Settings:
     policy_file: Path | None = None
     policy_inline: str | None = None
     http_allow_hosts: tuple[str, ...] = ()
+    http_max_body_bytes: int = _HTTP_MAX_BODY_BYTES
     api_key: str | None = field(default=None, repr=False)
     cors_origins: tuple[str, ...] = ()
     max_concurrent_sessions: int | None = None
@@ -189,6 +193,7 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
         policy_file=Path(policy_file) if policy_file else None,
         policy_inline=env.get("CHIDORI_POLICY") or None,
         http_allow_hosts=_list(env, "CHIDORI_HTTP_ALLOW_HOSTS"),
+        http_max_body_bytes=_number(env, "CHIDORI_HTTP_MAX_BODY_BYTES", 1, _HTTP_MAX_BODY_BYTES),
         api_key=_api_key(env),
         cors_origins=_cors_origins(env),
         max_concurrent_sessions=_number(env, "CHIDORI_MAX_CONCURRENT_SESSIONS", 1, None),

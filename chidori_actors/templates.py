@@ -27,7 +27,7 @@ def template_reader(bundle: Bundle, folder: Path | None) -> Callable[[str], str 
             if not file.is_relative_to(root) or not file.is_file() or file.stat().st_size > _LONGEST:
                 return None
             return file.read_text(encoding="utf-8")
-        except (OSError, ValueError):
+        except (OSError, ValueError, RuntimeError):  # Python 3.11 and 3.12 tell of a loop of links as RuntimeError
             return None
 
     return read

@@ -93,3 +93,12 @@ def test_a_servers_setting_that_cannot_be_read_stops_the_start(name: str, value:
         load_settings({name: value})
     assert caught.value.hint
     assert name != "CHIDORI_API_KEY" or value not in str(caught.value)
+
+
+def test_the_cap_of_http_bodies_is_a_number_of_bytes_from_one_on() -> None:
+    assert load_settings({"CHIDORI_HTTP_MAX_BODY_BYTES": ""}).http_max_body_bytes == 16 << 20
+    assert load_settings({"CHIDORI_HTTP_MAX_BODY_BYTES": "1"}).http_max_body_bytes == 1
+    for value in ("0", "-1", "16MB", "1e6", "1.5"):
+        with pytest.raises(UsageError, match="CHIDORI_HTTP_MAX_BODY_BYTES is") as caught:
+            load_settings({"CHIDORI_HTTP_MAX_BODY_BYTES": value})
+        assert caught.value.hint == "use a whole number from 1 on"

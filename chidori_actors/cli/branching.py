@@ -59,7 +59,14 @@ def branch(
 
     async def work(runtime: Runtime, attendance: Attendance) -> RunResult:
         return await runtime.branch(
-            parent.id, seq, result=edited, error=error, note=note, new_id=new_id, attendance=attendance
+            parent.id,
+            seq,
+            result=edited,
+            error=error,
+            note=note,
+            new_id=new_id,
+            policy_profile=profile,
+            attendance=attendance,
         )
 
     return execute(Execution(settings, policy, RunOptions(**reporting), agent=parent.agent), work)

@@ -2,9 +2,9 @@
 
 import functools
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, get_args
 
 import click
 
@@ -58,15 +58,18 @@ def reporting_options(command: Command) -> Command:
 
 
 def placement_options(command: Command) -> Command:
-    """Adds ``--local``, ``--address``, and ``--trusted`` and ``--untrusted``, which come as ``profile``."""
+    """Adds ``--local``, ``--address``, and ``--trusted``, ``--supervised`` and ``--untrusted``, which come as
+    ``profile``."""
 
     @functools.wraps(command)
-    def with_profile(*args: Any, trusted: bool, untrusted: bool, **options: Any) -> Any:
-        return command(*args, profile=_profile(trusted, untrusted), **options)
+    def with_profile(*args: Any, **options: Any) -> Any:
+        chosen = [profile for profile in get_args(Profile) if options.pop(profile)]
+        return command(*args, profile=_profile(chosen), **options)
 
     placed: Command = with_profile
     for option in (
         click.option("--untrusted", is_flag=True, help="Deny http, tools, exec and env."),
+        click.option("--supervised", is_flag=True, help="Ask before http, tools, exec and env that the rules allow."),
         click.option("--trusted", is_flag=True, help="Allow what no rule speaks of (default)."),
         click.option("--address", metavar="A", help="Run on the cluster at this address."),
         click.option("--local", is_flag=True, help="Run in this process (default)."),
@@ -75,10 +78,11 @@ def placement_options(command: Command) -> Command:
     return placed
 
 
-def _profile(trusted: bool, untrusted: bool) -> Profile | None:
-    if trusted and untrusted:
-        raise UsageError("--trusted and --untrusted exclude each other")
-    return "trusted" if trusted else "untrusted" if untrusted else None
+def _profile(chosen: Sequence[Profile]) -> Profile | None:
+    if len(chosen) > 1:
+        *others, last = (f"--{profile}" for profile in chosen)
+        raise UsageError(f"{', '.join(others)} and {last} exclude each other")
+    return chosen[0] if chosen else None
 
 
 def check_placement(local: bool, address: str | None) -> None:

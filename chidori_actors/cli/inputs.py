@@ -26,7 +26,7 @@ def parse_inputs(texts: Iterable[str]) -> bytes:
     try:
         return exact_json.dumps(merged)
     except TypeError as error:
-        raise UsageError(f"--input: the text is not valid UTF-8 ({error})", hint="give it in a file") from None
+        raise UsageError(f"--input cannot be carried by JSON: {error}", hint="give text as UTF-8, in a file") from None
 
 
 def _parse(text: str) -> dict[str, Any]:

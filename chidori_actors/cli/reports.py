@@ -71,6 +71,10 @@ class ConsoleReport:
     def warned(self, text: str) -> None:
         self._screen.write(f"warning: {text}")
 
+    def noted(self, text: str) -> None:
+        if self._progress:
+            self._screen.write(text)
+
     def prompt_start(self, stream_id: str, seq: int, prompt_type: str | None, model: str) -> None:
         if self._progress:
             self._screen.began(seq, f"{self._names.get(seq, 'prompt')} {model}")
@@ -130,6 +134,9 @@ class StreamReport:
 
     def warned(self, text: str) -> None:
         self._console.warned(text)
+
+    def noted(self, text: str) -> None:
+        self._console.noted(text)
 
     def prompt_start(self, stream_id: str, seq: int, prompt_type: str | None, model: str) -> None:
         self._console.prompt_start(stream_id, seq, prompt_type, model)

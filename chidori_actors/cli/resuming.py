@@ -91,6 +91,7 @@ def resume(
             current=current,
             entry=entry if entry.is_file() else None,  # the recorded source needs none
             allow_source_change=allow_source_change,
+            policy_profile=profile,
             attendance=attendance,
         )
 

@@ -102,7 +102,8 @@ class AsyncAgentClient:
             session_id: the id to give it (``[\\w.:-]{1,128}``); one that exists is a ``Conflict``.
             agent: another agent file beside the served one.
             policy_profile: ``"untrusted"`` denies http, tools, exec and env besides what the server's policy denies;
-                ``"trusted"`` changes nothing.
+                ``"supervised"`` pauses before those of them that it allows, to be approved; ``"trusted"`` changes
+                nothing. None of them allows more than the server does.
             idempotency_key: asking again with the same key gives the same session. One is made when it is left
                 out, so a lost answer never starts two.
             wait: False returns the running session at once.

@@ -113,7 +113,7 @@ class EventStream:
             return
         try:
             # `done` is made for each stream: its id is not of the session's events.
-            number = None if frame.id is None or frame.event == "done" else int(frame.id)
+            number = None if frame.id is None or frame.event == "done" else _event_id(frame.id)
             event = {**parse_json(frame.data.encode()), "type": frame.event}
         except (ValueError, TypeError) as fault:
             raise ClientError(
@@ -128,3 +128,10 @@ class EventStream:
             event["event_id"] = number
         self._ready.append(event)
         self._finished = frame.event == "done"
+
+
+def _event_id(text: str) -> int:
+    """Only what the server takes back: Python also reads -1, 1_0 and digits of other scripts as numbers."""
+    if not text.isascii() or not text.isdigit():
+        raise ValueError(f"{text!r} is not the id of an event")
+    return int(text)

@@ -24,6 +24,7 @@ from .views import View, as_it_stands, list_item, raw_json, session_view
 _DEFAULT_LIMIT = 50
 _LARGEST_LIMIT = 500
 _EVENT_ID = re.compile(r"[0-9]{1,15}")
+_LIMIT = re.compile(r"[0-9]{1,9}")
 _KEY = re.compile(r"[\x20-\x7e]{1,255}")
 
 
@@ -167,7 +168,7 @@ def _after(request: web.Request) -> int:
 def _limit(text: str | None) -> int:
     if text is None:
         return _DEFAULT_LIMIT
-    if not text.isascii() or not text.isdecimal() or not 1 <= int(text[:9]) <= _LARGEST_LIMIT:
+    if not _LIMIT.fullmatch(text) or not 1 <= int(text) <= _LARGEST_LIMIT:
         raise Refused(422, f"`limit` must be 1 to {_LARGEST_LIMIT}")
     return int(text)
 

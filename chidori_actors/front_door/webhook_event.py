@@ -143,9 +143,12 @@ def answer_of(output: bytes) -> EventAnswer:
     """The answer that an agent's output (JSON text) asks for.
 
     Raises:
-        BadAnswer: its status or a header is none.
+        BadAnswer: its status or a header is none, or Python cannot read it (Starlark has integers of any length).
     """
-    value = parse_json(output)
+    try:
+        value = parse_json(output)
+    except ValueError as error:
+        raise BadAnswer(f"the agent's output cannot be read: {error}") from error
     if not isinstance(value, dict) or "body" not in value:
         return EventAnswer(200, (("Content-Type", "application/json"),), output)
     status = _status(value.get("status"))
@@ -189,5 +192,8 @@ def _headers(given: object) -> tuple[tuple[str, str], ...]:
 
 
 def _shown(value: object) -> str:
-    text = exact_json.dumps(value).decode()
+    try:
+        text = exact_json.dumps(value).decode()
+    except orjson.JSONEncodeError:
+        return "a value that is nested too deeply"
     return text if len(text) <= 80 else f"{text[:80]}…"

@@ -1,12 +1,21 @@
 """Which network addresses ``http`` may reach."""
 
+import re
 from collections.abc import Iterable
-from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 
 # The only block IANA has allocated for global unicast (RFC 4291, section 2.4).
 _GLOBAL_UNICAST = IPv6Network("2000::/3")
 # RFC 6052: the last 32 bits are the IPv4 address that the translator connects to.
 _NAT64 = IPv6Network("64:ff9b::/96")
+# Python's tables differ from release to release, and some hold parts of these only.
+_NOT_PUBLIC = (
+    IPv4Network("192.0.0.0/24"),  # protocol assignments; 192.0.0.192 is a metadata address
+    IPv4Network("192.88.99.0/24"),  # relays to IPv6, out of use
+    IPv4Network("168.63.129.16/32"),  # looks public, but is the host of every virtual machine at Azure
+    IPv6Network("3fff::/20"),  # documentation
+)
+_NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*", re.IGNORECASE)
 
 
 def is_private_address(text: str) -> bool:
@@ -19,9 +28,13 @@ def is_private_address(text: str) -> bool:
     if isinstance(address, IPv6Address):
         carried = _carried_ipv4(address)
         if carried is None:
-            return address not in _GLOBAL_UNICAST or not address.is_global
+            return address not in _GLOBAL_UNICAST or not address.is_global or _is_listed(address)
         address = carried
-    return not address.is_global or address.is_multicast or address.is_reserved
+    return not address.is_global or address.is_multicast or address.is_reserved or _is_listed(address)
+
+
+def _is_listed(address: IPv4Address | IPv6Address) -> bool:
+    return any(address in network for network in _NOT_PUBLIC)
 
 
 def _carried_ipv4(address: IPv6Address) -> IPv4Address | None:
@@ -37,6 +50,14 @@ def is_ip_address(host: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def looks_like_ipv4(host: str) -> bool:
+    """Whether a system's resolver may read ``host`` as an IPv4 address (``127.1``, ``0x7f.1``, ``2130706433``).
+
+    A name whose last label is a number can be nothing else: there is no such top-level domain.
+    """
+    return _NUMBER.fullmatch(host.rpartition(".")[2]) is not None
 
 
 def names_host(entries: Iterable[str], host: str, port: int | None) -> bool:

@@ -2,6 +2,7 @@
 
 import orjson
 
+from ..journal.given_variables import given_write
 from .function import HostCall, HostError, HostFunction, HostResult, HostServices, JsonObject
 
 
@@ -19,13 +20,16 @@ def _record_args(args: JsonObject, default_model: str | None) -> JsonObject:
 
 
 async def _run(call: HostCall, services: HostServices) -> HostResult:
-    services.secrets.value(_name(call.args))
-    return HostResult(b"null")
+    name = _name(call.args)
+    services.secrets.value(name)
+    # The process that goes on with the run must know which values answers and errors may not hold.
+    return HostResult(b"null", writes=(given_write(call.run_id, name),))
 
 
 def _deliver(args: JsonObject, services: HostServices) -> bytes:
     name = _name(args)
     secrets = services.secrets
+    secrets.know(name)
     return orjson.dumps(secrets.reveal(name) if args.get("reveal") is True else secrets.placeholder(name))
 
 

@@ -182,6 +182,8 @@ class HostServices:
     """Text of a template below the project root by its path relative to the agent, or None."""
     resources: Resources
     tools: Tools
+    noted: Callable[[str], None]
+    """Tells whoever watches why a call takes long."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,7 @@
 """``http``: one request to the outside, its answer as data."""
 
 import asyncio
+import codecs
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from .http_request import HttpRequest
 
 _DEFAULT_TIMEOUT_MS = 30_000
+# Python decodes these too, but no server means them, and the time of some grows with the square of the length.
+_NO_CHARSETS = {"idna", "punycode", "unicode-escape", "raw-unicode-escape", "undefined"}
 
 
 def _upper(method: object) -> object:
@@ -53,12 +56,17 @@ async def _run(call: HostCall, services: HostServices) -> HostResult:
     try:
         async with asyncio.timeout(timeout_ms / 1000):
             response = await client.exchange(
-                request, services.settings.http_allow_hosts, lambda hop: _check_redirect(hop, call, services)
+                request,
+                services.settings.http_allow_hosts,
+                services.settings.http_max_body_bytes,
+                lambda hop: _check_redirect(hop, call, services),
             )
     except TimeoutError:
         return _failed(f"timed out after {timeout_ms:g} ms", services.secrets)
     except TransportError as error:
         return _failed(str(error), services.secrets)
+    except HostError as error:  # its text shows where a redirect led, and the server may have put a secret in there
+        raise HostError(services.secrets.redact(str(error)), name=error.name) from None
     return HostResult(_answer(response, services.secrets))
 
 
@@ -79,7 +87,7 @@ def _answer(response: "HttpResponse", secrets: Secrets) -> bytes:
     for name, value in response.headers:
         key, text = name.lower(), secrets.redact(without_lone_surrogates(value))
         headers[key] = f"{headers[key]}, {text}" if key in headers else text
-    body = _redacted(_body(response), secrets)
+    body = secrets.redact_json(_body(response))
     return exact_json.dumps({"status": response.status, "headers": headers, "body": body})
 
 
@@ -103,20 +111,16 @@ def _parsed(text: str) -> Any:
         return exact_json.loads(recordable_json(text))
 
 
-def _decoded(body: bytes, charset: str | None) -> str:
+def _usable(charset: str | None) -> str:
+    return "utf-8" if charset is None or codecs.lookup(charset).name in _NO_CHARSETS else charset
+
+
+def _decoded(body: bytearray, charset: str | None) -> str:
     try:
-        text = body.decode(charset or "utf-8", "replace")
+        text = body.decode(_usable(charset), "replace")
     except (LookupError, UnicodeError):  # a charset nobody knows
         text = body.decode("utf-8", "replace")
     return without_lone_surrogates(text).removeprefix("\ufeff")
-
-
-def _redacted(value: Any, secrets: Secrets) -> Any:
-    if isinstance(value, str):
-        return secrets.redact(value)
-    if isinstance(value, dict):
-        return {secrets.redact(name): _redacted(item, secrets) for name, item in value.items()}
-    return [_redacted(item, secrets) for item in value] if isinstance(value, list) else value
 
 
 FUNCTION = HostFunction(

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
-from urllib.parse import quote, urlencode, urljoin
+from urllib.parse import quote, unquote, unquote_plus, urlencode, urljoin
 
 import orjson
 
@@ -49,20 +49,32 @@ class HttpRequest:
     public_headers: tuple[Header, ...]
     body: bytes | None
     public_body: bytes | None
+    redact: Callable[[str], str]
 
     def redirected(self, status: int, location: str) -> "HttpRequest":
         """The request that a redirect asks for (RFC 9110, section 15.4).
 
+        To another origin go the public parts, and no redirect adds the others again, not even one that leads back.
+
         Raises:
-            ValueError: the location is not an http URL.
+            ValueError: the location is not an http URL, or it would take a secret to another origin.
         """
         url = replace(parse_http_url(urljoin(self.url.text, location)), user=None, password=None)
         request = replace(self, url=url)
         if url.origin != self.url.origin:
+            if self._holds_secret() and _found(f"{url.path}?{url.query}", self.redact):
+                raise ValueError(
+                    "its URL holds the value of an env() variable, which is not sent to another origin; "
+                    "request the right origin in the first place"
+                )
             request = replace(request, headers=self.public_headers, body=self.public_body)
         if (status == 303 and self.method != "HEAD") or (status in (301, 302) and self.method == "POST"):
             request = request._as_get()
         return request
+
+    def _holds_secret(self) -> bool:
+        texts = (self.url.text, *(value for _, value in self.headers), (self.body or b"").decode("utf-8", "replace"))
+        return any(_found(text, self.redact) for text in texts)
 
     def _as_get(self) -> "HttpRequest":
         def kept(headers: tuple[Header, ...]) -> tuple[Header, ...]:
@@ -76,6 +88,11 @@ class HttpRequest:
             body=None,
             public_body=None,
         )
+
+
+def _found(text: str, redact: Callable[[str], str]) -> bool:
+    """Whether ``text`` holds a known value, percent-encoded or not."""
+    return any(redact(spelled) != spelled for spelled in (text, unquote(text), unquote_plus(text)))
 
 
 def prepare(args: JsonObject, idempotency_key: str, secrets: Secrets) -> HttpRequest:
@@ -111,6 +128,7 @@ def prepare(args: JsonObject, idempotency_key: str, secrets: Secrets) -> HttpReq
         public_headers=public + added,
         body=body,
         public_body=None if public_body is None else secrets.redact(public_body.decode()).encode(),
+        redact=secrets.redact,
     )
 
 

@@ -5,9 +5,11 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 import orjson
 
+from ..provider_keys import holds_credentials
 from .providers import ProviderError
 
 _LONGEST_WAIT_S = 60.0
@@ -24,7 +26,7 @@ _BYTES = re.compile(r"^b(['\"])(.*)\1$", re.DOTALL)
 
 def provider_error(error: Exception, *, provider: str, secrets: Iterable[str] = ()) -> ProviderError:
     """What an exception of litellm means. ``provider`` is how the provider is named to the user."""
-    detail = redact(_provider_message(error), secrets)
+    detail = _provider_message(error, secrets)
     headers = getattr(error, "litellm_response_headers", None)
     status = getattr(error, "status_code", None)
     if headers is None:
@@ -60,8 +62,18 @@ def retry_after_seconds(value: str | None, now: datetime) -> float | None:
 
 def provider_secrets(environ: Mapping[str, str]) -> tuple[str, ...]:
     """Values of the environment that must not be in an error text, the longest first."""
-    found = {value for name, value in environ.items() if _SECRET_NAME.search(name) and len(value) >= _SHORTEST_SECRET}
+    named = {value for name, value in environ.items() if _SECRET_NAME.search(name) or holds_credentials(name)}
+    found = {value for value in named | _passwords(environ) if len(value) >= _SHORTEST_SECRET}
     return tuple(sorted(found, key=len, reverse=True))
+
+
+def _passwords(environ: Mapping[str, str]) -> set[str]:
+    """The password in the endpoint's URL, as it stands there and as it is sent."""
+    try:
+        given = urlsplit(environ.get("LITELLM_API_URL", "")).password or ""
+    except ValueError:
+        return set()
+    return {given, unquote(given)}
 
 
 def redact(text: str, secrets: Iterable[str]) -> str:
@@ -82,8 +94,9 @@ def _what_happened(error: Exception) -> str:
     return "could not be asked"
 
 
-def _provider_message(error: Exception) -> str:
-    text = _APPENDIX.sub("", _WRAPPERS.sub("", str(error)))
+def _provider_message(error: Exception, secrets: Iterable[str]) -> str:
+    # Before anything is cut off or folded: half a secret would not be known as one.
+    text = _APPENDIX.sub("", _WRAPPERS.sub("", redact(str(error), secrets)))
     in_bytes = _BYTES.match(text)
     if in_bytes:
         text = in_bytes.group(2)

@@ -144,9 +144,11 @@ class _Reader:
     def _url(self, place: str, name: str, entry: dict[str, Any]) -> UrlServer:
         url = self._filled(f"{place}.url", entry["url"])
         try:
-            parse_http_url(url)
+            password = parse_http_url(url).password
         except ValueError as error:
             self.fail(f"{place}.url", f"cannot be used: {error}", "write an absolute http or https URL")
+        if password is not None:
+            self.credentials[f"{place}.url"] = password
         headers = self._table(f"{place}.headers", entry.get("headers", {}))
         for header, value in headers.items():
             if not _HEADER_NAME.fullmatch(header):

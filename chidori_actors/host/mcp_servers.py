@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from .. import exact_json
 from ..urls import parse_http_url
 from .function import HostError
 from .mcp_config import McpConfig, ServerConfig, StdioServer
@@ -76,7 +77,7 @@ class McpServers:
             McpTool(
                 name=f"{server}__{self._clean_text(tool.name)}",
                 description=self._clean_text(tool.description or ""),
-                input_schema=json.loads(self._clean_text(json.dumps(tool.input_schema, ensure_ascii=False))),
+                input_schema=self._secrets.redact_json(json.loads(without_lone_surrogates(_text(tool.input_schema)))),
             )
             for tool in listed
         )
@@ -98,7 +99,9 @@ class McpServers:
             result = await used.call(tool, filled)
         except HostError as error:
             raise self._clean(error) from None
-        return self._secrets.redact(result.decode()).encode()
+        if self._secrets.redact(result.decode()) == result.decode():
+            return result
+        return exact_json.dumps(self._secrets.redact_json(exact_json.loads(result)))
 
     async def aclose(self) -> None:
         """End every server; its processes are gone afterwards, also when this is cancelled while it waits."""
@@ -157,3 +160,7 @@ class McpServers:
 
     def _warn_cleanly(self, text: str) -> None:
         self._warn(self._clean_text(text))
+
+
+def _text(schema: dict[str, Any]) -> str:
+    return json.dumps(schema, ensure_ascii=False)

@@ -52,7 +52,12 @@ class StderrTail(asyncio.Protocol):
         return self._tail.decode("utf-8", "replace").splitlines()[-_STDERR_LINES:]
 
     def data_received(self, data: bytes) -> None:
-        self._tail = (self._tail + data)[-_STDERR_BYTES:]
+        tail = self._tail + data
+        if len(tail) > _STDERR_BYTES:
+            # Cut where a line or a word ends: half a secret would not be known as one.
+            tail = tail[-_STDERR_BYTES:]
+            tail = tail.partition(b"\n")[2] or tail.partition(b" ")[2] or tail
+        self._tail = tail
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.closed.set()

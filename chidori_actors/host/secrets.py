@@ -4,12 +4,12 @@ import hashlib
 import hmac
 import re
 from collections.abc import Callable, Mapping
-from urllib.parse import quote, quote_plus
+from typing import Any
 
-import orjson
-
+from .. import exact_json
 from .addresses import names_host
 from .function import HostError
+from .spellings import spellings
 
 _PREFIX = "chidori-env-"
 _PLACEHOLDER = re.compile(_PREFIX + r"([A-Za-z_][A-Za-z0-9_]*)-([0-9a-f]{20})")
@@ -29,7 +29,7 @@ class Secrets:
             anywhere.
     """
 
-    __slots__ = ("_allowed_hosts", "_environ", "_pattern", "_seed", "_stand_ins", "revealed")
+    __slots__ = ("_allowed_hosts", "_environ", "_patterns", "_seed", "_stand_ins")
 
     def __init__(
         self, environ: Mapping[str, str], seed: str, allowed_hosts: Callable[[str], tuple[str, ...] | None]
@@ -38,8 +38,7 @@ class Secrets:
         self._seed = seed.encode()
         self._allowed_hosts = allowed_hosts
         self._stand_ins: dict[str, str] = {}
-        self._pattern: re.Pattern[str] | None = None
-        self.revealed: set[str] = set()
+        self._patterns: list[tuple[re.Pattern[str], str]] | None = None
 
     def placeholder(self, name: str) -> str:
         """The placeholder of a variable: the same text in every execution of the run."""
@@ -62,9 +61,14 @@ class Secrets:
     def reveal(self, name: str) -> str:
         """The value itself; ``redact`` knows it from now on. Raises ``HostError`` as ``value`` does."""
         value = self.value(name)
-        self.revealed.add(name)
         self.remember(value, self.placeholder(name))
         return value
+
+    def know(self, name: str) -> None:
+        """Let ``redact`` replace the value of a variable; one that is not set has none that could leak."""
+        value = self._environ.get(name)
+        if value is not None:
+            self.remember(value, self.placeholder(name))
 
     def has_placeholder(self, text: str) -> bool:
         """Whether ``text`` contains a placeholder that this run made."""
@@ -83,28 +87,51 @@ class Secrets:
         return _PLACEHOLDER.sub(lambda found: self._filled(found, host, port), text)
 
     def remember(self, value: str, stand_in: str) -> None:
-        """Let ``redact`` replace ``value``, and its URL and JSON spellings, with ``stand_in``."""
-        if len(value) < _SHORTEST_REDACTED:
-            return
-        in_json = orjson.dumps(value.encode("utf-8", "replace").decode()).decode()[1:-1]
-        for spelling in (
-            value,
-            quote(value, safe="", errors="replace"),
-            quote_plus(value, errors="replace"),
-            in_json,
-        ):
-            if spelling not in self._stand_ins:
-                self._stand_ins[spelling] = stand_in
-                self._pattern = None
+        """Let ``redact`` replace ``value``, and each of its lines, with ``stand_in`` (``spellings`` tells how they are
+        found). What is shorter than 6 characters is not searched for."""
+        # Servers drop space at the ends, and what is told of a process indents its lines.
+        for part in (value, value.strip(), *map(str.strip, value.splitlines())):
+            if len(part) >= _SHORTEST_REDACTED and part not in self._stand_ins:
+                self._stand_ins[part] = stand_in
+                self._patterns = None
 
     def redact(self, text: str) -> str:
-        """``text`` with every value that was filled in or revealed replaced by its placeholder."""
-        if not self._stand_ins:
+        """``text`` with every value that the agents were given, or that was sent, replaced by its placeholder."""
+        if not self._stand_ins or len(text) < _SHORTEST_REDACTED:
             return text
-        if self._pattern is None:
-            longest_first = sorted(self._stand_ins, key=len, reverse=True)
-            self._pattern = re.compile("|".join(map(re.escape, longest_first)))
-        return self._pattern.sub(lambda found: self._stand_ins[found[0]], text)
+        # One after the other is 50 times as fast as all at once, and most texts hold none.
+        found = [(pattern.pattern, stand_in) for pattern, stand_in in self._search() if pattern.search(text)]
+        if not found:
+            return text
+        joined = re.compile("|".join(f"({pattern})" for pattern, _ in found))
+        return joined.sub(lambda match: found[(match.lastindex or 1) - 1][1], text)
+
+    def redact_json(self, value: Any) -> Any:
+        """A JSON value whose texts are redacted; a number that is a known value becomes its placeholder."""
+        return self._redacted(value) if self._stand_ins else value
+
+    def _redacted(self, value: Any) -> Any:
+        if isinstance(value, str):
+            return self.redact(value)
+        if isinstance(value, dict):
+            return {self.redact(name): self._redacted(item) for name, item in value.items()}
+        if isinstance(value, list):
+            return [self._redacted(item) for item in value]
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            return self._stand_ins.get(exact_json.dumps(value).decode(), value)
+        return value
+
+    def _search(self) -> list[tuple[re.Pattern[str], str]]:
+        """What finds each known value, the longest first, and its stand-in."""
+        if self._patterns is None:
+            found = [
+                (length, re.compile(pattern), stand_in)
+                for value, stand_in in self._stand_ins.items()
+                for length, pattern in spellings(value)
+            ]
+            found.sort(key=lambda one: one[0], reverse=True)
+            self._patterns = [(pattern, stand_in) for _, pattern, stand_in in found]
+        return self._patterns
 
     def _is_ours(self, found: re.Match[str]) -> bool:
         return hmac.compare_digest(found[0], self.placeholder(found[1]))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import orjson
 
 from .function import HostCall, HostError, HostFunction, HostResult, HostServices, JsonObject
+from .unicode import without_lone_surrogates
 
 if TYPE_CHECKING:
     from .template_engine import TemplateEngine
@@ -51,8 +52,11 @@ async def _run(call: HostCall, services: HostServices) -> HostResult:
         raise HostError("template: the variables must be an object")
     engine = _engine(services)
     if is_template_path(template):
-        return HostResult(orjson.dumps(engine.render_file(template, variables)))
-    return HostResult(orjson.dumps(engine.render_text(template, variables)))
+        text = engine.render_file(template, variables)
+    else:
+        text = engine.render_text(template, variables)
+    # A template can write half of an emoji as an escape.
+    return HostResult(orjson.dumps(without_lone_surrogates(text)))
 
 
 FUNCTION = HostFunction(name="template", run=_run, record_args=_record_args)

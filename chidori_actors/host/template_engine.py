@@ -13,6 +13,7 @@ from .function import HostError
 
 _LONGEST_OUTPUT = 1 << 20
 _LARGEST_EXPONENT = 1000
+_LONGEST_INTEGER = 1 << 16
 _INLINE = "<template>"
 
 
@@ -25,13 +26,16 @@ class _Loader(BaseLoader):
 
 
 class _BoundedEnvironment(ImmutableSandboxedEnvironment):
-    """The sandbox stops access to Python, but ``"a" * 10**9`` would take the process's memory."""
+    """The sandbox stops access to Python, but ``"a" * 10**9`` would take the process's memory, and
+    ``9**999**999**999`` its time."""
 
     intercepted_binops = frozenset(["*", "**"])
 
     def call_binop(self, context: Context, operator: str, left: Any, right: Any) -> Any:
         if operator == "**" and isinstance(right, int) and abs(right) > _LARGEST_EXPONENT:
             raise SecurityError(f"an exponent over {_LARGEST_EXPONENT} is not allowed")
+        if isinstance(left, int) and isinstance(right, int):
+            _check_integer(left.bit_length() * right if operator == "**" else left.bit_length() + right.bit_length())
         if operator == "*":
             for repeated, times in ((left, right), (right, left)):
                 if isinstance(repeated, str | list | tuple) and isinstance(times, int):
@@ -42,6 +46,11 @@ class _BoundedEnvironment(ImmutableSandboxedEnvironment):
 def _check_length(length: int) -> None:
     if length > _LONGEST_OUTPUT:
         raise SecurityError(f"the text is longer than {_LONGEST_OUTPUT} bytes")
+
+
+def _check_integer(bits: int) -> None:
+    if bits > _LONGEST_INTEGER:
+        raise SecurityError(f"an integer of more than {_LONGEST_INTEGER} bits is not allowed")
 
 
 class TemplateEngine:

@@ -21,6 +21,7 @@ _RUN_FIELDS = (
     "epoch_ms",
     "model",
     "policy",
+    "policy_profile",
     "created_at_ms",
     "updated_at_ms",
     "call_count",

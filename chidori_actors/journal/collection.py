@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from ..errors import StoreError
 from .bases import BASE_PREFIX, read_base
 from .framing import blob_references
+from .given_variables import given_prefix
 from .idempotency import drop_key_writes
 from .lanes import RUN_LANES, run_lanes_prefix
 from .lease import holder
@@ -157,6 +158,7 @@ def drop_run_writes(store: Store, meta: RunMeta) -> list[Write]:
         Write("meta", owner_key(meta.id), None),
         *drop_key_writes(store, meta.idempotency_key, meta.id),
         *approvals,
+        *(Write("meta", key, None) for key in store.keys("meta", given_prefix(meta.id))),
         Write("meta", _DROPPING + meta.lane.to_bytes(_LANE_BYTES, "big"), b""),
     ]
 

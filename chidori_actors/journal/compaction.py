@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from .environment import DATA_FILE, open_environment
+from .environment import DATA_FILE, open_environment, real_path
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +22,7 @@ def compact(path: Path) -> Compaction:
     Raises:
         StoreError: it is open, in this process or another; there is none; the disk has no room for the copy.
     """
-    real = path.expanduser().resolve()
+    real = real_path(path)
     environment = open_environment(real, durability="strict", create=False, alone=True)
     file = real / DATA_FILE
     before = file.stat().st_size

@@ -20,7 +20,7 @@ from .locks import DirectoryLock
 from .store_errors import store_error
 from .writes import DATABASES, Write
 
-FORMAT = 3
+FORMAT = 4
 FORMAT_KEY = b"format"
 DATA_FILE = "data.mdb"
 LEASES = "leases"
@@ -295,3 +295,17 @@ def _check_format(path: Path, written: bytes) -> None:
             f"(format {int(written)}, this version knows {FORMAT})",
             hint="upgrade chidori-actors, or set CHIDORI_DB_PATH to another directory",
         )
+
+
+def real_path(path: Path) -> Path:
+    """The directory that ``path`` means, a leading ``~`` and symbolic links followed.
+
+    Raises:
+        StoreError: they lead nowhere.
+    """
+    try:
+        return path.expanduser().resolve()
+    except (OSError, RuntimeError) as error:  # nobody's home, a loop of links
+        raise StoreError(
+            f"the store's path {path} leads nowhere: {error}", hint="set CHIDORI_DB_PATH to another directory"
+        ) from None

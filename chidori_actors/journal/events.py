@@ -4,6 +4,8 @@ import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from .checksum import checked, with_checksum
+from .framing import damaged
 from .store import Store, Write
 
 _KEY = struct.Struct(">QQ")
@@ -36,30 +38,48 @@ def event_write(root_lane: int, number: int, event: EndedCall | Told) -> Write:
         value = _CALL.pack(b"c", event.lane, event.started, event.settled, event.calls)
     else:
         value = b"t%b\n%b" % (event.event.encode(), event.data)
-    return Write("events", _KEY.pack(root_lane, number), value)
+    return Write("events", _KEY.pack(root_lane, number), with_checksum(value))
 
 
 def read_events(store: Store, root_lane: int, *, after: int = 0) -> Iterator[tuple[int, EndedCall | Told]]:
-    """The run's events behind number ``after``, with their numbers."""
+    """The run's events behind number ``after``, with their numbers.
+
+    Raises:
+        StoreError: one is damaged.
+    """
     for key, value in store.scan("events", _LANE.pack(root_lane), start=_KEY.pack(root_lane, after + 1)):
-        yield _KEY.unpack(key)[1], _decode(value)
+        yield _decode(store, key, value)
 
 
 def newest_events(store: Store, root_lane: int, limit: int | None = None) -> Iterator[tuple[int, EndedCall | Told]]:
-    """At most ``limit`` of the run's events with their numbers, the newest first."""
+    """At most ``limit`` of the run's events with their numbers, the newest first.
+
+    Raises:
+        StoreError: one is damaged.
+    """
     for key, value in store.scan("events", _LANE.pack(root_lane), reverse=True, limit=limit):
-        yield _KEY.unpack(key)[1], _decode(value)
+        yield _decode(store, key, value)
 
 
-def _decode(value: bytes) -> EndedCall | Told:
-    if value[:1] == b"c":
-        return EndedCall(*_CALL.unpack(value)[1:])
-    name, _, data = value[1:].partition(b"\n")
-    return Told(name.decode(), data)
+def _decode(store: Store, key: bytes, value: bytes) -> tuple[int, EndedCall | Told]:
+    number = _number(store, key)
+    body = checked(value)
+    if not body:
+        raise damaged(store, f"event {number} of lane {int.from_bytes(key[: _LANE.size], 'big')}")
+    if body[:1] == b"c":
+        return number, EndedCall(*_CALL.unpack(body)[1:])
+    name, _, data = body[1:].partition(b"\n")
+    return number, Told(name.decode(), data)
+
+
+def _number(store: Store, key: bytes) -> int:
+    if len(key) != _KEY.size:
+        raise damaged(store, f"an event of lane {int.from_bytes(key[: _LANE.size], 'big')}")
+    return int.from_bytes(key[_LANE.size :], "big")
 
 
 def last_event(store: Store, root_lane: int) -> int:
     """The number of the run's newest event; 0 when there is none."""
     for key in store.keys("events", _LANE.pack(root_lane), reverse=True, limit=1):
-        return int(_KEY.unpack(key)[1])
+        return _number(store, key)
     return 0

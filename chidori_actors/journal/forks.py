@@ -28,8 +28,8 @@ class StoredFork:
 
 def fork_write(lane: int, seq: int, delivered: int, header: Mapping[str, Any], payload: bytes | None) -> Write:
     """The write that stores the fork of the parent ``lane`` at its call ``seq``; ``payload`` is compressed here."""
-    value = pack({"delivered": delivered, "header": dict(header)}, payload)
-    return Write("forks", _KEY.pack(lane, seq), value)
+    key = _KEY.pack(lane, seq)
+    return Write("forks", key, pack(key, {"delivered": delivered, "header": dict(header)}, payload))
 
 
 def get_fork(store: Store, lane: int, seq: int) -> StoredFork | None:
@@ -55,14 +55,14 @@ def fork_sizes(store: Store, root_lane: int) -> Iterator[tuple[int, int, int, in
     """
     for key, value in store.scan("forks", run_lanes_prefix(root_lane)):
         lane, seq = _KEY.unpack(key)
-        packed = unpack(store, value, f"the fork of lane {lane} at call #{seq}")
+        packed = unpack(store, key, value, f"the fork of lane {lane} at call #{seq}")
         if packed.has_payload:
             yield lane, seq, packed.header["delivered"], len(value)
 
 
 def _decode(store: Store, part: LanePart, seq: int, value: bytes) -> StoredFork:
     what = f"the fork of lane {part.lane} at call #{seq}"
-    packed = unpack(store, value, what)
+    packed = unpack(store, _KEY.pack(part.lane, seq), value, what)
     delivered, header = packed.header.get("delivered"), packed.header.get("header")
     if not isinstance(delivered, int) or not isinstance(header, dict):
         raise damaged(store, what)

@@ -7,7 +7,6 @@ none. Texts are never parsed here, so numbers and escapes come back byte for byt
 
 import json
 import re
-import zlib
 from collections.abc import Sequence
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any
@@ -17,6 +16,7 @@ import orjson
 from .. import exact_json
 from ..errors import StoreError
 from .blobs import DAMAGED_HINT, blob_write, get_blob
+from .checksum import checked, with_checksum
 from .store import Store, Write
 
 if TYPE_CHECKING:
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 INLINE_LIMIT = 4096
 _RAW = "raw"
 _DIGEST = re.compile(rb'"([0-9a-f]{64})"')
-_CRC_BYTES = 4
 
 JsonObject = dict[str, Any]
 
@@ -46,7 +45,7 @@ def frame(header: JsonObject, texts: tuple[bytes | None, ...]) -> tuple[bytes, l
             places.append(digest)
             blobs.append(write)
     body = b"".join((_dump({**header, _RAW: places}), b"\n", *inline))
-    return zlib.crc32(body).to_bytes(_CRC_BYTES, "big") + body, blobs
+    return with_checksum(body), blobs
 
 
 def unframe(store: Store, value: bytes, what: str) -> tuple[JsonObject, list[bytes | None]]:
@@ -79,8 +78,8 @@ def read_header(store: Store, value: bytes, what: str) -> JsonObject:
 
 def _split(store: Store, value: bytes, what: str) -> tuple[JsonObject, list[Any], bytes]:
     """Header, places of the texts, and the texts that follow."""
-    body = value[_CRC_BYTES:]
-    if len(value) < _CRC_BYTES or zlib.crc32(body).to_bytes(_CRC_BYTES, "big") != value[:_CRC_BYTES]:
+    body = checked(value)
+    if body is None:
         raise damaged(store, what)
     line, _, rest = body.partition(b"\n")
     try:

@@ -33,7 +33,8 @@ class StoredImage:
 
 def image_write(lane: int, delivered: int, header: Mapping[str, Any], payload: bytes) -> Write:
     """The write that stores an image; ``payload`` is compressed here."""
-    return Write("images", _KEY.pack(lane, delivered), pack(header, payload))
+    key = _KEY.pack(lane, delivered)
+    return Write("images", key, pack(key, header, payload))
 
 
 def newest_image(store: Store, lane: int, *, at_most: int | None = None) -> tuple[StoredImage | None, list[str]]:
@@ -60,7 +61,7 @@ def _newest_of(store: Store, part: LanePart, at_most: int | None, rejected: list
         delivered = _delivered(key)
         what = f"the image of lane {part.lane} after {delivered} settlements"
         try:
-            packed = unpack(store, value, what)
+            packed = unpack(store, key, value, what)
         except StoreError:
             rejected.append(f"{what} is damaged and was not used")
             continue

@@ -4,6 +4,7 @@ import hashlib
 
 import orjson
 
+from .checksum import checked, with_checksum
 from .framing import damaged
 from .store import Store, Write
 
@@ -33,21 +34,18 @@ class StoredMemory:
 
     def put(self, namespace: str, key: str, value: bytes) -> Write:
         """The write that sets ``key`` to the JSON text ``value``."""
-        return Write("memory", _key(namespace, key), orjson.dumps(key) + b"\n" + value)
+        return Write("memory", _key(namespace, key), with_checksum(orjson.dumps(key) + b"\n" + value))
 
     def delete(self, namespace: str, key: str) -> Write:
         """The write that removes ``key``."""
         return Write("memory", _key(namespace, key), None)
 
     def _decode(self, stored: bytes) -> tuple[str, bytes]:
-        line, _, value = stored.partition(b"\n")
-        try:
-            key = orjson.loads(line)
-        except orjson.JSONDecodeError as error:
-            raise damaged(self._store, "a value of memory") from error
-        if not isinstance(key, str):
+        body = checked(stored)
+        if not body:
             raise damaged(self._store, "a value of memory")
-        return key, value
+        line, _, value = body.partition(b"\n")
+        return orjson.loads(line), value
 
 
 def _namespace(namespace: str) -> bytes:

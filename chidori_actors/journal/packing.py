@@ -1,7 +1,8 @@
 """How the memory of a VM lies in the store: a framed header, then the payload, compressed.
 
 ``length of the framed header (4 bytes) | framed header | payload``. The header stays readable when the payload is
-damaged.
+damaged. The payload's hash is one of the key that it lies at too, so that the memory of one VM is never taken for that
+of another, or for a later one of its own.
 """
 
 import hashlib
@@ -25,6 +26,7 @@ class Packed:
     """A header and, still compressed, what was packed with it."""
 
     header: JsonObject
+    _key: bytes
     _sha: str | None
     _compressed: bytes
 
@@ -41,18 +43,18 @@ class Packed:
             payload = zstandard.decompress(self._compressed)
         except (zstandard.ZstdError, MemoryError):
             return None
-        return payload if hashlib.sha256(payload).hexdigest() == self._sha else None
+        return payload if _digest(self._key, payload) == self._sha else None
 
 
-def pack(header: Mapping[str, Any], payload: bytes | None) -> bytes:
-    """The stored form of both."""
-    sha = None if payload is None else hashlib.sha256(payload).hexdigest()
+def pack(key: bytes, header: Mapping[str, Any], payload: bytes | None) -> bytes:
+    """The stored form of both; ``key`` is where it will lie."""
+    sha = None if payload is None else _digest(key, payload)
     framed, _ = frame({_HEADER: dict(header), _SHA: sha}, ())
     compressed = b"" if payload is None else zstandard.compress(payload, _LEVEL)
     return b"".join((_LENGTH.pack(len(framed)), framed, compressed))
 
 
-def unpack(store: Store, value: bytes, what: str) -> Packed:
+def unpack(store: Store, key: bytes, value: bytes, what: str) -> Packed:
     """The header, with the payload still to be looked at; ``what`` names it in errors.
 
     Raises:
@@ -63,4 +65,10 @@ def unpack(store: Store, value: bytes, what: str) -> Packed:
     header, sha = fields.get(_HEADER), fields.get(_SHA)
     if not isinstance(header, dict) or not isinstance(sha, str | None):
         raise damaged(store, what)
-    return Packed(header, sha, value[end:])
+    return Packed(header, key, sha, value[end:])
+
+
+def _digest(key: bytes, payload: bytes) -> str:
+    digest = hashlib.sha256(key)
+    digest.update(payload)
+    return digest.hexdigest()

@@ -12,7 +12,7 @@ import lmdb
 from ..errors import StoreError
 from ..settings import Durability
 from .commits import Committer, Submission
-from .environment import LEASES, Environment, open_environment
+from .environment import LEASES, Environment, open_environment, real_path
 from .locks import LockFile
 from .writes import Database, Fence, Write
 
@@ -90,7 +90,7 @@ class Store:
             it
                 is damaged, or it cannot be written.
         """
-        real = path.expanduser().resolve()
+        real = real_path(path)
         return cls(real, _share(real, durability, create))
 
     @property

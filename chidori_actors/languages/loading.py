@@ -121,13 +121,15 @@ def _tool_root(file: Path) -> Path:
 
 def _check_entry(entry: Path) -> None:
     try:
-        is_folder, is_there = entry.is_dir(), entry.exists()
+        is_folder, is_there, is_file = entry.is_dir(), entry.exists(), entry.is_file()
     except OSError as error:  # a name that is too long, a folder that may not be looked into
         raise UsageError(f"{entry} cannot be looked at: {error.strerror}") from None
     if is_folder:
         raise UsageError(f"{entry} is a directory", hint="name the agent's file, for example agents/hello.ts")
     if not is_there:
         raise UsageError(f"there is no file {entry}")
+    if not is_file:  # reading a device or a pipe may never end
+        raise UsageError(f"{entry} is not a regular file")
     if entry.suffix not in _ENTRIES:
         raise UsageError(f"{entry} is no agent", hint="an agent's file name ends in .ts, .js or .star")
 

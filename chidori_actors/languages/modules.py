@@ -117,8 +117,8 @@ def _find(specifier: str, base: Path, root: Path, extensions: tuple[str, ...]) -
             real = candidate.resolve()
             if not real.is_relative_to(root):
                 raise Unresolved(
-                    f'"{specifier}" lies outside the project, whose root is {root}',
-                    "copy it into the project, or mark a higher root with a package.json",
+                    f'"{specifier}" lies outside the project',  # agents see this too, and not where they lie
+                    f"copy it into the project, whose root is {root}, or mark a higher root with a package.json",
                 )
             if real.is_file():
                 if real.suffix not in extensions:

@@ -26,7 +26,7 @@ def collect_templates(folder: Path) -> tuple[tuple[str, str], ...]:
         folders[:] = [name for name in folders if not name.startswith(".") and name != "node_modules"]
         for name in files:
             path = Path(at, name)
-            if name.endswith(SUFFIXES) and not path.is_symlink():
+            if name.endswith(SUFFIXES) and path.is_file() and not path.is_symlink():
                 found.append((path.relative_to(folder).as_posix(), _read(path)))
         if len(found) > _MAX_FILES:
             raise ChidoriError(

@@ -138,7 +138,6 @@ class Actor:
                 self._vm.restore(self._past.image)
                 self._images.restored()
                 self._made.made_last = self._past.image.header["made_last"]
-                self._calls.reveal_again(self._past.image.header["revealed"])
             except ImageRejected as reason:
                 self._run.observer.warned(f"{reason}; the run is replayed from its start")
                 self._past = load_past(self._run.store, self._lane.lane, None)

@@ -67,7 +67,6 @@ class ActorImages:
             "last_ms": self._run.last_ms,
             "attempt": self._run.attempt,
             "inherited": list(inherited),
-            "revealed": sorted(self._run.services.secrets.revealed),
         }
         self._taken_at = self._vm.delivered
         self.golden = image.golden

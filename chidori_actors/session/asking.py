@@ -28,12 +28,29 @@ class Asking:
         Raises:
             Unanswered: nobody is there, and there is no board where the question could wait for somebody.
         """
-        board = self._run.board
         try:
-            return await self._run.services.questions.ask(question)
+            return await self.ask_now(question)
         except Unanswered:
-            if board is None:
-                raise
+            return await self.wait(question)
+
+    async def ask_now(self, question: Question) -> str:
+        """The answer of whoever attends the run.
+
+        Raises:
+            Unanswered: nobody is there.
+        """
+        return await self._run.services.questions.ask(question)
+
+    async def wait(self, question: Question) -> str:
+        """The answer of whoever finds the question on the board, or what is decided for another call that needs the
+        same approval.
+
+        Raises:
+            Unanswered: there is no board.
+        """
+        board = self._run.board
+        if board is None:
+            raise Unanswered(question)
         call = self.calls[question.path]
         answer: asyncio.Future[str] = asyncio.get_running_loop().create_future()
 
@@ -46,10 +63,13 @@ class Asking:
 
         call.question = question
         board.post(question, answered)
+        if question.kind == "approval":
+            self._run.approvals.wait(question, answered)
         self._run.observer.call_waits(question)
         self._changed()
         try:
             return await answer
         finally:
             call.question = None
+            self._run.approvals.withdraw(question)
             board.withdraw(question)

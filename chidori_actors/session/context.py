@@ -11,6 +11,7 @@ from ..journal.lanes import Settled
 from ..journal.store import Fence, Store, Write
 from ..languages.bundle import Tool
 from ..policy import Policy
+from .approvals import Approvals
 from .drain import Drain
 from .event_log import EventLog
 from .lane_writer import LaneWriter
@@ -110,6 +111,7 @@ class RunContext:
     runtime_policy: Mapping[str, str]
     image_every: int
     events: EventLog
+    approvals: Approvals
     board: Board | None = None
     attempt: int = 1
     waiting: frozenset[str] = field(default_factory=frozenset)

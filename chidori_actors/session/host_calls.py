@@ -2,19 +2,19 @@
 
 import asyncio
 import contextlib
-import hashlib
 import time
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Literal
 
 from .. import exact_json
 from ..errors import ChidoriError
-from ..host.function import HostCall, HostError, HostFunction, HostResult, HostServices, Question
-from ..journal.approvals import approval_write, get_approval
+from ..host.function import HostCall, HostError, HostFunction, HostResult, HostServices, Question, Unanswered
+from ..journal.approvals import Decision as ApprovalDecision
 from ..journal.lanes import CANCELLED, OUTCOME_UNKNOWN, Settled, Started
 from ..journal.store import Write
 from ..policy import Decision, denied_text
+from .approvals import ALL, NO, YES
 from .asking import Asking
 from .canonical import canonical
 from .children import ChildGroup
@@ -27,7 +27,6 @@ Flush = Callable[[], Awaitable[None]]
 TIMER = "timer"
 """The function that waits for a time."""
 
-_YES, _ALL, _NO = "yes", "all", "no"
 _AGAIN, _FAIL = "again", "fail"
 
 
@@ -157,12 +156,6 @@ class HostCalls:
         given = value or b"null"
         return settled.at_ms, b"[%d,1,%b]" % (settled.ordinal, as_text(given) if self._texts else given)
 
-    def reveal_again(self, names: Iterable[str]) -> None:
-        """An image's VM holds these values, so error texts and answers must be cleared of them from now on."""
-        for name in names:
-            with contextlib.suppress(HostError):  # not set any more: there is nothing that could leak
-                self._services.secrets.reveal(name)
-
     async def _decide_and_do(self, call: LiveCall, make_durable: Flush) -> HostResult:
         target = call.function.policy_target(call.args)
         decision = None
@@ -191,38 +184,27 @@ class HostCalls:
             return
         if decision.decision == "deny":
             raise HostError(denied_text(target, decision.reason), name="PolicyError")
-        sha = hashlib.sha256(canonical(call.args)).hexdigest()
-        store, run_id = self._run.store, self._run.run_id
-        known = get_approval(store, run_id, target, sha) or get_approval(store, run_id, target, _ALL)
-        if known is None:
-            why = f": {decision.reason}" if decision.reason else ""
-            text = f"Allow `{target}`{why}?"
-            answer = await self._ask(call, "approval", text, (_YES, _ALL, _NO), target, decision.reason)
-            known = "deny" if answer == _NO else "allow"
-            write = approval_write(run_id, target, _ALL if answer == _ALL else sha, known)
-            await store.commit([write], fence=self._run.fence)
-        if known != "allow":
+        if await self._approval(call, target, decision.reason) != "allow":
             raise HostError(denied_text(target, decision.reason or "not approved"), name="PolicyError")
+
+    async def _approval(self, call: LiveCall, target: str, reason: str | None) -> ApprovalDecision:
+        why = f": {reason}" if reason else ""
+        text = f"Allow `{target}`{why}?"
+        question = _question(call, "approval", text, (YES, ALL, NO), target, reason)
+        approvals = self._run.approvals
+        async with approvals.asking:
+            known = approvals.known(target, call.args)
+            if known is not None:
+                return known
+            with contextlib.suppress(Unanswered):
+                return await approvals.decide(question, await self._asking.ask_now(question))
+        return await approvals.decide(question, await self._asking.wait(question))
 
     async def _settle_doubt(self, call: LiveCall, target: str) -> None:
         text = f"`{target}` was under way when the run was interrupted; it may have happened. Make it again?"
-        if await self._ask(call, "in_doubt", text, (_AGAIN, _FAIL), target) == _FAIL:
+        question = _question(call, "in_doubt", text, (_AGAIN, _FAIL), target)
+        if await self._asking.ask(question) == _FAIL:
             raise HostError(f"{target}: the outcome is unknown, and it was decided not to make the call again")
-
-    async def _ask(
-        self, call: LiveCall, kind: Any, text: str, choices: tuple[str, ...], target: str, reason: str | None = None
-    ) -> str:
-        question = Question(
-            seq=call.started.seq,
-            path=call.path,
-            kind=kind,
-            prompt=text,
-            choices=choices,
-            target=target,
-            args=call.args,
-            reason=reason,
-        )
-        return await self._services.questions.ask(question)
 
     def _host_call(self, call: LiveCall) -> HostCall:
         started = call.started
@@ -248,3 +230,23 @@ class HostCalls:
             duration_ms=duration,
             **outcome,
         )
+
+
+def _question(
+    call: LiveCall,
+    kind: Literal["approval", "in_doubt"],
+    text: str,
+    choices: tuple[str, ...],
+    target: str,
+    reason: str | None = None,
+) -> Question:
+    return Question(
+        seq=call.started.seq,
+        path=call.path,
+        kind=kind,
+        prompt=text,
+        choices=choices,
+        target=target,
+        args=call.args,
+        reason=reason,
+    )

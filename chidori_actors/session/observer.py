@@ -29,6 +29,10 @@ class Observer(PromptEvents, Protocol):
         """Something is degraded; it also stands in the run's record."""
         ...
 
+    def noted(self, text: str) -> None:
+        """Why something takes long; nothing is wrong."""
+        ...
+
 
 class Unobserved:
     """An observer that looks away."""
@@ -44,6 +48,8 @@ class Unobserved:
     def printed(self, level: str, text: str) -> None: ...
 
     def warned(self, text: str) -> None: ...
+
+    def noted(self, text: str) -> None: ...
 
     def prompt_start(self, stream_id: str, seq: int, prompt_type: str | None, model: str) -> None: ...
 

@@ -37,13 +37,16 @@ def find_sub_agent(path: str, site: str | None, caller: ActorSpec, run: RunConte
     if caller.root is not None:
         folders.insert(0, (caller.root / module).parent)
     roots = [root.resolve() for root in (caller.root, run.root) if root is not None]
+    leads_outside = False
     for folder in folders:
-        file = (folder / path).resolve()
-        if _is_file(file):
-            root = next((root for root in roots if file.is_relative_to(root)), None)
-            if root is None:
-                raise HostError(f"the agent {path} lies outside of the project", inner={"own_code": True})
+        file = _resolved(folder, path)
+        root = next((root for root in roots if file is not None and file.is_relative_to(root)), None)
+        if file is None or root is None:
+            leads_outside = leads_outside or file is not None
+        elif _is_file(file):
             return _load(path, file, root, run)
+    if leads_outside:  # whether there is such a file or not: what lies there is not for the agent to find out
+        raise HostError(f"the agent {path} lies outside of the project", inner={"own_code": True})
     looked = " and ".join(dict.fromkeys(_shown(folder, roots) for folder in folders))
     raise HostError(f"there is no agent {path} (looked in {looked}){_way_out(caller, run)}")
 
@@ -53,6 +56,14 @@ def _way_out(caller: ActorSpec, run: RunContext) -> str:
     if _is_file(run.folder / PurePosixPath(caller.chain[0]).name):
         return ""
     return "; the run's own file is not there either: `chidori resume FILE RUN_ID` with that file looks beside it"
+
+
+def _resolved(folder: Path, path: str) -> Path | None:
+    """The file that the agent means, symbolic links followed; None for what no file can be."""
+    try:
+        return (folder / path).resolve()
+    except (OSError, ValueError, RuntimeError):  # a null character, a loop of links
+        return None
 
 
 def _is_file(path: Path) -> bool:
@@ -77,5 +88,10 @@ def _load(path: str, file: Path, root: Path, run: RunContext) -> SubAgent:
     try:
         bundle = load_bundle(file, RuntimePolicy(**policy), root=root)
     except ChidoriError as error:
-        raise HostError(f"the agent {path} cannot be loaded: {error}") from error
+        raise HostError(f"the agent {path} cannot be loaded: {_inside(str(error), root)}") from error
     return SubAgent(bundle, root, file.parent)
+
+
+def _inside(text: str, root: Path) -> str:
+    """An error for the agent, which is not to learn where its project lies."""
+    return text.replace(f"{root}/", "") if root.parts[1:] else text

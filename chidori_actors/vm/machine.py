@@ -3,7 +3,7 @@
 import struct
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import orjson
 import wasmtime
@@ -98,7 +98,11 @@ class StepOverran(Exception):
 
 
 class VmFailed(Exception):
-    """A bound was exceeded or the VM trapped; the message names what. The VM is gone."""
+    """A bound was exceeded or the VM trapped; the message names what, and ``bound`` which one. The VM is gone."""
+
+    def __init__(self, message: str, bound: Literal["memory", "stack"] | None = None) -> None:
+        super().__init__(message)
+        self.bound = bound
 
 
 class Machine:
@@ -162,7 +166,7 @@ class Machine:
                 raise _explain(stop) from None
             if self._instance.memory_size() > self._bounds.memory_bytes:
                 self.close()
-                raise VmFailed(f"the agent used more than {self._bounds.memory_bytes >> 20} MB of memory")
+                raise VmFailed(f"the agent used more than {self._bounds.memory_bytes >> 20} MB of memory", "memory")
             if text:
                 said += [_parse(line) for line in text.split(b"\n")]
         return said
@@ -195,12 +199,12 @@ class Machine:
             at = instance.call("qjs_alloc", size)
             if not at:
                 self.close()
-                raise VmFailed(f"a value of {size >> 20} MB does not fit the agent's memory")
+                raise VmFailed(f"a value of {size >> 20} MB does not fit the agent's memory", "memory")
         instance.write(at, data)
         said = instance.step(at, at + size)
         if said < 0:
             self.close()
-            raise VmFailed(f"the engine failed with status {-said}; most likely its memory is exhausted")
+            raise VmFailed(f"the engine failed with status {-said}; most likely its memory is exhausted", "memory")
         text = instance.read(said >> 32, said & 0xFFFFFFFF) if said & 0xFFFFFFFF else b""
         if size > EXCHANGE_BYTES:
             instance.call("qjs_free", at, size)
@@ -230,7 +234,7 @@ def _explain(stop: Exception) -> Exception:
         return StepOverran()
     if code == wasmtime.TrapCode.STACK_OVERFLOW:
         # The engine's build for WASI does not look at its stack itself, so there is no RangeError to catch.
-        return VmFailed(f"the agent's calls are nested too deep: more than {STACK_BYTES >> 20} MB of stack")
+        return VmFailed(f"the agent's calls are nested too deep: more than {STACK_BYTES >> 20} MB of stack", "stack")
     return VmFailed(f"the JavaScript engine stopped: {str(stop).strip().splitlines()[-1].strip()}")
 
 

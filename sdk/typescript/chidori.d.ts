@@ -108,6 +108,55 @@ export interface EnvOptions extends Abortable {
   reveal?: boolean;
 }
 
+/** Bounds of code that nobody trusts. Beyond one, the promise rejects with a {@link SandboxError} that names it. */
+export interface SandboxOptions extends Abortable {
+  /** What the source has as `input`. */
+  input?: unknown;
+  /** Milliseconds that it may run (10,000; at most 600,000). */
+  timeoutMs?: number;
+  /** Megabytes that it may use (64). */
+  memoryMb?: number;
+}
+
+export interface ExecPythonOptions extends SandboxOptions {
+  /**
+   * `"monty"`: an interpreter made for code of models, in milliseconds. `"cpython"`: CPython with NumPy and pandas, which
+   * has to be installed (`chidori-actors[cpython]`) and may use 1,024 MB unless `memoryMb` says less or more.
+   */
+  runtime?: "monty" | "cpython";
+}
+
+export interface ExecWasmOptions extends Abortable {
+  /** Name of the exported function. */
+  function: string;
+  /** Its arguments. What JSON numbers cannot carry may be a `bigint`, or an integer written as text. */
+  args?: (number | bigint | string)[];
+  /** How many pages of 64 KB its memory may have (256). */
+  memoryPages?: number;
+  /** How many instructions it may execute, about (1,000,000,000). */
+  fuel?: number;
+  /** Milliseconds that it may run (10,000; at most 600,000). */
+  timeoutMs?: number;
+}
+
+export interface WasmResult {
+  /** What the function gave back; integers beyond 2^53, `NaN` and the infinities as texts. */
+  returns: (number | string)[];
+  fuel_remaining: number;
+}
+
+/** An error that `execJs`, `execPython` and `execWasm` reject with when the source is at fault. */
+export interface SandboxError extends Error {
+  name: "SandboxError";
+  /** The bound that it went beyond. */
+  bound?: "timeoutMs" | "memoryMb" | "memoryPages" | "fuel" | "output" | "stack";
+  /** The class of the error that it threw. */
+  thrown?: string;
+  /** Where in the source, from 1. */
+  line?: number;
+  column?: number;
+}
+
 export interface RetryOptions {
   /** How often the function is called at most (3). */
   attempts?: number;
@@ -192,6 +241,21 @@ export interface Chidori {
 
   /** A placeholder for an environment variable, which `http` and MCP tools fill in as they send. */
   env(name: string, options?: EnvOptions): Promise<string>;
+
+  /**
+   * Runs JavaScript that nobody trusts in a VM of its own, without any host: `source` is an expression or the body of an
+   * async function that has `input`. Gives its value, which is JSON. No timers, no network, a clock that stands still.
+   */
+  execJs<T = unknown>(source: string, options?: SandboxOptions): Promise<T>;
+
+  /** Runs Python that nobody trusts: gives the value of its variable `result`, or of its last expression. */
+  execPython<T = unknown>(source: string, options?: ExecPythonOptions): Promise<T>;
+
+  /**
+   * Calls a function of a WebAssembly module that nobody trusts, given as base64 or in the text format. It may import
+   * `host.log(pointer, length)` and nothing else.
+   */
+  execWasm(source: string, options: ExecWasmOptions): Promise<WasmResult>;
 
   /** Calls `fn` until it succeeds; rejects with the error of the last attempt. */
   retry<T>(fn: (attempt: number) => T | Promise<T>, options?: RetryOptions): Promise<T>;

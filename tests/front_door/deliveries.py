@@ -19,6 +19,7 @@ from tests.support.openai_server import OpenAIServer
 from tests.support.server import ServerProcess, server_process
 
 DELIVERIES = ROOT / "agents" / "data" / "webhooks"
+POLICY = DELIVERIES / "policy.json"
 GITHUB_SECRET, SLACK_SECRET, ALERT_TOKEN = "github-secret-of-the-test", "slack-secret-of-the-test", "alerts-of-the-test"
 TOKENS = {
     "GITHUB_TOKEN": "github-token-of-the-test",
@@ -127,9 +128,13 @@ def bytes_of(name: str) -> bytes:
     return (DELIVERIES / name).read_bytes()
 
 
-def environ_of(model: OpenAIServer, around: LocalServer) -> dict[str, str]:
-    """What a server needs to run the agents of `agents/` that take events, between that model and these services."""
-    policy = orjson.loads((DELIVERIES / "policy.json").read_bytes())
+def environ_of(model: OpenAIServer, around: LocalServer, policy_file: Path = POLICY) -> dict[str, str]:
+    """What a server needs to run the agents of `agents/` that take events, between that model and these services, which
+    take the places of those that the policy names."""
+    text = policy_file.read_text(encoding="utf-8")
+    for service, place in (("https://api.github.com", ""), ("https://events.pagerduty.com", "/pager")):
+        text = text.replace(service, around.url + place)
+    policy = orjson.loads(text)
     for rule in policy["rules"]:
         if "hosts" in rule:
             rule["hosts"] = [f"127.0.0.1:{around.port}"]
@@ -153,10 +158,10 @@ def environ_of(model: OpenAIServer, around: LocalServer) -> dict[str, str]:
 
 @asynccontextmanager
 async def scene_of(
-    agent: Path, folder: Path, handler: Handler = services
+    agent: Path, folder: Path, handler: Handler = services, policy_file: Path = POLICY
 ) -> AsyncIterator[tuple[Scene, ServerProcess]]:
     """The agent behind ``chidori serve``, its store in ``folder``; ``handler`` is the services."""
     async with OpenAIServer() as model, serve(handler) as around:
-        environ = environ_of(model, around) | {"CHIDORI_DB_PATH": str(folder / "served")}
+        environ = environ_of(model, around, policy_file) | {"CHIDORI_DB_PATH": str(folder / "served")}
         async with server_process(agent, environ) as process, ClientSession() as session:
             yield Scene(Client(process.url, session), model, around), process

@@ -393,7 +393,8 @@ async def test_a_bomb_is_cut_when_it_is_unpacked(services: HostServices) -> None
 
     async with serve(handler) as server:
         answer = await http(services, server.url)
-    assert answer == {"status": 0, "headers": {}, "body": "", "error": "the body is larger than 16 MB"}
+    error = "the body is larger than 16777216 bytes, the cap of CHIDORI_HTTP_MAX_BODY_BYTES"
+    assert answer == {"status": 0, "headers": {}, "body": "", "error": error}
 
 
 async def test_broken_compression_is_an_error_result(services: HostServices) -> None:

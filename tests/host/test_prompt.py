@@ -90,6 +90,7 @@ def services_with(
         read_template=lambda path: None,
         resources=resources,
         tools=FakeTools(tools),
+        noted=lambda text: None,
     )
 
 

@@ -271,9 +271,9 @@ def test_files_of_others_are_refused_and_left_alone(tmp_path: Path) -> None:
 
 async def test_a_store_of_a_newer_version_is_refused(tmp_path: Path) -> None:
     store = Store.open(tmp_path / "s")
-    await store.commit([Write("meta", b"format", b"4")])
+    await store.commit([Write("meta", b"format", b"5")])
     store.close()
-    with pytest.raises(StoreError, match=r"newer version of chidori-actors \(format 4, this version knows 3\)"):
+    with pytest.raises(StoreError, match=r"newer version of chidori-actors \(format 5, this version knows 4\)"):
         Store.open(tmp_path / "s")
     with pytest.raises(StoreError, match="newer version"):
         Store.open(tmp_path / "s")
@@ -283,7 +283,7 @@ async def test_a_store_of_an_older_format_is_refused(tmp_path: Path) -> None:
     store = Store.open(tmp_path / "s")
     await store.commit([Write("meta", b"format", b"1")])
     store.close()
-    with pytest.raises(StoreError, match=r"development version .* \(format 1, this version knows 3\)") as caught:
+    with pytest.raises(StoreError, match=r"development version .* \(format 1, this version knows 4\)") as caught:
         Store.open(tmp_path / "s")
     assert caught.value.hint
 

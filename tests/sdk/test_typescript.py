@@ -24,7 +24,7 @@ OPTIONS_OF_EVERY_METHOD = """
     found[name] = "";
     for (const args of ways) {
       globalThis.chidori[name](...args).catch((error) => {
-        if (/unknown option|is not available yet/.test(error.message)) found[name] = error.message;
+        if (/unknown option/.test(error.message)) found[name] = error.message;
       });
     }
   }
@@ -95,10 +95,6 @@ async def test_the_types_declare_the_methods_and_options_that_the_runtime_has() 
 
 
 def runtime_methods() -> dict[str, list[str]]:
-    """The methods of ``chidori`` in a VM with their options, but for those that only say when they will be there."""
+    """The methods of ``chidori`` in a VM with their options."""
     said: dict[str, str] = begin(OPTIONS_OF_EVERY_METHOD).output
-    return {
-        method: sorted(re.findall(r"\w+", message.partition("(known: ")[2]))
-        for method, message in said.items()
-        if "is not available yet" not in message
-    }
+    return {method: sorted(re.findall(r"\w+", message.partition("(known: ")[2])) for method, message in said.items()}

@@ -64,6 +64,9 @@ class RecordingObserver:
     def warned(self, text: str) -> None:
         self.seen.append(("warned", text))
 
+    def noted(self, text: str) -> None:
+        self.seen.append(("noted", text))
+
     def prompt_start(self, stream_id: str, seq: int, prompt_type: str | None, model: str) -> None:
         self.seen.append(("prompt_start", seq, prompt_type, model))
 

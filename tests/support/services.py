@@ -75,7 +75,7 @@ class DictMemory:
         return Write("memory", f"{namespace}\0{key}".encode(), None)
 
     def apply(self, writes: Sequence[Write]) -> None:
-        for write in writes:
+        for write in (write for write in writes if write.database == "memory"):
             namespace, _, key = write.key.decode().partition("\0")
             if write.value is None:
                 self.entries.pop((namespace, key), None)
@@ -138,6 +138,7 @@ def make_services(
         read_template=read_template,
         resources=resources or Resources(),
         tools=FakeTools(tools),
+        noted=lambda text: None,
     )
 
 

@@ -78,11 +78,6 @@ def test_what_is_not_there_names_what_to_use(use: str, instead: str) -> None:
     assert instead in threw.message
 
 
-def test_methods_that_come_later_say_so() -> None:
-    for method in ("execJs", "execPython", "execWasm"):
-        assert f"chidori.{method} is not available yet" in begin(f"await chidori.{method}();").threw.message
-
-
 def test_unknown_options_and_wrong_types_are_refused() -> None:
     assert 'unknown option "modle"' in begin("await chidori.prompt('x', { modle: 'y' });").threw.message
     assert 'option "model" must be of type string' in begin("await chidori.prompt('x', { model: 1 });").threw.message

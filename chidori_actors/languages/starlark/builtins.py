@@ -37,6 +37,7 @@ HOST = (
     "env",
     "exec_js",
     "exec_python",
+    "exec_wasm",
     "http",
     "input",
     "log",

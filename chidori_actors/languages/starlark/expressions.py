@@ -80,7 +80,8 @@ def _constant(node: ast.Constant, body: Body) -> str:
         case bool(value):
             return "true" if value else "false"
         case int(value):
-            return str(value) if value <= _SAFE else f"{value}n"
+            # In base 16 for those of any length: Python writes no more than 4300 decimal digits.
+            return str(value) if value <= _SAFE else f"{value:#x}n"
         case float(value):
             digits = repr(value) if value < float("inf") else "Infinity"
             return body.module.constant("F", f"new {body.use('Float')}({digits})")

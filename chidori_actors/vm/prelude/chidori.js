@@ -31,10 +31,11 @@
       for (let i = 0; i < value.length; i++) if (typeof value[i] !== "string") return false;
       return true;
     },
+    values: isArray,
     any: () => true,
   };
 
-  const kindTexts = { __proto__: null, strings: "an array of strings", count: "a whole number of at least 1" };
+  const kindTexts = { __proto__: null, strings: "an array of strings", values: "an array", count: "a whole number of at least 1" };
 
   // Checks `options` against `known` (option -> [kind, name in the record]) and copies what is set into `args`.
   const takeOptions = (method, options, known, args) => {
@@ -76,9 +77,15 @@
   const noOptions = options({});
   const parallelOptions = options({ concurrency: ["count", "concurrency"], settle: ["boolean", "settle"], isolate: ["boolean", "isolate"] });
   const retryOptions = options({ attempts: ["number", "attempts"], delayMs: ["number", "delayMs"], backoff: ["string", "backoff"] });
+  const execJsOptions = options({ input: ["any", "input"], timeoutMs: ["count", "timeout_ms"], memoryMb: ["count", "memory_mb"] });
+  const execPythonOptions = options({ ...execJsOptions, runtime: ["string", "runtime"] });
+  const execWasmOptions = options({
+    function: ["string", "function"], args: ["values", "args"], memoryPages: ["count", "memory_pages"], fuel: ["count", "fuel"],
+    timeoutMs: ["count", "timeout_ms"],
+  });
+  // JSON has neither of these; they go as texts.
+  const wasmArgument = (value) => (typeof value === "bigint" || (typeof value === "number" && value - value !== 0) ? `${value}` : value);
   const memoryActions = options({ set: 1, get: 1, delete: 1, list: 0, clear: 0 });
-
-  const later = (method, what) => async () => wrong(`chidori.${method} is not available yet: ${what}`);
 
   const sleep = (ms, signal) => call("timer", { ms }, sleep, signal);
 
@@ -295,12 +302,28 @@
       return call("parallel", args, methods.parallel, signal, { thunks: taken, convert });
     },
 
-    execJs: later("execJs", "sandboxed execution comes later"),
-    execPython: later("execPython", "sandboxed execution comes later"),
-    execWasm: later("execWasm", "sandboxed execution comes later"),
+    execJs(source, opts) {
+      const args = { source: requireString(source, "chidori.execJs: the source"), input: null };
+      return call("exec_js", args, methods.execJs, takeOptions("execJs", opts, execJsOptions, args));
+    },
+
+    execPython(source, opts) {
+      const args = { source: requireString(source, "chidori.execPython: the source"), input: null };
+      return call("exec_python", args, methods.execPython, takeOptions("execPython", opts, execPythonOptions, args));
+    },
+
+    execWasm(source, opts) {
+      const args = { source: requireString(source, "chidori.execWasm: the module"), args: [] };
+      const signal = takeOptions("execWasm", opts, execWasmOptions, args);
+      if (args.function === undefined) wrong("chidori.execWasm: option \"function\" is missing: the name of an exported function");
+      const taken = []; // the agent's array stays as it is
+      for (let i = 0; i < args.args.length; i++) taken[i] = wasmArgument(args.args[i]);
+      args.args = taken;
+      return call("exec", args, methods.execWasm, signal);
+    },
   };
 
   __prelude.useTools = useTools;
   __prelude.chidori = freeze(rejecting(methods));
-  Object.defineProperty(globalThis, "chidori", { value: methods, writable: false, configurable: false, enumerable: true });
+  Object.defineProperty(globalThis, "chidori", { value: methods, writable: false, configurable: true, enumerable: true });
 })(TypeError, Error, AbortSignal, Promise);

@@ -210,9 +210,23 @@
     }
   });
 
-  for (const name of ["exec_js", "exec_python"]) {
-    define(name, ["args", "kwargs"], "*k", () => fail(`${name}() is not available yet: sandboxed execution comes later`));
-  }
+  // ---- Code that nobody trusts
+
+  const bounds = (timeout, memory) => [["timeout_ms", count(timeout, "timeout_ms")], ["memory_mb", count(memory, "memory_mb")]];
+  define("exec_js", ["source", "input", "timeout_ms", "memory_mb"], "eENN", ([source, input, ...most], stack) =>
+    issue("exec_js", [["source", required(source, "source")], ["input", input ?? null, "the input"], ...bounds(...most)], stack));
+  define("exec_python", ["source", "input", "runtime", "timeout_ms", "memory_mb"], "eENNN", ([source, input, runtime, ...most], stack) =>
+    issue("exec_python", [
+      ["source", required(source, "source")], ["input", input ?? null, "the input"], ["runtime", string(runtime, "runtime")], ...bounds(...most),
+    ], stack));
+  define("exec_wasm", ["source", "function", "args", "memory_pages", "fuel", "timeout_ms"], "eeENNN", (values, stack) => {
+    const [source, function_, args, pages, fuel, timeout] = values;
+    if (given(args) && !(args instanceof List)) wrong("args", "list", args);
+    return issue("exec", [
+      ["source", required(source, "source")], ["function", required(function_, "function")], ["args", any(args)],
+      ["memory_pages", count(pages, "memory_pages")], ["fuel", count(fuel, "fuel")], ["timeout_ms", count(timeout, "timeout_ms")],
+    ], stack);
+  });
 
   // ---- Entries: what the host calls with JSON text and what gives JSON text back.
 
@@ -251,5 +265,5 @@
   starlark.agent = entry("input");
   starlark.run = entry("tool's input");
   starlark.host = host;
-  Object.defineProperty(globalThis, "chidori:starlark", { value: Object.freeze(starlark) });
+  Object.defineProperty(globalThis, "chidori:starlark", { value: Object.freeze(starlark), configurable: true });
 })(Promise, Error);

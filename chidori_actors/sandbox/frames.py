@@ -1,0 +1,50 @@
+"""What goes between the pool and its workers: u32 length (little-endian), a line of JSON, and any bytes after it."""
+
+import struct
+from dataclasses import asdict
+from typing import Any
+
+import orjson
+
+from .execution import Execution, Outcome, SandboxFault
+
+LENGTH = struct.Struct("<I")
+READY = LENGTH.pack(0)
+"""The first thing that a worker says, unless it cannot be used: then it replies with the fault."""
+
+
+def request_frame(execution: Execution) -> bytes:
+    """An execution, to be read by ``read_request``."""
+    fields = asdict(execution)
+    return _frame(fields, fields.pop("input"))
+
+
+def read_request(payload: bytes) -> Execution:
+    """The execution of a frame without its length."""
+    head, _, body = payload.partition(b"\n")
+    return Execution(**orjson.loads(head), input=body)
+
+
+def reply_frame(result: Outcome | SandboxFault) -> bytes:
+    """What came of an execution, to be read by ``read_reply``."""
+    if isinstance(result, Outcome):
+        return _frame({"printed": result.printed}, result.value)
+    return _frame({"message": str(result), "printed": result.printed, **result.fields()}, b"")
+
+
+def read_reply(payload: bytes) -> Outcome:
+    """The outcome of a frame without its length.
+
+    Raises:
+        SandboxFault: the execution failed.
+    """
+    head, _, body = payload.partition(b"\n")
+    fields = orjson.loads(head)
+    if "message" in fields:
+        raise SandboxFault(**fields)
+    return Outcome(body, fields["printed"])
+
+
+def _frame(fields: dict[str, Any], body: bytes) -> bytes:
+    head = orjson.dumps(fields)
+    return b"".join((LENGTH.pack(len(head) + 1 + len(body)), head, b"\n", body))

@@ -1,0 +1,112 @@
+"""The process that runs untrusted code, one execution after the other, and answers on its standard output.
+
+It is begun with an empty environment, in the root folder, without any file but its socket, and it is ended by a signal
+when an execution takes too long: nothing inside has to cooperate, neither a compiler nor an endless loop.
+"""
+
+import os
+import resource
+import signal
+import socket
+from collections.abc import Callable, Mapping
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from .execution import Execution, Kind, Outcome, SandboxFault, bounded
+from .frames import LENGTH, READY, read_request, reply_frame
+
+if TYPE_CHECKING:
+    from .monty import Monty
+
+_SPARE_SECONDS = 2.0
+"""What ends by its own bound may take this much longer, so that the process need not be ended."""
+_ADDRESS_SPACE = 8 << 30
+_DESCRIPTORS = 64
+
+Executor = Callable[[Execution], Outcome]
+
+
+def main(family: str) -> None:
+    """Serve executions of one family (``engine`` or ``cpython``) until the other end is closed."""
+    connection = socket.socket(fileno=os.dup(0))
+    with open(os.devnull, "r+b", buffering=0) as nothing:
+        for descriptor in (0, 1):
+            os.dup2(nothing.fileno(), descriptor)
+    try:
+        executors = _load(family)
+    except Exception as error:
+        connection.sendall(reply_frame(SandboxFault(f"{type(error).__name__}: {error}")))
+        return
+    _confine(family)
+    connection.sendall(READY)
+    while (payload := _receive(connection)) is not None:
+        execution = read_request(payload)
+        del payload
+        connection.sendall(reply_frame(_execute(executors, execution)))
+
+
+def _load(family: str) -> Mapping[Kind, tuple[Executor, float]]:
+    """The executors, each with the seconds beyond its timeout after which the process is ended."""
+    if family == "cpython":
+        from .cpython import CPython
+
+        return {"cpython": (CPython().execute, _SPARE_SECONDS)}
+    from .javascript import JavaScript
+    from .webassembly import WebAssembly
+
+    return {
+        "js": (JavaScript().execute, 0.0),
+        "python": (_Late().execute, _SPARE_SECONDS),
+        "wasm": (WebAssembly().execute, 0.0),
+    }
+
+
+class _Late:
+    """Python's interpreter, loaded at its first use: it takes 50 ms."""
+
+    @cached_property
+    def _monty(self) -> "Monty":
+        from .monty import Monty
+
+        return Monty()
+
+    def execute(self, execution: Execution) -> Outcome:
+        return self._monty.execute(execution)
+
+
+def _confine(family: str) -> None:
+    """Take from this process what no execution needs."""
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    if family == "cpython":
+        return  # it has a cache to write and a large module to compile
+    # A write to any file ends the process; so does a compiler that wants more memory than this.
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (_DESCRIPTORS, _DESCRIPTORS))
+    resource.setrlimit(resource.RLIMIT_AS, (_ADDRESS_SPACE, _ADDRESS_SPACE))
+
+
+def _receive(connection: socket.socket) -> bytes | None:
+    head = _exactly(connection, LENGTH.size)
+    return None if head is None else _exactly(connection, LENGTH.unpack(head)[0])
+
+
+def _exactly(connection: socket.socket, size: int) -> bytes | None:
+    data = bytearray()
+    while len(data) < size:
+        piece = connection.recv(min(size - len(data), 1 << 20))
+        if not piece:
+            return None
+        data += piece
+    return bytes(data)
+
+
+def _execute(executors: Mapping[Kind, tuple[Executor, float]], execution: Execution) -> Outcome | SandboxFault:
+    execute, spare = executors[execution.kind]
+    # The signal's default action ends the process.
+    signal.setitimer(signal.ITIMER_REAL, execution.timeout_ms / 1000 + spare)
+    try:
+        return bounded(execute(execution))
+    except SandboxFault as fault:
+        return fault
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
