@@ -20,6 +20,7 @@ from .journal.memory import StoredMemory
 from .journal.runs import RunMeta
 from .journal.store import Fence, Store
 from .languages.bundle import Bundle
+from .languages.modules import project_root
 from .policy import Policy
 from .session.actor_spec import ActorSpec
 from .session.approvals import Approvals
@@ -52,12 +53,16 @@ class Surroundings:
 
 
 def root_of(entry: Path, bundle: Bundle) -> Path:
-    """The project's root, of which the bundle has the path to ``entry``; the disk is not searched for it again.
+    """The project's root, of which the bundle has the path to ``entry``.
 
-    A file that is not at that path (its run was imported) has its own folder: nobody knows more of the project here.
+    A file that is not at that path (its run was imported) has its own folder: nobody knows more of the project here. A
+    checkpoint may name any path, so that the root is never above the one that the disk shows.
     """
     file, inside = entry.resolve(), PurePosixPath(bundle.entry).parts
-    return file.parents[len(inside) - 1] if file.parts[1:][-len(inside) :] == inside else file.parent
+    if file.parts[1:][-len(inside) :] != inside:
+        return file.parent
+    recorded, found = file.parents[len(inside) - 1], project_root(file)
+    return recorded if recorded.is_relative_to(found) else found
 
 
 def root_spec(run: RunContext, meta: RunMeta, bundle: Bundle, past: Past) -> ActorSpec:

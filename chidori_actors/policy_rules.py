@@ -18,7 +18,15 @@ _IN_DOUBT = ("retry", "ask")
 _PLAIN_TARGETS = ("*", "http", "call_agent", "memory")
 _TARGET_FAMILIES = ("tool:", "exec:", "env:")
 _SANDBOXES = ("exec:js", "exec:python", "exec:wasm")
-_URL_TARGETS = ("http", "*")
+_ARGS = {
+    "http": ("url", "url_prefix", "method", "headers", "params", "body", "timeout_ms", "auth"),
+    "tool": ("name", "kwargs"),
+    "exec": ("source", "input", "timeout_ms", "memory_mb", "runtime", "function", "args", "memory_pages", "fuel"),
+    "env": ("name", "reveal"),
+    "call_agent": ("path", "input"),
+    "memory": ("action", "key", "namespace", "prefix", "value", "values"),
+}
+"""What calls are recorded with (wire contract, section 4), and what rules may say of them besides."""
 _DEEPEST = 100
 _RULE_FIELDS = ("target", "decision", "match_args", "reason", "in_doubt", "hosts")
 
@@ -149,9 +157,11 @@ def _match_args(source: str, field: str, rule: dict[str, Any], target: str) -> d
         _fail(source, f"`{field}` must be an object")
     if (fault := _unmatchable(match_args, field)) is not None:
         _fail(source, fault)
+    known = tuple(dict.fromkeys(sum(_ARGS.values(), ()))) if target == "*" else _ARGS[target.partition(":")[0]]
+    for name in match_args:
+        if name not in known:  # no call would match, so that a `never_allow` would fall open
+            _fail(source, f"`{field}` has `{name}`, which no call of {target} has; it has {', '.join(known)}")
     if "url_prefix" in match_args:
-        if target not in _URL_TARGETS:
-            _fail(source, f"`{field}.url_prefix` is for the target http only: a call of {target} has no URL")
         prefix = match_args["url_prefix"]
         if not isinstance(prefix, str):
             _fail(source, f"`{field}.url_prefix` must be a string")

@@ -14,10 +14,12 @@ import pytest
 from yarl import URL
 
 from chidori_actors.agent_source import load_agent
+from chidori_actors.assembly import root_of
 from chidori_actors.errors import ChidoriError, SourceError, UsageError
 from chidori_actors.journal.memory import StoredMemory
 from chidori_actors.journal.runs import get_run
 from chidori_actors.journal.store import Store
+from chidori_actors.languages.bundle import Bundle
 from chidori_actors.session.attendance import Attendance
 from chidori_actors.settings import ImportPolicy, RuntimePolicy
 from chidori_actors.transfer import export_run, import_checkpoint
@@ -459,3 +461,20 @@ def test_memory_s_keys_have_a_bounded_length_in_the_store(tmp_path: Path) -> Non
         assert len(keys) == 5
     finally:
         store.close()
+
+
+def test_a_checkpoint_cannot_move_the_project_s_root_up(tmp_path: Path) -> None:
+    project = tmp_path / "outer" / "project"
+    (project / "agents").mkdir(parents=True)
+    (project / "package.json").write_text("{}")
+    file = project / "agents" / "agent.ts"
+    file.write_text("export async function agent() {}")
+
+    def root(entry: str) -> Path:
+        return root_of(file, Bundle(entry, (), ()))
+
+    assert root("agents/agent.ts") == project
+    assert root("agent.ts") == project / "agents"
+    assert root("outer/project/agents/agent.ts") == project
+    assert root(str(file).lstrip("/")) == project
+    assert root("another/agent.ts") == project / "agents"
