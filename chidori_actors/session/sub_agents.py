@@ -37,15 +37,27 @@ def find_sub_agent(path: str, site: str | None, caller: ActorSpec, run: RunConte
     if caller.root is not None:
         folders.insert(0, (caller.root / module).parent)
     roots = [root.resolve() for root in (caller.root, run.root) if root is not None]
-    for folder in folders:
-        file = (folder / path).resolve()
+    # Whether a file outside is there is not for the agent to know.
+    inside = [found for folder in folders if (found := _inside(folder, path, roots)) is not None]
+    if not inside:
+        raise HostError(f"the agent {path} lies outside of the project", inner={"own_code": True})
+    for file, root in inside:
         if _is_file(file):
-            root = next((root for root in roots if file.is_relative_to(root)), None)
-            if root is None:
-                raise HostError(f"the agent {path} lies outside of the project", inner={"own_code": True})
             return _load(path, file, root, run)
     looked = " and ".join(dict.fromkeys(_shown(folder, roots) for folder in folders))
     raise HostError(f"there is no agent {path} (looked in {looked}){_way_out(caller, run)}")
+
+
+def _inside(folder: Path, path: str, roots: list[Path]) -> tuple[Path, Path] | None:
+    """The file that ``path`` means in ``folder`` and the project that it lies in, if it lies in one."""
+    if "\0" in path:
+        raise HostError("an agent's path has no NUL in it", inner={"own_code": True})
+    try:
+        file = (folder / path).resolve()
+    except (OSError, RuntimeError):
+        raise HostError(f"the agent {path} cannot be looked for: its path leads nowhere") from None
+    root = next((root for root in roots if file.is_relative_to(root)), None)
+    return None if root is None else (file, root)
 
 
 def _way_out(caller: ActorSpec, run: RunContext) -> str:

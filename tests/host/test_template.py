@@ -80,15 +80,15 @@ async def test_an_undefined_variable_is_named_with_its_line(tmp_path: Path) -> N
     ("template", "message"),
     [
         ("a\n{% if %}", r"^template: <template>:2: "),
-        ("\n{{ 1 / 0 }}", r"^template: <template>:2: ZeroDivisionError"),
+        ("\n{{ 1 / 0 }}", r"^template: <template>:2: division by zero"),
         ("{{ ''.__class__ }}", "SecurityError|unsafe"),
         ("{{ xs.append(1) }}", "unsafe|not safely"),
-        ("{% for i in range(10000000) %}{% endfor %}", "OverflowError"),
+        ("{% for i in range(10000000) %}{% endfor %}", "[Rr]ange too big"),
         ("{{ 'a' * 10000000000 }}", "longer than 1048576 bytes"),
         ("{{ [0] * 10000000000 }}", "longer than 1048576 bytes"),
         ("{{ 10 ** 100000000 }}", "exponent over 1000"),
         ("{% for i in range(20) %}{{ 'a' * 100000 }}{% endfor %}", "longer than 1048576 bytes"),
-        ("{% macro m() %}{{ m() }}{% endmacro %}{{ m() }}", "RecursionError"),
+        ("{% macro m() %}{{ m() }}{% endmacro %}{{ m() }}", "calls itself without end"),
     ],
 )
 async def test_faults_and_bombs_are_errors(tmp_path: Path, template: str, message: str) -> None:
