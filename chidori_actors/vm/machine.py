@@ -264,7 +264,9 @@ def _parse(line: bytes) -> Said:
     return _threw(exact_json.loads(rest))
 
 
-def _threw(failure: dict[str, Any]) -> Threw:
+def _threw(failure: Any) -> Threw:
+    if not isinstance(failure, dict):
+        raise TypeError("no object")
     for field, kind in _THREW.items():
         if not isinstance(failure.get(field), kind):
             raise TypeError(field)
