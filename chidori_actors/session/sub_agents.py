@@ -89,5 +89,7 @@ def _load(path: str, file: Path, root: Path, run: RunContext) -> SubAgent:
     try:
         bundle = load_bundle(file, RuntimePolicy(**policy), root=root)
     except ChidoriError as error:
-        raise HostError(f"the agent {path} cannot be loaded: {error}") from error
+        # Where the project lies is not for the agent to know.
+        reason = str(error).replace(f"{root}{os.sep}", "")
+        raise HostError(f"the agent {path} cannot be loaded: {reason}") from error
     return SubAgent(bundle, root, file.parent)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from chidori_actors.vm.engine import load_engine
-from chidori_actors.vm.machine import Bounds, Call, Machine, VmFailed
+from chidori_actors.vm.machine import Bounds, Call, Machine, Returned, StepOverran, VmFailed
 from tests.support.vm import NOW_MS, begin, run_to_end
 
 EVERYTHING = """
@@ -120,7 +120,7 @@ def test_the_functions_of_the_prelude_are_never_in_the_hands_of_an_agent(collect
         answer=lambda call: [1],
     )
     # Some of these break the agent's own `await`; what counts is what it got hold of.
-    names = json.loads(vm.end.output) if hasattr(vm.end, "output") else []
+    names = vm.output if isinstance(vm.end, Returned) else []
     assert not set(names) & set(INTERNAL)
 
 
@@ -266,8 +266,6 @@ def test_two_vms_share_nothing() -> None:
 
 
 def test_a_vm_that_was_stopped_leaves_nothing_to_the_next() -> None:
-    from chidori_actors.vm.machine import StepOverran
-
     with pytest.raises(StepOverran):
         begin("Object.prototype.left = 1; globalThis.left = 1; for (;;) await null;", seconds=0.1)
     assert begin("return ['left' in globalThis, 'left' in {}];").output == [False, False]
