@@ -176,7 +176,7 @@ class McpConnection:
             case OSError() as error:
                 # Its own text has the path of the program, and agents read this.
                 program = f": '{PurePath(self._server.command).name}'" if isinstance(self._server, StdioServer) else ""
-                return (error.strerror or "the connection failed") + program
+                return f"{error.strerror}{program}" if error.strerror else str(error)
             case error:
                 return str(error) or "the connection failed"
 
