@@ -10,7 +10,6 @@
   const indexOf = uncurry(String.prototype.indexOf);
   const slice = uncurry(String.prototype.slice);
   const toWellFormed = uncurry(String.prototype.toWellFormed);
-  const mapSize = uncurry(Object.getOwnPropertyDescriptor(Map.prototype, "size").get);
   const HostPromise = Promise;
 
   // An agent's `Error.prepareStackTrace` is given the frames of the prelude that are below its own. With their functions
@@ -26,8 +25,7 @@
   };
 
   // A call's key is its ordinal; in a branch, a call of its parent has a negative key (`inherited`).
-  const table = new Map();
-  const waiting = bound(table, "get", "set", "delete", "clear", "forEach"); // key -> {resolve, reject, stack, …}
+  const waiting = bound(new Map(), "get", "set", "delete", "clear", "forEach"); // key -> {resolve, reject, stack, …}
   const origin = bound(new WeakMap(), "get", "set"); // an error that a call failed with -> {call, depth, failure}
   let said = "";
   let ordinal = 0;
@@ -37,6 +35,7 @@
 
   // What an agent may have under way, and begin in answer to one settlement: each costs the host 10 KB and 0.2 ms.
   const MOST_CALLS = 10_000;
+  let open = 0; // as many as are waiting
   let begun = 0; // since the last settlement
   let warned = false;
   const say = (line) => { said = said === "" ? line : said + "\n" + line; };
@@ -91,7 +90,8 @@
     const more = given && { __proto__: null, ...given };
     // The agent's code may run in here, and make calls.
     const stack = more?.stack ?? agentStack(api);
-    checkCount(name);
+    if (open >= MOST_CALLS || begun >= MOST_CALLS) refuse(name);
+    open++;
     begun++;
     const number = ++ordinal;
     const entry = { resolve: undefined, reject: undefined, stack, onSettle, signal, onAbort: undefined, more };
@@ -105,9 +105,7 @@
     return { number, promise };
   };
 
-  const checkCount = (name) => {
-    const open = mapSize(table);
-    if (open < MOST_CALLS && begun < MOST_CALLS) return;
+  const refuse = (name) => {
     const what = open < MOST_CALLS ? `made ${begun} host calls without waiting for one` : `waits for ${open} host calls`;
     const message = `${name}: the agent ${what} and may not make more; await some of them first, or make them in batches`;
     // A call that nobody awaits would fail in silence.
@@ -127,6 +125,7 @@
     const entry = waiting.get(key);
     if (entry === undefined) return;
     waiting.delete(key);
+    open--;
     if (!finished && key > 0) say(`abort\t${key}`);
     if (entry.reject) entry.reject(reason);
   };
@@ -148,6 +147,7 @@
     const entry = waiting.get(number);
     if (entry === undefined || finished) return;
     waiting.delete(number);
+    open--;
     const value = ok ? received(entry, given) : given;
     // One signal can be that of thousands of calls.
     if (entry.signal) removeAbortAlgorithm(entry.signal, entry.onAbort);
@@ -170,6 +170,7 @@
       if (key !== number && entry.resolve) inherited[inherited.length] = { key: key > 0 ? -key : key - LEVEL, entry };
     });
     waiting.clear();
+    open = inherited.length;
     for (let i = 0; i < inherited.length; i++) {
       const { key, entry } = inherited[i];
       if (entry.signal) watch(entry, key);
