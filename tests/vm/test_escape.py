@@ -334,3 +334,17 @@ def test_an_agent_cannot_take_the_result_of_another_call(between: bool) -> None:
     )
     assert vm.output == ["to 1", "to 2", "to 3", []]
     assert [json.loads(call.args) for call in vm.calls] == [{"text": "a"}, {"text": "b"}, {"text": "c"}]
+
+
+def test_an_import_after_the_memory_moved_reads_the_memory_of_the_vm() -> None:
+    # Beyond the address space that is reserved for it, a memory moves in the middle of a step.
+    assert begin("return input.x.length;", b'{"x":"%b"}' % (b"y" * 30_000_000)).output == 30_000_000
+    vm = begin(
+        "return kept;",
+        modules={
+            "grown.js": "globalThis.kept = new Uint8Array(90 << 20).length; await import('./late.js');",
+            "late.js": "",
+        },
+        bounds=Bounds(memory_bytes=256 << 20),
+    )
+    assert vm.output == 90 << 20
