@@ -343,7 +343,7 @@ def test_an_import_after_the_memory_moved_reads_the_memory_of_the_vm() -> None:
         "return kept;",
         modules={
             "grown.js": "globalThis.kept = new Uint8Array(90 << 20).length; await import('./late.js');",
-            "late.js": "",
+            "late.js": "export {};",
         },
         bounds=Bounds(memory_bytes=256 << 20),
     )
