@@ -202,7 +202,10 @@ def test_a_policy_that_cannot_be_read_stops_the_start(document: str, message: st
         ({"in_doubt": "maybe"}, r"`rules\[1\].in_doubt`"),
         ({"in_doubt": None}, r"`rules\[1\].in_doubt`"),
         ({"match_args": []}, r"`rules\[1\].match_args` must be an object"),
-        ({"match_args": {"mehtod": "POST"}}, r"has `mehtod`, which no call of http has; it has url, url_prefix, method"),
+        (
+            {"match_args": {"mehtod": "POST"}},
+            r"has `mehtod`, which no call of http has; it has url, url_prefix, method",
+        ),
         ({"match_args": {"url_prefix": 1}}, "url_prefix` must be a string"),
         ({"match_args": {"url_prefix": "example.com"}}, "only http and https"),
         ({"match_args": {"url_prefix": "https://a.example/?q"}}, "scheme, host and path only"),

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from importlib.metadata import version
+from pathlib import PurePath
 from typing import Any, TypeVar
 
 import httpx2
@@ -21,7 +22,7 @@ from pydantic import ValidationError
 
 from .function import HostError
 from .mcp_config import ServerConfig, StdioServer
-from .mcp_transport import StderrTail, Unreadable, open_transport
+from .mcp_transport import StderrTail, open_transport
 
 _MOST_PAGES = 1000
 _MOST_FAULTS = 3
@@ -172,10 +173,12 @@ class McpConnection:
             case MCPError() as error:
                 status = f"HTTP {self._status}: " if self._status >= 400 else ""
                 return f"it refused the connection: {status}{error.message}"
-            case OSError() | Unreadable() as error:
-                return str(error)
+            case OSError() as error:
+                # Its own text has the path of the program, and agents read this.
+                program = f": '{PurePath(self._server.command).name}'" if isinstance(self._server, StdioServer) else ""
+                return f"{error.strerror}{program}" if error.strerror else str(error)
             case error:
-                return f"{type(error).__name__}: {error}"
+                return str(error) or "the connection failed"
 
     async def _own(self) -> None:
         timer = asyncio.get_running_loop().call_later(self._start_seconds, self._on_late)

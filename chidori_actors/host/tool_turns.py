@@ -22,6 +22,8 @@ async def offered_tools(names: Sequence[str], tools: Tools) -> tuple[ToolDefinit
     Raises:
         HostError: there is no such tool, or model providers do not take its name.
     """
+    if not all(isinstance(name, str) for name in names):
+        raise HostError("prompt: tools must be an array of names")
     definitions = await tools.definitions(list(dict.fromkeys(names)))
     for tool in definitions:
         if not _SENDABLE_NAME.fullmatch(tool.name):
@@ -33,8 +35,15 @@ async def offered_tools(names: Sequence[str], tools: Tools) -> tuple[ToolDefinit
 
 
 def conversation(messages: Iterable[Mapping[str, Any]]) -> tuple[Message, ...]:
-    """The turns after the prompt, from the record's ``messages``."""
-    return tuple(_message(message) for message in messages)
+    """The turns after the prompt, from the record's ``messages``.
+
+    Raises:
+        HostError: an agent that redefined arrays or objects bent them.
+    """
+    try:
+        return tuple(_message(message) for message in messages)
+    except (AttributeError, KeyError, TypeError):
+        raise HostError("prompt: the messages are not those of a tool loop") from None
 
 
 def _message(message: Mapping[str, Any]) -> Message:

@@ -17,6 +17,7 @@ from .children import ChildFailed, ChildGroup, Outcome, Plan
 from .context import RunContext
 from .forks import ForkPoint, Forks
 from .host_calls import Flush, LiveCall
+from .live_actors import room
 from .origins import Fork
 from .outcome import Completed, Failed
 from .past import Past
@@ -65,7 +66,8 @@ class Containers:
         # An actor is found again by the call that contains it: nothing of the actor may be kept without that.
         await make_durable()
         try:
-            outcomes = await self._group(call, module, 1, all_needed=True).run()
+            with room(self._run, call, 1):
+                outcomes = await self._group(call, module, 1, all_needed=True).run()
         except ChildFailed as failure:
             raise _error(failure.failed) from None
         return HostResult(_output(outcomes[0]))
@@ -88,9 +90,14 @@ class Containers:
         count, settle = call.args["count"], call.args.get("settle", False)
         if not count:
             return HostResult(b"[]")
+        limit = min(call.args.get("concurrency") or count, count)
+        with room(self._run, call, limit, lambda: self._forks.unused(call)):
+            return await self._fork(call, make_durable, limit, settle=settle)
+
+    async def _fork(self, call: LiveCall, make_durable: Flush, limit: int, *, settle: bool) -> HostResult:
         point = await self._forks.point(call)
         branches = _Branches(self._run, self._spec, self._lane, call, point)
-        group = self._group(call, branches, call.args.get("concurrency") or count, all_needed=not settle)
+        group = self._group(call, branches, limit, all_needed=not settle)
         self._branches.append((branches, group))
         try:
             # No branch begins before the image that it can be started from again is durable.

@@ -92,7 +92,8 @@ class RunContext:
     ``root`` is the root of the agent's project and ``folder`` the agent's own, as far as they are known here.
     ``attempt`` is one more than the number of times that the failed run was resumed; ``waiting`` are the paths of the
     calls that did nothing but wait for a person when the run last came to rest. ``seq`` and ``index`` are the last ones
-    given out; ``in_flight`` is the number of calls that do something outside of the process.
+    given out; ``in_flight`` is the number of calls that do something outside of the process,
+    ``live_actors`` that of actors that are alive or are about to be.
     """
 
     run_id: str
@@ -120,6 +121,7 @@ class RunContext:
     index: int = 0
     last_ms: int = 0
     in_flight: int = 0
+    live_actors: int = 1
 
     def lane_writer(self, lane: int, length: int) -> LaneWriter:
         """The writing end of the lane of one of the run's actors, which has ``length`` entries."""

@@ -2,7 +2,7 @@
 
 from .. import exact_json
 from ..journal.lanes import Started
-from ..vm.machine import Call
+from ..vm.machine import Call, VmFailed
 from .actor_spec import ActorSpec
 from .context import RunContext
 from .divergence import check_same_call, unrecorded_call
@@ -26,13 +26,15 @@ class MadeCalls:
 
         Raises:
             ReplayDivergence: the record has another call at its place, or none although it is complete.
+            VmFailed: no agent makes such a call.
         """
+        self._check(made)
         self.made_last = made.ordinal
         recorded = past.started.get(made.ordinal)
         if recorded is not None and recorded.args == made.args and recorded.function == made.function:
             return self.recorded(recorded, past)
         function = self._run.functions[made.function]
-        args = exact_json.loads(made.args)
+        args = _args_of(made)
         if function.record_args is not None:
             args = function.record_args(args, self._run.services.default_model)
         if recorded is not None:
@@ -43,6 +45,13 @@ class MadeCalls:
         if self._spec.record_complete:
             raise unrecorded_call(self._run.next_seq(), made.function, place_of(made.site, self._spec.bundle))
         return None
+
+    def _check(self, made: Call) -> None:
+        if made.ordinal != self.made_last + 1 or made.function not in self._run.functions:
+            raise VmFailed(
+                f"the agent's VM was tampered with: its call {made.ordinal} of `{made.function}` is none that an agent "
+                f"can make after {self.made_last}"
+            )
 
     def recorded(self, started: Started, past: Past) -> LiveCall | None:
         """A call of the record; None when it was cancelled."""
@@ -80,3 +89,16 @@ class MadeCalls:
         call = LiveCall(started, function, args, self.path(made.ordinal), self._lane.append(started))
         self._run.observer.call_started(call.path, started)
         return call
+
+
+def _args_of(made: Call) -> dict[str, object]:
+    try:
+        args = exact_json.loads(made.args)
+    except ValueError:
+        args = None
+    if not isinstance(args, dict):
+        raise VmFailed(
+            f"the agent's VM was tampered with: the arguments of its call {made.ordinal} of `{made.function}` are no "
+            "JSON object"
+        )
+    return args

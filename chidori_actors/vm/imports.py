@@ -15,6 +15,8 @@ class Memory(Protocol):
 
     def call(self, name: str, *args: int) -> int: ...
 
+    def find_base(self) -> None: ...
+
     def read(self, at: int, size: int) -> bytes: ...
 
     def write(self, at: int, data: bytes) -> None: ...
@@ -72,6 +74,7 @@ def _resolve(base: int, base_size: int, specifier: int, specifier_size: int, out
     if _thread.loading is None:
         return 0
     memory, sources = _thread.loading
+    memory.find_base()  # the step that asks may have moved it: what lies at its old place is not the VM's
     name = sources.resolve(
         memory.read(base, base_size).decode(errors="replace"),
         memory.read(specifier, specifier_size).decode(errors="replace"),
@@ -83,6 +86,7 @@ def _load(name: int, name_size: int, out_length: int) -> int:
     if _thread.loading is None:
         return 0
     memory, sources = _thread.loading
+    memory.find_base()  # the step that asks may have moved it: what lies at its old place is not the VM's
     return _give(memory, sources.code(memory.read(name, name_size).decode(errors="replace")), out_length)
 
 

@@ -115,7 +115,7 @@ class Instance:
         self._args = (ffi.wasmtime_val_t * 2)()
         self._result = (ffi.wasmtime_val_t * 1)()
         self._base = 0
-        self._find_base()
+        self.find_base()
 
     def step(self, start: int, end: int) -> int:
         """The glue's ``step`` over the messages at ``start``: address and length of what was said, see glue.wat."""
@@ -130,14 +130,14 @@ class Instance:
             raise wasmtime.WasmtimeError._from_ptr(error)
         if trap:
             raise wasmtime.Trap._from_ptr(trap)
-        self._find_base()
+        self.find_base()
         return self._result[0].of.i64
 
     def call(self, name: str, *args: int) -> int:
         """Call an export of the engine by name: slow, for what happens seldom."""
         function = wasmtime.Func._from_raw(self._export(self._guest, _Name.of(name)).of.func)
         result = cast(int, function(self.store, *args))
-        self._find_base()
+        self.find_base()
         return result
 
     def pending_promises(self, buffer: int, size: int) -> list[int]:
@@ -170,14 +170,14 @@ class Instance:
         missing = size - self.memory_size()
         if missing > 0:
             wasmtime.Memory._from_raw(self._memory).grow(self.store, (missing + 65535) // 65536)
-            self._find_base()
+            self.find_base()
 
     def close(self) -> None:
         """Free the VM now instead of at the next garbage collection. Nothing else may be called afterwards."""
         self.store.close()
 
-    def _find_base(self) -> None:
-        # The memory may have moved whenever it may have grown.
+    def find_base(self) -> None:
+        """Look again where the memory lies: it may have moved whenever it may have grown."""
         pointer = ffi.wasmtime_memory_data(self._context, ctypes.byref(self._memory))
         self._base = ctypes.addressof(pointer.contents)
 

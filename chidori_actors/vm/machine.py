@@ -90,6 +90,11 @@ def parents_key(key: int) -> int:
     return -key if key > -_LEVEL else key + _LEVEL
 
 
+_THREW = {
+    **dict.fromkeys(("name", "message", "stack"), str),
+    "call": int | None,
+    **dict.fromkeys(("data", "inner"), dict | None),
+}
 Said = Call | Aborted | Printed | Returned | Threw
 
 
@@ -168,7 +173,7 @@ class Machine:
                 self.close()
                 raise VmFailed(f"the agent used more than {self._bounds.memory_bytes >> 20} MB of memory", "memory")
             if text:
-                said += [_parse(line) for line in text.split(b"\n")]
+                said += self._parse(text)
         return said
 
     def image(self) -> Image:
@@ -188,6 +193,14 @@ class Machine:
     def close(self) -> None:
         """Free the VM. May be called more than once."""
         self._instance.close()
+
+    def _parse(self, text: bytes) -> list[Said]:
+        # Only a hole in the prelude would let an agent write such lines itself.
+        try:
+            return [_parse(line) for line in text.split(b"\n")]
+        except (ValueError, TypeError, KeyError) as fault:
+            self.close()
+            raise VmFailed("the agent's VM was tampered with: it said what no agent can say") from fault
 
     def _exchange(self, data: bytes) -> bytes:
         instance = self._instance
@@ -250,5 +263,15 @@ def _parse(line: bytes) -> Said:
         return Printed(level.decode(), orjson.loads(text))
     if kind == b"done":
         return Returned(rest)
-    failure = exact_json.loads(rest)
+    if kind != b"fail":
+        raise ValueError("no such kind of line")
+    return _threw(exact_json.loads(rest))
+
+
+def _threw(failure: Any) -> Threw:
+    if not isinstance(failure, dict):
+        raise TypeError("no object")
+    for field, kind in _THREW.items():
+        if not isinstance(failure.get(field), kind):
+            raise TypeError(field)
     return Threw(**failure)

@@ -5,6 +5,7 @@
   const { stringify } = JSON;
   const { isArray } = Array;
   const { keys, getPrototypeOf, prototype: objectPrototype } = Object;
+  const arrayPrototype = Array.prototype;
   const uncurry = Function.prototype.bind.bind(Function.prototype.call);
   const toWellFormed = uncurry(String.prototype.toWellFormed);
   const includes = uncurry(String.prototype.includes);
@@ -94,21 +95,24 @@
     return copy;
   };
 
-  // The text of a verified value that has texts in it.
-  const withRaw = (value) => {
+  // The text of a verified value, or undefined for what has none. Knows RawJson, and no `toJSON`.
+  const write = (value) => {
     if (value instanceof RawJson) return value.text;
     if (value === null || typeof value !== "object") return stringify(value);
     const parts = [];
     if (isArray(value)) {
-      for (let i = 0; i < value.length; i++) parts[i] = value[i] === undefined ? "null" : withRaw(value[i]);
+      for (let i = 0; i < value.length; i++) parts[i] = write(value[i]) ?? "null";
       return `[${join(parts)}]`;
     }
     const names = keys(value);
     for (let i = 0; i < names.length; i++) {
-      if (value[names[i]] !== undefined) parts[parts.length] = `${stringify(names[i])}:${withRaw(value[names[i]])}`;
+      const text = write(value[names[i]]);
+      if (text !== undefined) parts[parts.length] = `${stringify(names[i])}:${text}`;
     }
     return `{${join(parts)}}`;
   };
+  // An agent that gives all objects a `toJSON` does not change what its calls say.
+  const plainText = (value) => (hasRaw || "toJSON" in objectPrototype || "toJSON" in arrayPrototype ? write(value) : stringify(value));
 
   const toJson = (value, label) => {
     if (value instanceof RawJson) return value.text;
@@ -119,8 +123,8 @@
       if (!(refused instanceof Refused)) throw refused;
       throw new TypeError(`${label}${refused.path} is ${refused.what}, which JSON cannot carry`);
     }
-    const text = value === undefined ? "null" : hasRaw ? withRaw(value) : stringify(value);
-    return !hasRaw && includes(text, "\\ud") ? stringify(wellFormed(value)) : text;
+    const text = value === undefined ? "null" : plainText(value);
+    return !hasRaw && includes(text, "\\ud") ? plainText(wellFormed(value)) : text;
   };
 
   Object.assign(__prelude, { toJson, RawJson });

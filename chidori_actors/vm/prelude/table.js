@@ -1,9 +1,9 @@
 // The VM's side of the host-promise table: calls go out as lines of text, settlements come in as messages. No host code
 // runs while JavaScript runs, so whenever the job queue is empty the VM is at a safepoint.
-((Error) => {
+((Error, RangeError) => {
   "use strict";
   const { toJson, inspect, addAbortAlgorithm, removeAbortAlgorithm } = __prelude;
-  const { defineProperty, getOwnPropertyNames } = Object;
+  const { defineProperty, getOwnPropertyNames, getPrototypeOf, hasOwn } = Object;
   const { captureStackTrace } = Error;
   const { parse } = JSON;
   const uncurry = Function.prototype.bind.bind(Function.prototype.call);
@@ -11,6 +11,13 @@
   const slice = uncurry(String.prototype.slice);
   const toWellFormed = uncurry(String.prototype.toWellFormed);
   const HostPromise = Promise;
+
+  // An agent's `Error.prepareStackTrace` is given the frames of the prelude that are below its own. With their functions
+  // it could settle calls itself.
+  Error.prepareStackTrace = (error, sites) => sites;
+  delete getPrototypeOf(new Error().stack[0]).getFunction;
+  Error.prepareStackTrace = undefined;
+
   const bound = (map, ...names) => {
     const methods = { __proto__: null };
     for (let i = 0; i < names.length; i++) methods[names[i]] = map[names[i]].bind(map);
@@ -25,6 +32,12 @@
   let delivered = 0;
   let finished = false;
   let depth = 0; // how often this memory was forked
+
+  // What an agent may have under way, and begin in answer to one settlement: each costs the host 10 KB and 0.2 ms.
+  const MOST_CALLS = 10_000;
+  let open = 0; // as many as are waiting
+  let begun = 0; // since the last settlement
+  let warned = false;
   const say = (line) => { said = said === "" ? line : said + "\n" + line; };
 
   // The agent's frames above `api`, the prelude function that it called. A few: each costs time at every call.
@@ -35,7 +48,8 @@
     Error.stackTraceLimit = agentFrames;
     captureStackTrace(holder, api);
     Error.stackTraceLimit = limit;
-    return typeof holder.stack === "string" ? holder.stack : "";
+    const { stack } = holder;
+    return typeof stack === "string" ? stack : "";
   };
 
   // The first line of a stack, which the host reads when it needs the place. A function can be named by any string.
@@ -44,20 +58,24 @@
     return toWellFormed(end < 0 ? stack : slice(stack, 0, end));
   };
 
+  // What the host sent, whatever an agent put into Object.prototype.
+  const own = (object, name) => (hasOwn(object, name) ? object[name] : undefined);
+  const put = (object, name, value, enumerable) =>
+    defineProperty(object, name, { __proto__: null, value, writable: true, configurable: true, enumerable });
+
   // Errors of the host look as if thrown where the agent made the call.
   const hostError = (entry, number, failure) => {
-    const error = new Error(failure.message);
-    if (failure.name !== undefined && failure.name !== "Error") {
-      defineProperty(error, "name", { value: failure.name, writable: true, configurable: true });
-    }
-    const data = failure.data;
+    const error = new Error(own(failure, "message"));
+    const name = own(failure, "name");
+    if (name !== undefined && name !== "Error") put(error, "name", name, false);
+    const data = own(failure, "data");
     if (data !== undefined && data !== null) {
       const names = getOwnPropertyNames(data);
       for (let i = 0; i < names.length; i++) {
-        if (names[i] !== "message" && names[i] !== "stack" && names[i] !== "name") error[names[i]] = data[names[i]];
+        if (names[i] !== "message" && names[i] !== "stack" && names[i] !== "name") put(error, names[i], data[names[i]], true);
       }
     }
-    defineProperty(error, "stack", { value: entry.stack, writable: true, configurable: true });
+    put(error, "stack", entry.stack, false);
     origin.set(error, { call: number, depth, failure });
     return error;
   };
@@ -67,10 +85,15 @@
   // Starts a host call that the agent made through the function `api`. `onSettle`, when given, is told `(ok, value)`
   // instead of a promise being made. `more`: `stack`, when the agent's frames are gone; `convert`, what the agent gets
   // for a value; `thunks` of a fork.
-  const issue = (name, argsJson, api, signal, onSettle, more) => {
+  const issue = (name, argsJson, api, signal, onSettle, given) => {
     if (finished) return { number: 0, promise: never };
-    const number = ++ordinal;
+    const more = given && { __proto__: null, ...given };
+    // The agent's code may run in here, and make calls.
     const stack = more?.stack ?? agentStack(api);
+    if (open >= MOST_CALLS || begun >= MOST_CALLS) refuse(name);
+    open++;
+    begun++;
+    const number = ++ordinal;
     const entry = { resolve: undefined, reject: undefined, stack, onSettle, signal, onAbort: undefined, more };
     const promise = onSettle ? undefined : new HostPromise((resolve, reject) => {
       entry.resolve = resolve;
@@ -80,6 +103,15 @@
     say(`call\t${number}\t${delivered}\t${name}\t${argsJson}\t${siteOf(stack)}`);
     if (signal) watch(entry, number);
     return { number, promise };
+  };
+
+  const refuse = (name) => {
+    const what = open < MOST_CALLS ? `made ${begun} host calls without waiting for one` : `waits for ${open} host calls`;
+    const message = `${name}: the agent ${what} and may not make more; await some of them first, or make them in batches`;
+    // A call that nobody awaits would fail in silence.
+    if (!warned) say(`log\twarn\t${toJson(message, "message")}`);
+    warned = true;
+    throw new RangeError(message);
   };
 
   const watch = (entry, key) => {
@@ -93,6 +125,7 @@
     const entry = waiting.get(key);
     if (entry === undefined) return;
     waiting.delete(key);
+    open--;
     if (!finished && key > 0) say(`abort\t${key}`);
     if (entry.reject) entry.reject(reason);
   };
@@ -110,9 +143,11 @@
 
   const settle = (number, ok, given) => {
     delivered++;
+    begun = 0;
     const entry = waiting.get(number);
     if (entry === undefined || finished) return;
     waiting.delete(number);
+    open--;
     const value = ok ? received(entry, given) : given;
     // One signal can be that of thousands of calls.
     if (entry.signal) removeAbortAlgorithm(entry.signal, entry.onAbort);
@@ -135,6 +170,7 @@
       if (key !== number && entry.resolve) inherited[inherited.length] = { key: key > 0 ? -key : key - LEVEL, entry };
     });
     waiting.clear();
+    open = inherited.length;
     for (let i = 0; i < inherited.length; i++) {
       const { key, entry } = inherited[i];
       if (entry.signal) watch(entry, key);
@@ -143,6 +179,7 @@
     depth++;
     ordinal = 0;
     delivered = 0;
+    begun = 0;
     said = "";
     for (let i = 0; i < forked.length; i++) forked[i]();
     return thunk;
@@ -162,14 +199,15 @@
   const describe = (error) => {
     if (error instanceof Error) {
       const found = originOf(error);
+      const { stack } = error;
       return {
         name: text(error.name),
         message: text(error.message),
-        stack: typeof error.stack === "string" ? error.stack : "",
+        stack: typeof stack === "string" ? stack : "",
         // What failed before the fork was another actor's call.
         call: found === undefined || found.depth !== depth ? null : found.call,
-        data: found === undefined ? null : found.failure.data ?? null,
-        inner: found === undefined ? null : found.failure.inner ?? null,
+        data: found === undefined ? null : own(found.failure, "data") ?? null,
+        inner: found === undefined ? null : own(found.failure, "inner") ?? null,
       };
     }
     return { name: "Error", message: `the agent threw ${inspect(error)}, not an Error`, stack: "", call: null };
@@ -183,6 +221,7 @@
     } catch {
       description = '{"name":"Error","message":"the agent threw an error that cannot be described","stack":"","call":null}';
     }
+    if (finished) return; // the agent's code runs while its error or its value is looked at
     finished = true;
     say(`fail\t${description}`);
   };
@@ -196,6 +235,7 @@
       fail(error);
       return;
     }
+    if (finished) return;
     finished = true;
     say(`done\t${output}`);
   };
@@ -209,4 +249,4 @@
   __prelude.setConsoleSink((level, message) => say(`log\t${level}\t${toJson(message, "message")}`));
   __prelude.reportException = fail;
   Object.assign(__prelude, { issue, withdraw, call, agentStack, settle, useTexts, fork, forked, fail, finish, take });
-})(Error);
+})(Error, RangeError);
