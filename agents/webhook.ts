@@ -1,11 +1,11 @@
 // Takes events from outside: GitHub's webhooks at /github, Slack's slash commands at /slack, alerts at /alert.
 //
-//   CHIDORI_WEBHOOKS=agents/data/webhooks/paths.json CHIDORI_POLICY_FILE=agents/data/webhooks/policy.json \
+//   CHIDORI_WEBHOOKS=agents/data/webhooks/paths.json CHIDORI_POLICY_FILE=agents/policies/webhook.json \
 //     GITHUB_WEBHOOK_SECRET=… SLACK_SIGNING_SECRET=… ALERT_TOKEN=… chidori serve agents/webhook.ts
 //
 // Every request is a session: listed, and after a failure replayable from its checkpoint. The tokens that are sent
 // (GITHUB_TOKEN, SLACK_BOT_TOKEN, PAGER_ROUTING_KEY) stay placeholders here, and the policy says to which hosts they may
-// go, whatever addresses a payload holds. Where the services are is no secret and is read as it stands: SLACK_API_URL
+// go, whatever addresses a payload holds; it also lets a person approve what is written to GitHub. Where the services are is no secret and is read as it stands: SLACK_API_URL
 // (https://slack.com/api), PROMETHEUS_URL, ALERTMANAGER_URL, DEPLOYS_URL, PAGER_URL (https://events.pagerduty.com).
 import type { Chidori, HttpResponse } from "chidori";
 

@@ -175,6 +175,24 @@ async def test_retry_goes_on_until_it_succeeds_or_gives_up(
     assert len(server.received) == 3
 
 
+async def test_sandbox_runs_what_it_is_given_and_tells_what_went_wrong(chidori: Examples) -> None:
+    fine = await chidori("run", "agents/sandbox.ts", CHIDORI_POLICY_FILE="agents/policies/sandbox.json")
+    assert fine.output == {
+        "js": {"value": [1, 4, 9]},
+        "python": {"value": 2},
+        "wasm": {"value": {"returns": [3], "fuel_remaining": 999_999_996}},
+    }
+
+    hostile = {"js": "while (true);", "python": "\nopen('/etc/passwd')", "wasm": '(module (func (export "add")))'}
+    told = (await chidori("run", "agents/sandbox.ts", "-i", orjson.dumps(hostile).decode())).output
+    assert told["js"]["bound"] == "timeoutMs"
+    assert told["python"] == {
+        "error": "execPython: PermissionError: Permission denied: '/etc/passwd' (line 2)",
+        "line": 2,
+    }
+    assert told["wasm"] == {"error": "execWasm: `add` takes (), and 2 arguments were given"}
+
+
 async def test_template_fills_its_prompt(chidori: Examples) -> None:
     finished = await chidori(
         "run",

@@ -87,7 +87,8 @@ def _load(name: int, name_size: int, out_length: int) -> int:
         return 0
     memory, sources = _thread.loading
     memory.find_base()  # the step that asks may have moved it: what lies at its old place is not the VM's
-    return _give(memory, sources.code(memory.read(name, name_size).decode(errors="replace")), out_length)
+    code = sources.code(memory.read(name, name_size).decode(errors="replace"))
+    return _give(memory, "\n" if code == "" else code, out_length)
 
 
 def import_linker(engine: wasmtime.Engine) -> wasmtime.Linker:

@@ -37,6 +37,13 @@
 
   const kindTexts = { __proto__: null, strings: "an array of strings", values: "an array", count: "a whole number of at least 1" };
 
+  // A getter of the agent's array could answer otherwise once it was checked.
+  const copied = (array) => {
+    const copy = [];
+    for (let i = 0; i < array.length; i++) copy[i] = array[i];
+    return copy;
+  };
+
   // Checks `options` against `known` (option -> [kind, name in the record]) and copies what is set into `args`.
   const takeOptions = (method, options, known, args) => {
     if (options === undefined || options === null) return undefined;
@@ -45,7 +52,7 @@
     let signal;
     for (let i = 0; i < names.length; i++) {
       const name = names[i];
-      const value = options[name];
+      let value = options[name];
       if (value === undefined) continue;
       if (name === "signal") {
         if (!(value instanceof AbortSignal)) wrong(`chidori.${method}: signal must be an AbortSignal`);
@@ -54,6 +61,7 @@
       }
       const option = known[name];
       if (option === undefined) wrong(`chidori.${method}: unknown option "${name}" (known: ${join(keys(known), ", ")}, signal)`);
+      if (isArray(value) && option[0] !== "any") value = copied(value);
       if (!kinds[option[0]](value)) wrong(`chidori.${method}: option "${name}" must be ${kindTexts[option[0]] ?? `of type ${option[0]}`}`);
       args[option[1]] = value;
     }
@@ -316,9 +324,7 @@
       const args = { source: requireString(source, "chidori.execWasm: the module"), args: [] };
       const signal = takeOptions("execWasm", opts, execWasmOptions, args);
       if (args.function === undefined) wrong("chidori.execWasm: option \"function\" is missing: the name of an exported function");
-      const taken = []; // the agent's array stays as it is
-      for (let i = 0; i < args.args.length; i++) taken[i] = wasmArgument(args.args[i]);
-      args.args = taken;
+      for (let i = 0; i < args.args.length; i++) args.args[i] = wasmArgument(args.args[i]);
       return call("exec", args, methods.execWasm, signal);
     },
   };

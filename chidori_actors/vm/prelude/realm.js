@@ -61,7 +61,9 @@
       then(evaluate(config), finish, fail);
       return;
     }
-    for (const name of ["chidori", "chidori:starlark"]) Object.defineProperty(globalThis, name, { configurable: false });
+    if (config.values !== "text") delete globalThis["chidori:starlark"];
+    else Object.defineProperty(globalThis, "chidori:starlark", { configurable: false });
+    Object.defineProperty(globalThis, "chidori", { configurable: false });
     if (config.values === "text") useTexts();
     if (config.date === "disabled") define("Date", hidden("Date", "CHIDORI_TS_DATE=disabled"));
     if (config.maps_sets === "reject") {
