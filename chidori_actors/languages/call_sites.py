@@ -4,6 +4,7 @@ QuickJS reports the place of what it evaluated last before a call, which is the 
 call itself.
 """
 
+import re
 from collections.abc import Collection
 from functools import lru_cache
 
@@ -11,6 +12,8 @@ from .lexer import Token, tokenize
 
 _OPENING = frozenset("([{")
 _CLOSING = frozenset(")]}")
+_OF_NOTHING = re.compile(r"cannot (?:read|set) property '(?P<name>[^']+)' of (?:undefined|null)")
+_UNKNOWN = re.compile(r"'?(?P<name>[\w$]+)'? is not (?:defined|initialized)|(?P<absent>process)\..* is not there .*")
 
 
 def call_start(code: str, line: int, column: int, names: Collection[str]) -> tuple[int, int]:
@@ -46,6 +49,17 @@ def next_use(code: str, line: int, column: int, name: str, *, as_property: bool)
         if token.text == name and (tokens[index - 1].text in (".", "?.")) == as_property:
             return token.line, token.column
     return line, column
+
+
+def fault_place(code: str, line: int, column: int, message: str) -> tuple[int, int]:
+    """The place of what the engine's ``message`` is about: a property of nothing, or a name that is not there.
+
+    The given place for any other message.
+    """
+    fault = _OF_NOTHING.fullmatch(message) or _UNKNOWN.fullmatch(message)
+    if fault is None:
+        return line, column
+    return next_use(code, line, column, fault[fault.lastgroup or 0], as_property=fault.re is _OF_NOTHING)
 
 
 @lru_cache(maxsize=16)

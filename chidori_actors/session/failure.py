@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..languages.bundle import Bundle
-from ..languages.call_sites import call_start, next_use
+from ..languages.call_sites import call_start, fault_place
 from ..languages.lexer import Lines, tokenize
 from ..vm.machine import Threw
 from .outcome import Failed
@@ -17,11 +17,9 @@ _FRAME = re.compile(r"^\s*at (?:(?P<name>.*) \()?(?P<path>[^()]+?):(?P<line>\d+)
 _CALLERS = frozenset(
     (
         *("prompt", "input", "http", "template", "memory", "checkpoint", "log", "env", "tool", "callAgent", "parallel"),
-        *("setTimeout", "setInterval"),
+        *("execJs", "execPython", "execWasm", "setTimeout", "setInterval"),
     )
 )
-_OF_NOTHING = re.compile(r"cannot (?:read|set) property '(?P<name>[^']+)' of (?:undefined|null)")
-_UNKNOWN = re.compile(r"'?(?P<name>[\w$]+)'? is not (?:defined|initialized)|(?P<absent>process)\..* is not there .*")
 _NO_EXPORT = re.compile("Could not find export '(?P<name>.+)' in module '(?P<module>.+)'")
 
 
@@ -88,10 +86,8 @@ def _place(frame: str, bundle: Bundle, message: str, *, a_call: bool) -> Place |
         pass  # its frames name the place of the source itself
     elif a_call:
         line, column = call_start(bundle.module(path).code, line, column, _CALLERS)
-    elif (fault := _OF_NOTHING.fullmatch(message) or _UNKNOWN.fullmatch(message)) is not None:
-        code = bundle.module(path).code
-        name = fault[fault.lastgroup or 0]
-        line, column = next_use(code, line, column, name, as_property=fault.re is _OF_NOTHING)
+    else:
+        line, column = fault_place(bundle.module(path).code, line, column, message)
     return Place(path, *bundle.locate(path, line, column))
 
 
