@@ -7,10 +7,12 @@ import ast
 import json
 import re
 from collections.abc import Iterable, Iterator
+from heapq import nsmallest
 from typing import Any
 
+import orjson
 from jsonschema import Draft202012Validator, ValidationError
-from jsonschema.exceptions import best_match
+from jsonschema.exceptions import UndefinedTypeCheck, UnknownType, best_match
 from jsonschema.protocols import Validator
 from jsonschema.validators import validator_for
 from jsonschema_specifications import REGISTRY
@@ -18,6 +20,16 @@ from referencing import Resource
 from referencing.exceptions import Unresolvable
 from referencing.jsonschema import DRAFT202012
 
+from . import exact_json
+from .bounded_validator import ValidationOverran, bounded, validating
+from .json_patterns import MatchingStopped, Patterns, UnusablePattern, check_patterns
+
+_SECONDS = 1.0
+"""For one validation; ordinary ones take 50 µs, 100,000 numbers half a second. The event loop waits for it."""
+_LARGEST_SCHEMA_KB = 128
+_MALFORMED = (AttributeError, LookupError, TypeError, ValueError, ZeroDivisionError, UndefinedTypeCheck, UnknownType)
+"""What the library raises where a reference leads to something that no draft says anything about."""
+_NO_SCHEMA = "a part of it, or what a reference in it leads to, is no schema"
 _MOST_FAULTS = 5
 _LONGEST_MESSAGE = 200
 _IDENTIFIER = re.compile(r"[A-Za-z_$][\w$]*", re.ASCII)
@@ -41,7 +53,7 @@ class ArgumentsSchema:
         if fault is not None:
             raise UnusableSchema(fault)
         self.schema = schema
-        self._validator = _validator_class(schema)(schema, registry=REGISTRY)
+        self._validator = bounded(_draft(schema))(schema, registry=REGISTRY)
 
     def faults(self, arguments: dict[str, Any]) -> list[str]:
         """What ``arguments`` break, as sentences that begin with the place: at most 5 and how many more there are.
@@ -50,52 +62,98 @@ class ArgumentsSchema:
             UnusableSchema: the schema turns out to be endless, to lead nowhere, or to go deeper than can be followed.
         """
         try:
-            errors = [_deepest(error) for error in self._validator.iter_errors(arguments)]
+            errors = self._errors(arguments)
         except RecursionError:
             raise UnusableSchema("it refers to itself without end, or the arguments are nested too deeply") from None
         except OverflowError:
             return ["an integer is too large to be compared with a fraction"]
         except Unresolvable as error:
             raise UnusableSchema(f"a reference leads nowhere: {error}") from None
-        lines = [_sentence(error) for error in sorted(errors, key=lambda error: error.json_path)]
-        more = len(lines) - _MOST_FAULTS
-        return lines if more <= 0 else [*lines[:_MOST_FAULTS], f"and {more} more"]
+        except UnusablePattern as error:
+            raise UnusableSchema(str(error)) from None
+        except MatchingStopped as error:
+            return [str(error)]
+        except ValidationOverran:
+            return [f"checking them took more than {_SECONDS:g} s: they are too large for this schema"]
+        except _MALFORMED:
+            raise UnusableSchema(_NO_SCHEMA) from None
+        # Sentences take long to make where values are large.
+        told = nsmallest(_MOST_FAULTS, errors, key=lambda error: error.json_path)
+        lines = [_sentence(error) for error in told]
+        more = len(errors) - len(lines)
+        return lines if more <= 0 else [*lines, f"and {more} more"]
+
+    def _errors(self, arguments: dict[str, Any]) -> list[ValidationError]:
+        patterns = Patterns()
+        with validating(_SECONDS, patterns.match):
+            while True:
+                errors = [_deepest(error) for error in self._validator.iter_errors(arguments)]
+                if not patterns.settle():
+                    return errors
 
 
 def schema_fault(schema: dict[str, Any]) -> str | None:
     """Why ``schema`` is no sound JSON Schema, with the place in it; None when it is one."""
-    draft = _validator_class(schema)
-    meta = draft(draft.META_SCHEMA, registry=REGISTRY, format_checker=draft.FORMAT_CHECKER)
+    draft = _draft(schema)
     try:
-        error = best_match(meta.iter_errors(schema))
-        missing = None if error else next(_missing_references(schema), None)
-    except RecursionError:
+        if len(exact_json.dumps(schema)) > _LARGEST_SCHEMA_KB << 10:
+            return f"it is larger than {_LARGEST_SCHEMA_KB} KB"
+        # The drafts' own patterns are harmless, and need no engine.
+        with validating(_SECONDS, re.search):
+            error = best_match(bounded(draft)(draft.META_SCHEMA, registry=REGISTRY).iter_errors(schema))
+        if error is not None:
+            return _sentence(error)
+        return _fault_within(schema)
+    except (RecursionError, orjson.JSONEncodeError):
         return "it is nested too deeply"
-    if error is not None:
-        return _sentence(error)
-    if missing is None:
-        return None
-    return f"`$ref`: {_quoted(missing)} is not in the schema, and nothing is fetched; put it into `$defs`"
+    except ValidationOverran:
+        return f"checking it took more than {_SECONDS:g} s"
+    except _MALFORMED:
+        return _NO_SCHEMA
 
 
-def _validator_class(schema: dict[str, Any]) -> type[Validator]:
+def _draft(schema: dict[str, Any]) -> type[Validator]:
     # A draft that nobody knows, or no text at all.
     named = schema if isinstance(schema.get("$schema"), str) else {}
     return validator_for(named, default=Draft202012Validator)
 
 
-def _missing_references(schema: dict[str, Any]) -> Iterator[str]:
+def _fault_within(schema: dict[str, Any]) -> str | None:
+    """The first reference that leads nowhere, or what is wrong with a pattern."""
     resource = Resource.from_contents(schema, default_specification=DRAFT202012)
     todo = [(resource, REGISTRY.resolver_with_root(resource))]
+    patterns: list[str] = []
     while todo:
         at, resolver = todo.pop()
-        reference = at.contents.get("$ref") if isinstance(at.contents, dict) else None
-        if isinstance(reference, str):
-            try:
-                resolver.lookup(reference)
-            except Unresolvable:
-                yield reference
+        if isinstance(at.contents, dict):
+            patterns += _patterns(at.contents)
+            reference = at.contents.get("$ref")
+            if isinstance(reference, str) and not _resolves(reference, resolver):
+                return f"`$ref`: {_quoted(reference)} is not in the schema, and nothing is fetched; put it into `$defs`"
         todo += [(sub, resolver.in_subresource(sub)) for sub in at.subresources()]
+    try:
+        check_patterns(patterns)
+    except UnusablePattern as error:
+        return str(error)
+    except MatchingStopped:
+        return "its patterns are too many or too large"
+    return None
+
+
+def _resolves(reference: str, resolver: Any) -> bool:
+    try:
+        resolver.lookup(reference)
+    except Unresolvable:
+        return False
+    return True
+
+
+def _patterns(schema: dict[str, Any]) -> Iterator[str]:
+    """The regular expressions that a schema has, without those within."""
+    if isinstance(schema.get("pattern"), str):
+        yield schema["pattern"]
+    if isinstance(schema.get("patternProperties"), dict):
+        yield from schema["patternProperties"]
 
 
 def _deepest(error: ValidationError) -> ValidationError:

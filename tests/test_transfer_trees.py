@@ -84,7 +84,8 @@ async def test_the_other_store_gives_what_the_first_one_gives(tmp_path: Path) ->
     assert (there, records_there) == (here, records_here)
 
 
-async def test_what_is_imported_is_exported_again_as_it_was(tmp_path: Path) -> None:
+async def test_what_is_imported_is_exported_again_as_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)  # an import keeps only paths below the working directory
     async with world() as served, other_store(tmp_path) as runtime:
         data, _ = await paused_tree(tmp_path, served)
         again = export_run(runtime.store, await import_checkpoint(runtime.store, data))
@@ -141,7 +142,10 @@ export async function agent(input, chidori) {
 """
 
 
-async def test_a_tree_that_failed_makes_the_failed_call_again_in_the_other_store(tmp_path: Path) -> None:
+async def test_a_tree_that_failed_makes_the_failed_call_again_in_the_other_store(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)  # an import keeps only paths below the working directory
     async with world() as served, other_store(tmp_path) as runtime:
         agent = write_agent(tmp_path, FAILING)
         async with runtime_in(tmp_path) as here:

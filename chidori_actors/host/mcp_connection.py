@@ -27,6 +27,7 @@ from .mcp_transport import StderrTail, open_transport
 _MOST_PAGES = 1000
 _MOST_FAULTS = 3
 _HTTP_GOODBYE_S = 5.0
+_ON_STDERR = "what it wrote on stderr is in the warnings of the call's record"
 
 T = TypeVar("T")
 
@@ -71,7 +72,7 @@ class McpConnection:
         await self._opened.wait()
         if self._client is None:
             done = "started" if isinstance(self._server, StdioServer) else "reached"
-            raise HostError(f"mcp: server `{self._server.name}` could not be {done}: {self.why()}")
+            raise HostError(f"mcp: server `{self._server.name}` could not be {done}: {self.why()}", notes=self.notes)
 
     def close(self) -> None:
         """Begin to end it, the server's processes included; ``closed`` waits for that."""
@@ -84,9 +85,14 @@ class McpConnection:
         await asyncio.wait([self._owner])
 
     def why(self) -> str:
-        """Why it could not be opened or ended, with the last lines of stderr."""
+        """The reason for an agent, and where to look for more."""
+        return self.reason() + (f"; {_ON_STDERR}" if self._stderr.lines else "")
+
+    @property
+    def notes(self) -> dict[str, list[str]]:
+        """``warnings`` of a call that failed by it: the last lines of stderr, which may tell of the machine."""
         lines = "".join(f"\n  {line}" for line in self._stderr.lines)
-        return self._reason() + (f"; it wrote on stderr:{lines}" if lines else "")
+        return {"warnings": [f"mcp: server `{self._server.name}` wrote on stderr:{lines}"]} if lines else {}
 
     async def tools(self) -> tuple[Tool, ...]:
         """Every tool that the server lists, asked for once. Raises ``Undelivered`` when it dies meanwhile."""
@@ -110,11 +116,13 @@ class McpConnection:
             return await self._request(f"`{name}`", lambda client: client.call_tool(tool, arguments))
         except _Lost as lost:
             if self._provably_unsent():
-                raise Undelivered(f"mcp: server `{self._server.name}` cannot be reached: {self.why()}") from None
+                unreached = f"mcp: server `{self._server.name}` cannot be reached: {self.why()}"
+                raise Undelivered(unreached, notes=self.notes) from None
             died = "died" if isinstance(self._server, StdioServer) else "was lost"
             detail = self.why() if self.ended else str(lost)
             raise HostError(
-                f"mcp: server `{self._server.name}` {died} during `{name}`; the outcome is unknown ({detail})"
+                f"mcp: server `{self._server.name}` {died} during `{name}`; the outcome is unknown ({detail})",
+                notes=self.notes,
             ) from None
 
     async def _list_tools(self) -> tuple[Tool, ...]:
@@ -133,11 +141,11 @@ class McpConnection:
         try:
             return await self._request(what, lambda client: client.list_tools(cursor=cursor))
         except _Lost:
-            raise Undelivered(f"mcp: {what} cannot be read: {self.why()}") from None
+            raise Undelivered(f"mcp: {what} cannot be read: {self.why()}", notes=self.notes) from None
 
     async def _request(self, what: str, send: Callable[[Client], Awaitable[T]]) -> T:
         if self._client is None or self.ended:
-            raise Undelivered(f"mcp: server `{self._server.name}` is gone: {self.why()}")
+            raise Undelivered(f"mcp: server `{self._server.name}` is gone: {self.why()}", notes=self.notes)
         self._in_flight += 1
         try:
             return await send(self._client)
@@ -162,7 +170,8 @@ class McpConnection:
         unsent = isinstance(self._cause, httpx2.ConnectError | httpx2.ConnectTimeout)
         return self.ended and unsent and self._in_flight_at_end == 1
 
-    def _reason(self) -> str:
+    def reason(self) -> str:
+        """Why it could not be opened or ended."""
         match self._cause:
             case _ if self._late:
                 return f"it did not answer `initialize` within {self._start_seconds:g} s"

@@ -94,9 +94,12 @@ class McpServer:
             if is_process and self._starts >= _MOST_STARTS:
                 raise HostError(
                     f"mcp: server `{self._config.name}` was restarted once and is gone again; it is not started any "
-                    f"more in this run: {before.why()}"
+                    f"more in this run: {before.why()}",
+                    notes=before.notes,
                 )
             done = "started" if is_process else "connected to"
-            self._warn(f"mcp: server `{self._config.name}` is {done} again: {before.why()}")
+            self._warn(f"mcp: server `{self._config.name}` is {done} again: {before.reason()}")
+            for warning in before.notes.get("warnings", ()):
+                self._warn(warning)
         self._starts += 1
         return McpConnection(self._config, self._start_seconds)

@@ -153,7 +153,10 @@ class McpServers:
         return filled
 
     def _clean(self, error: HostError) -> HostError:
-        return HostError(self._clean_text(str(error)), name=error.name)
+        warnings = [self._clean_text(warning) for warning in error.notes.get("warnings", ())]
+        return HostError(
+            self._clean_text(str(error)), name=error.name, notes={"warnings": warnings} if warnings else None
+        )
 
     def _clean_text(self, text: str) -> str:
         return self._secrets.redact(without_lone_surrogates(text))

@@ -83,10 +83,26 @@ def bounded(outcome: Outcome) -> Outcome:
     Raises:
         SandboxFault: it is.
     """
-    size = len(outcome.value) + len(outcome.printed.encode("utf-8", "replace"))
+    _check_size(len(outcome.value) + _size(outcome.printed))
+    return outcome
+
+
+def bounded_fault(fault: SandboxFault) -> SandboxFault:
+    """The fault, or one that says that the source's error and what it printed are larger than they may be."""
+    try:
+        _check_size(_size(str(fault)) + _size(fault.thrown or "") + _size(fault.printed))
+    except SandboxFault as too_large:
+        return too_large
+    return fault
+
+
+def _size(text: str) -> int:
+    return len(text.encode("utf-8", "replace"))
+
+
+def _check_size(size: int) -> None:
     if size > MOST_OUTPUT_BYTES:
         raise too_much_output(f"{size / (1 << 20):.1f} MB")
-    return outcome
 
 
 def too_much_output(size: str) -> SandboxFault:

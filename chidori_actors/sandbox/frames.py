@@ -4,8 +4,7 @@ import struct
 from dataclasses import asdict
 from typing import Any
 
-import orjson
-
+from .. import exact_json
 from .execution import Execution, Outcome, SandboxFault
 
 LENGTH = struct.Struct("<I")
@@ -22,7 +21,7 @@ def request_frame(execution: Execution) -> bytes:
 def read_request(payload: bytes) -> Execution:
     """The execution of a frame without its length."""
     head, _, body = payload.partition(b"\n")
-    return Execution(**orjson.loads(head), input=body)
+    return Execution(**exact_json.loads(head), input=body)
 
 
 def reply_frame(result: Outcome | SandboxFault) -> bytes:
@@ -39,12 +38,12 @@ def read_reply(payload: bytes) -> Outcome:
         SandboxFault: the execution failed.
     """
     head, _, body = payload.partition(b"\n")
-    fields = orjson.loads(head)
+    fields = exact_json.loads(head)
     if "message" in fields:
         raise SandboxFault(**fields)
     return Outcome(body, fields["printed"])
 
 
 def _frame(fields: dict[str, Any], body: bytes) -> bytes:
-    head = orjson.dumps(fields)
+    head = exact_json.dumps(fields)
     return b"".join((LENGTH.pack(len(head) + 1 + len(body)), head, b"\n", body))

@@ -4,13 +4,16 @@ import hashlib
 import re
 import struct
 
+from ..languages.call_sites import fault_place
 from ..vm.engine import Engine
 from ..vm.machine import Bounds, Machine, Printed, Returned, Threw, VmFailed
 from .execution import Execution, Outcome, SandboxFault, out_of_memory
 
 _BEFORE = 3
 """So many lines stand before the source in what the engine compiles (prelude/realm.js)."""
-_FRAME = re.compile(r"\(?<input>:(\d+):(\d+)\)?")
+_BEGINNING = "\n" * (_BEFORE - 1) + ";\n"
+_FRAME = re.compile(r"<input>:(\d{1,9}):(\d{1,9})\b")
+_OUT_OF_MEMORY = ("InternalError", "out of memory")
 
 
 class NoModules:
@@ -46,7 +49,7 @@ class JavaScript:
                 raise out_of_memory(memory_mb) from None
             if failed.bound == "stack":
                 raise SandboxFault("the source's calls are nested too deep", bound="stack") from None
-            raise SandboxFault(str(failed)) from None
+            raise SandboxFault(_of_source(str(failed))) from None
         finally:
             machine.close()
         printed = "".join(f"{item.text}\n" for item in said if isinstance(item, Printed))
@@ -54,14 +57,18 @@ class JavaScript:
             if isinstance(item, Returned):
                 return Outcome(item.output, printed)
             if isinstance(item, Threw):
-                raise _thrown(item, printed)
+                if (item.name, item.message) == _OUT_OF_MEMORY:
+                    raise out_of_memory(memory_mb)
+                raise _thrown(item, execution.source, printed)
         raise SandboxFault(
             "the source waits for something that never happens: a sandbox has no timers", printed=printed
         )
 
 
-def _thrown(threw: Threw, printed: str) -> SandboxFault:
-    line, column = _place(threw.stack)
+def _thrown(threw: Threw, source: str, printed: str) -> SandboxFault:
+    if not threw.stack and threw.message.startswith("the agent threw "):
+        return SandboxFault(_of_source(threw.message), printed=printed)  # something that is not an error
+    line, column = _place(threw, source)
     where = "" if line is None else f" (line {line})"
     return SandboxFault(
         f"{threw.name}: {threw.message}{where}",
@@ -72,12 +79,20 @@ def _thrown(threw: Threw, printed: str) -> SandboxFault:
     )
 
 
-def _place(stack: str) -> tuple[int | None, int | None]:
-    found = _FRAME.search(stack)
+def _of_source(message: str) -> str:
+    """A message of the VM, which takes what it runs for an agent."""
+    return message.replace("the agent", "the source", 1)
+
+
+def _place(threw: Threw, source: str) -> tuple[int | None, int | None]:
+    found = _FRAME.search(threw.stack)
     if found is None:
         return None, None
-    line = int(found[1]) - _BEFORE
-    return (line, int(found[2])) if line > 0 else (None, None)
+    line, column = fault_place(_BEGINNING + source, int(found[1]), int(found[2]), threw.message)
+    line, lines = line - _BEFORE, source.count("\n") + 1
+    if line > lines:  # its end came too early
+        return lines, None
+    return (line, column) if line > 0 else (None, None)
 
 
 def _random_state(seed: str) -> list[int]:

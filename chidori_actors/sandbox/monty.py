@@ -1,5 +1,6 @@
 """Python that nobody trusts, by Monty: an interpreter written for that, in worker processes of its own."""
 
+import re
 from contextlib import ExitStack
 from datetime import UTC, datetime
 from typing import Any
@@ -13,6 +14,7 @@ from .guest import Unfit, json_value
 from .python_faults import python_fault
 
 _FILE = "source.py"
+_MEMORY = re.compile("memory limit exceeded|exceeded its memory limit")
 
 
 class _Printed:
@@ -48,7 +50,7 @@ class Monty:
             value = self._value(execution, memory_mb, printed)
             if printed.overflowed:
                 raise too_much_output("what it printed")
-            return Outcome(exact_json.dumps(json_value(value)), printed.text)
+            return Outcome(_json(value), printed.text)
         except pydantic_monty.MontyCrashedError as crashed:
             if crashed.timed_out:
                 raise overran(execution.timeout_ms) from None
@@ -57,7 +59,7 @@ class Monty:
             raise _fault(error, "SyntaxError", printed.text) from None
         except pydantic_monty.MontyRuntimeError as error:
             raise _exceeded(error, execution, memory_mb) or _thrown(error, printed.text) from None
-        except (Unfit, pydantic_monty.MontyConversionError, orjson.JSONEncodeError) as error:
+        except (Unfit, pydantic_monty.MontyConversionError) as error:
             raise SandboxFault(str(error), printed=printed.text) from None
 
     def _value(self, execution: Execution, memory_mb: int, printed: _Printed) -> Any:
@@ -83,11 +85,19 @@ class Monty:
                 raise
 
 
+def _json(value: Any) -> bytes:
+    try:
+        return exact_json.dumps(json_value(value))
+    except (ValueError, orjson.JSONEncodeError):
+        # Of what `json_value` gives, only such an integer cannot be written: Python takes too long for it.
+        raise Unfit("the result has an integer of more than 4,300 digits, which cannot be carried") from None
+
+
 def _exceeded(error: pydantic_monty.MontyRuntimeError, execution: Execution, memory_mb: int) -> SandboxFault | None:
     text = str(error)
     if "time limit exceeded" in text:
         return overran(execution.timeout_ms)
-    return out_of_memory(memory_mb) if "memory limit exceeded" in text else None
+    return out_of_memory(memory_mb) if _MEMORY.search(text) else None
 
 
 def _thrown(error: pydantic_monty.MontyRuntimeError, printed: str) -> SandboxFault:

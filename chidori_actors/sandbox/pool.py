@@ -107,7 +107,7 @@ class _Worker:
                 stderr=subprocess.DEVNULL,
                 cwd="/",
                 env=_environment(),
-                start_new_session=True,  # Ctrl-C is for us: what an execution does is stopped from here
+                start_new_session=True,  # Ctrl-C is for us; and so it is ended together with what it started
             )
         self._socket = ours
         self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
@@ -158,9 +158,9 @@ class _Worker:
             raise SandboxFault(f"the sandbox's process ended unexpectedly ({ended})") from None
 
     def kill(self) -> None:
-        """End it now."""
+        """End it now, and what it started: Python's interpreter would go on to its own bound."""
         with contextlib.suppress(ProcessLookupError):
-            self.process.kill()
+            os.killpg(self.process.pid, signal.SIGKILL)
         if self._streams is None:
             self._socket.close()
         else:
@@ -187,7 +187,8 @@ class _Worker:
 
 def _begin(family: Family) -> str:
     """The program of a worker: it finds this package where this process did."""
-    return f"import sys; sys.path[:] = {sys.path!r}; from chidori_actors.sandbox.worker import main; main({family!r})"
+    path = [os.path.abspath(folder) for folder in sys.path]
+    return f"import sys; sys.path[:] = {path!r}; from chidori_actors.sandbox.worker import main; main({family!r})"
 
 
 def _environment() -> dict[str, str]:

@@ -1,7 +1,6 @@
 """A WebAssembly module that nobody trusts: no imports but ``host.log``, fuel, and a bound on its memory."""
 
 import base64
-import binascii
 import math
 import re
 from collections.abc import Sequence
@@ -13,6 +12,8 @@ from .. import exact_json
 from .execution import MOST_OUTPUT_BYTES, Execution, Outcome, SandboxFault, too_much_output
 
 _PAGE = 65536
+_MAGIC = b"\0asm"
+_MOST_NAME = 100
 _ENGINE_STACK = 1 << 20
 _MOST_TABLE_ELEMENTS = 100_000
 _TEXT = re.compile(r"\s*(?:\(|;;)")
@@ -35,6 +36,14 @@ class WebAssembly:
         config.max_wasm_stack = _ENGINE_STACK
         config.memory_reservation = 64 << 20
         config.memory_guard_size = _PAGE
+        # The data of a module would be kept in a file in memory, and a worker may not write files (worker.py).
+        config.memory_init_cow = False
+        # Heaps of their own, which memoryPages does not bound, and types that Wasmtime's C interface aborts on.
+        config.wasm_gc = False
+        config.wasm_function_references = False
+        config.wasm_exceptions = False
+        config.wasm_relaxed_simd = False
+        config.wasm_simd = False
         config.wasm_threads = False
         self._engine = wasmtime.Engine(config)
 
@@ -72,10 +81,12 @@ class WebAssembly:
                 binary = bytes(wasmtime.wat2wasm(source))
             else:
                 binary = base64.b64decode("".join(source.split()), validate=True)
-        except binascii.Error:
+        except ValueError:  # what is not ASCII is not a binascii.Error
             raise SandboxFault("the source is neither base64 nor WebAssembly text, which begins with `(`") from None
         except wasmtime.WasmtimeError as error:
             raise _text_fault(error) from None
+        if not binary.startswith(_MAGIC):
+            raise SandboxFault("the source is not a WebAssembly module: it does not begin with `\\0asm`")
         try:
             return wasmtime.Module(self._engine, binary)
         except wasmtime.WasmtimeError as error:
@@ -89,7 +100,8 @@ class WebAssembly:
         for item in module.imports:
             if (item.module, item.name) != ("host", "log"):
                 raise SandboxFault(
-                    f"the module imports {item.module}.{item.name}; a sandbox gives only host.log(pointer, length)"
+                    f"the module imports {_shown(item.module)}.{_shown(item.name or '')}; "
+                    "a sandbox gives only host.log(pointer, length)"
                 )
             kind = wasmtime.FuncType([i32, i32], [])
             items.append(wasmtime.Func(store, kind, log.write, access_caller=True))
@@ -118,7 +130,7 @@ class _Log:
         end = start + (length & 0xFFFFFFFF)
         if not isinstance(memory, wasmtime.Memory) or end > memory.data_len(caller):
             raise SandboxFault("host.log(pointer, length): the text does not lie in a memory exported as `memory`")
-        if len(self.text) + end - start > MOST_OUTPUT_BYTES:
+        if len(self.text) + end - start + 1 > MOST_OUTPUT_BYTES:
             raise too_much_output("what host.log was given")
         self.text += bytes(memory.read(caller, start, end)).decode("utf-8", "replace") + "\n"
 
@@ -128,8 +140,12 @@ def _function(instance: wasmtime.Instance, store: wasmtime.Store, module: wasmti
     if isinstance(found, wasmtime.Func):
         return found
     names = [item.name for item in module.exports if isinstance(item.type, wasmtime.FuncType)]
-    shown = ", ".join(names[:20]) or "none"
-    raise SandboxFault(f"the module exports no function `{name}` (its functions: {shown})")
+    shown = ", ".join(map(_shown, names[:20])) or "none"
+    raise SandboxFault(f"the module exports no function `{_shown(name)}` (its functions: {shown})")
+
+
+def _shown(name: str) -> str:
+    return name if len(name) <= _MOST_NAME else f"{name[:_MOST_NAME]}…"
 
 
 def _arguments(kinds: Sequence[wasmtime.ValType], given: Sequence[Any], name: str) -> list[Argument]:
@@ -148,7 +164,10 @@ def _argument(kind: str, value: Any, what: str) -> Argument:
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise SandboxFault(f"{what}; {exact_json.dumps(value).decode()[:100]} is not a number")
     if kind in ("f32", "f64"):
-        return float(value)
+        try:
+            return float(value)
+        except OverflowError:
+            raise SandboxFault(f"{what}; {value} does not fit {kind}") from None
     bits = _BITS.get(kind)
     if bits is None:
         raise SandboxFault(f"{what}; values of type {kind} cannot be given")

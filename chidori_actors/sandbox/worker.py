@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from .execution import Execution, Kind, Outcome, SandboxFault, bounded
+from .execution import Execution, Kind, Outcome, SandboxFault, bounded, bounded_fault
 from .frames import LENGTH, READY, read_request, reply_frame
 
 if TYPE_CHECKING:
@@ -107,6 +107,6 @@ def _execute(executors: Mapping[Kind, tuple[Executor, float]], execution: Execut
     try:
         return bounded(execute(execution))
     except SandboxFault as fault:
-        return fault
+        return bounded_fault(fault)
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)

@@ -191,19 +191,23 @@ async def test_a_server_that_dies_is_restarted_once(tmp_path: Path, capfd: pytes
     server = stdio("tests.support.mcp_server", PID_FILE=str(pids))
     async with running(tmp_path, {"real": server}) as bench:
         assert await bench.call("real__add", a=1, b=2) == 3
-        error = str(await bench.fault("real__die"))
-        assert error.startswith("mcp: server `real` died during `real__die`; the outcome is unknown")
-        assert "about to die" in error
+        died = await bench.fault("real__die")
+        assert str(died) == (
+            "mcp: server `real` died during `real__die`; the outcome is unknown "
+            "(it ended; what it wrote on stderr is in the warnings of the call's record)"
+        )
+        assert died.notes == {"warnings": ["mcp: server `real` wrote on stderr:\n  about to die"]}
         assert starts(pids) == 1  # the call was not made again
 
         assert await bench.call("real__add", a=3, b=4) == 7
         assert starts(pids) == 2
-        assert "server `real` is started again" in bench.warnings[0]
+        assert bench.warnings == ["mcp: server `real` is started again: it ended", *died.notes["warnings"]]
 
         await bench.fault("real__die")
-        error = str(await bench.fault("real__add", a=5, b=6))
-        assert "restarted once and is gone again" in error
-        assert "about to die" in error
+        gone = await bench.fault("real__add", a=5, b=6)
+        assert "restarted once and is gone again" in str(gone)
+        assert "about to die" not in str(gone)
+        assert gone.notes == died.notes
         assert starts(pids) == 2
     assert capfd.readouterr() == ("", "")
 
@@ -286,7 +290,8 @@ async def test_a_server_that_never_answers_initialize(tmp_path: Path) -> None:
         assert {str(fault).split(";")[0] for fault in faults} == {
             "mcp: server `raw` could not be started: it did not answer `initialize` within 2 s"
         }
-        assert "ready for work" in str(faults[0])
+        assert "ready for work" not in str(faults[0])
+        assert faults[0].notes == {"warnings": ["mcp: server `raw` wrote on stderr:\n  ready for work"]}
         assert starts(pids) == 1
 
 
@@ -297,9 +302,18 @@ async def test_commands_that_cannot_be_started(tmp_path: Path) -> None:
     }
     async with running(tmp_path, servers) as bench:
         assert "No such file or directory: 'no-such-command-anywhere'" in str(await bench.fault("missing__x"))
-        error = str(await bench.fault("brief__x"))
-        assert "it ended before it had answered `initialize`" in error
-        assert "no key given" in error
+        error = await bench.fault("brief__x")
+        assert "it ended before it had answered `initialize`; what it wrote on stderr is in" in str(error)
+        assert "no key given" not in str(error)
+        assert error.notes == {"warnings": ["mcp: server `brief` wrote on stderr:\n  no key given"]}
+
+
+async def test_what_a_server_wrote_on_stderr_is_told_without_the_secrets_in_it(tmp_path: Path) -> None:
+    code = "import os, sys; sys.exit('refused: ' + os.environ['KEY'])"
+    server = {"command": sys.executable, "args": ["-c", code], "env": {"KEY": "${TOKEN}"}}
+    async with running(tmp_path, {"brief": server}) as bench:
+        error = await bench.fault("brief__x")
+        assert error.notes == {"warnings": ["mcp: server `brief` wrote on stderr:\n  refused: ${TOKEN}"]}
 
 
 async def test_a_secret_is_filled_in_as_it_is_sent_and_redacted_from_what_comes_back(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.agents import LOCAL, output_of, runtime_in, start, within, write_agent
+from tests.support.agents import LOCAL, output_of, records_of, runtime_in, start, within, write_agent
 
 PROJECT = Path(__file__).parents[2]
 PYTHON = re.compile(
@@ -75,7 +75,6 @@ CALLS = {
     "server that dies": "chidori.tool('dies__tool', {})",
     "tools bent": "chidori.prompt('x', { tools: bent({ deep: 1 }) })",
     "tools unknown": "chidori.prompt('x', { tools: ['no'] })",
-    "choices bent": "chidori.input('x', { choices: bent({ deep: 1 }) })",
     "memory key": "chidori.memory('get', 'k'.repeat(100000))",
     "memory namespace": "chidori.memory('get', 'k', { namespace: 'k'.repeat(100000) })",
     "env unset": "chidori.env('NO_SUCH_VARIABLE_1')",
@@ -112,10 +111,17 @@ def project(folder: Path, call: str) -> Path:
     return write_agent(folder, AGENT.replace("CALL", call))
 
 
+DIES = """
+import sys
+print('the key is in', sys.argv[1], 'hunter2', file=sys.stderr)
+raise KeyError(sys.argv[1])
+"""
+
+
 def environment(folder: Path) -> Mapping[str, str]:
     servers = {
         "gone": {"command": "/no/such/program", "args": []},
-        "dies": {"command": sys.executable, "args": ["-c", "import sys; sys.exit(3)"]},
+        "dies": {"command": sys.executable, "args": ["-c", DIES, str(folder)]},
     }
     config = folder / "mcp.json"
     config.write_text(json.dumps({"mcpServers": servers}), encoding="utf-8")
@@ -136,6 +142,18 @@ async def test_an_error_tells_an_agent_nothing_of_this_machine(name: str, tmp_pa
         output: Any = output_of(await within(60, start(runtime, path)))
     assert output.get("message"), output
     tells_nothing(json.dumps(output, ensure_ascii=False), tmp_path)
+
+
+async def test_what_a_dying_server_wrote_is_in_the_record_and_not_in_the_error(tmp_path: Path) -> None:
+    path = project(tmp_path, CALLS["server that dies"])
+    async with runtime_in(tmp_path, environment(tmp_path)) as runtime:
+        output = output_of(await within(60, start(runtime, path)))
+        (record,) = records_of(runtime.store)
+    assert "what it wrote on stderr is in the warnings of the call's record" in output["message"]
+    assert "hunter2" not in json.dumps(output)
+    (warning,) = record["warnings"]
+    assert f"the key is in {tmp_path} hunter2" in warning
+    assert "KeyError" in warning
 
 
 async def test_a_sub_agent_beside_a_bad_template_does_not_tell_where_the_project_lies(tmp_path: Path) -> None:

@@ -1,0 +1,202 @@
+"""The processes of a pool: how many, how they end, and that none is left."""
+
+import asyncio
+import os
+import select
+import signal
+import sys
+from pathlib import Path
+
+import pytest
+
+from chidori_actors.sandbox.execution import Kind, SandboxFault
+from chidori_actors.sandbox.pool import WorkerPool
+from tests.support.agents import within
+
+from .executions import children, execution, fault, outcome, value, workers, zombies
+
+LOOP = "for (;;) {}"
+SECONDS = 60
+"""Generous: the machine may be busy."""
+
+
+async def started(before: set[int]) -> int:
+    """The worker that was started since, once it is there."""
+    while True:
+        if new := workers() - before:
+            return new.pop()
+        await asyncio.sleep(0.001)
+
+
+async def busy(pid: int) -> None:
+    """Wait until the process has worked for some time."""
+
+    def ticks() -> int:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        return int(fields[11]) + int(fields[12])
+
+    until = ticks() + 5
+    while True:
+        if ticks() >= until:
+            return
+        await asyncio.sleep(0.001)
+
+
+async def gone(pid: int) -> None:
+    """Wait until a process that need not be a child of this one has ended."""
+    try:
+        descriptor = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return
+    try:
+        poll = select.poll()
+        poll.register(descriptor, select.POLLIN)
+        assert await asyncio.to_thread(poll.poll, SECONDS * 1000), f"process {pid} is still there"
+    finally:
+        os.close(descriptor)
+
+
+async def test_many_endless_loops_at_once_end_and_a_good_one_after_them_works() -> None:
+    pool = WorkerPool("engine", 4)
+    try:
+        ended = await within(SECONDS, asyncio.gather(*(fault(pool, "js", LOOP, timeout_ms=50) for _ in range(20))))
+        assert [failed.bound for failed in ended] == ["timeoutMs"] * 20
+        assert await value(pool, "js", "1 + 1") == 2
+    finally:
+        await pool.aclose()
+
+
+async def test_two_hundred_at_once_use_no_more_processes_than_the_pool_may_have() -> None:
+    before = workers()
+    pool = WorkerPool("engine", 2)
+    try:
+        work = [value(pool, "js", "input * 2", number) for number in range(200)]
+        assert await within(SECONDS, asyncio.gather(*work)) == [2 * number for number in range(200)]
+        assert len(workers() - before) == 2
+    finally:
+        await pool.aclose()
+    assert workers() == before
+
+
+async def test_killed_processes_leave_neither_descriptors_nor_zombies() -> None:
+    pool = WorkerPool("engine", 2)
+    try:
+        await value(pool, "js", "1")
+        before = len(os.listdir("/proc/self/fd"))
+        for _ in range(8):
+            await asyncio.gather(*(fault(pool, "js", LOOP, timeout_ms=1) for _ in range(2)))
+        assert await value(pool, "js", "1") == 1
+        assert len(os.listdir("/proc/self/fd")) <= before + 2
+        assert len(zombies()) <= 2
+    finally:
+        await pool.aclose()
+    assert not zombies()
+
+
+async def test_a_process_that_is_killed_in_the_middle_fails_that_execution_and_no_other() -> None:
+    before = workers()
+    pool = WorkerPool("engine", 1)
+    try:
+        running = asyncio.create_task(outcome(pool, "js", LOOP))
+        waiting = asyncio.create_task(value(pool, "js", "1 + 1"))
+        os.kill(await started(before), signal.SIGKILL)
+        with pytest.raises(SandboxFault, match=r"the sandbox's process (ended unexpectedly|did not start) \(SIGKILL\)"):
+            await within(SECONDS, running)
+        assert await within(SECONDS, waiting) == 2
+    finally:
+        await pool.aclose()
+
+
+async def test_a_process_that_is_killed_while_it_is_idle_is_replaced() -> None:
+    before = workers()
+    pool = WorkerPool("engine", 1)
+    try:
+        await value(pool, "js", "1")
+        [pid] = workers() - before
+        os.kill(pid, signal.SIGKILL)
+        await gone(pid)
+        assert await value(pool, "js", "1 + 1") == 2
+        assert workers() - before != {pid}
+    finally:
+        await pool.aclose()
+
+
+@pytest.mark.parametrize("kind", ["js", "python"])
+async def test_cancelling_an_execution_ends_its_process_at_once(kind: Kind) -> None:
+    before = workers()
+    pool = WorkerPool("engine", 1)
+    try:
+        source = LOOP if kind == "js" else "while True: pass"
+        await value(pool, kind, "1")
+        [pid] = workers() - before
+        own = children(pid)
+        assert len(own) == (kind == "python")
+        running = asyncio.create_task(outcome(pool, kind, source, timeout_ms=600_000))
+        await busy(own.copy().pop() if own else pid)
+        running.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await running
+        for process in {pid, *own}:
+            await gone(process)
+        assert await value(pool, "js", "1 + 1") == 2
+    finally:
+        await pool.aclose()
+
+
+async def test_closing_a_pool_ends_its_processes_and_theirs() -> None:
+    before = workers()
+    pool = WorkerPool("engine", 2)
+    await asyncio.gather(value(pool, "python", "1"), value(pool, "python", "1"))
+    ours = workers() - before
+    theirs = {child for pid in ours for child in children(pid)}
+    assert ours
+    assert theirs
+    await pool.aclose()
+    assert workers() == before
+    for pid in theirs:
+        await gone(pid)
+
+
+ORPHANS = """
+import asyncio, sys
+from chidori_actors.sandbox.pool import WorkerPool
+from tests.sandbox.executions import execution, outcome, workers
+
+async def main():
+    pool = WorkerPool("engine", 3)
+    first = [outcome(pool, kind, source) for kind, source in (("python", "1"), ("js", "1"), ("js", "1"))]
+    await asyncio.gather(*first)
+    running = [
+        asyncio.create_task(outcome(pool, "js", "for (;;) {}", timeout_ms=1500)),
+        asyncio.create_task(outcome(pool, "python", "while True: pass", timeout_ms=1500)),
+    ]
+    await asyncio.sleep(0)
+    print(*workers(), flush=True)
+    await asyncio.gather(*running)
+
+asyncio.run(main())
+"""
+
+
+async def test_workers_end_when_the_process_that_started_them_is_killed() -> None:
+    """An idle one sees that its connection is closed; one in an endless loop ends at its alarm."""
+    root = Path(__file__).parents[2]
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", ORPHANS, cwd=root, stdout=asyncio.subprocess.PIPE
+    )
+    assert process.stdout is not None
+    pids = [int(pid) for pid in (await within(SECONDS, process.stdout.readline())).split()]
+    everyone = {*pids, *(child for pid in pids for child in children(pid))}
+    process.kill()
+    await process.wait()
+    assert len(pids) == 3
+    for pid in everyone:
+        await gone(pid)
+
+
+async def test_a_request_that_is_too_large_starts_no_process() -> None:
+    before = workers()
+    pool = WorkerPool("engine", 1)
+    with pytest.raises(SandboxFault, match="the source and its input are larger than 16 MB"):
+        await pool.execute(execution("js", "input", "x" * (17 << 20)))
+    assert workers() == before
