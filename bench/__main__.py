@@ -6,10 +6,10 @@ from pathlib import Path
 
 import orjson
 
-from . import core, forks, front_door, starlark
+from . import core, forks, front_door, sandbox, starlark
 from .measure import machine, report, table
 
-SUITES = {"core": core, "forks": forks, "front_door": front_door, "starlark": starlark}
+SUITES = {"core": core, "forks": forks, "front_door": front_door, "sandbox": sandbox, "starlark": starlark}
 
 
 def main() -> int:

@@ -17,7 +17,7 @@ import orjson
 from chidori_actors.settings import Settings
 
 from .clients import Load, Loaded, Streams, load, streams
-from .measure import Figure
+from .measure import Figure, Rows
 from .scenery import own_store
 from .served import Served, bare, chidori
 
@@ -43,19 +43,6 @@ def measure() -> list[Figure]:
     return [*_sessions(), *_resumes(), *_own_streams(1_000), *_shared_streams(1_000), *_idle_streams(10_000)]
 
 
-class _Rows:
-    """Figures that are measured in rounds, in the order in which their names come up first."""
-
-    def __init__(self) -> None:
-        self._runs: dict[tuple[str, str], list[float]] = {}
-
-    def add(self, name: str, unit: str, value: float) -> None:
-        self._runs.setdefault((name, unit), []).append(value)
-
-    def figures(self) -> list[Figure]:
-        return [Figure(name, unit, statistics.median(runs), tuple(runs)) for (name, unit), runs in self._runs.items()]
-
-
 # -- sessions ----------------------------------------------------------------------------------------------------------
 
 
@@ -73,7 +60,7 @@ class _Burst:
 
 def _sessions() -> list[Figure]:
     """Server and bare handler take turns, so that what else the machine does concerns both."""
-    rows = _Rows()
+    rows = Rows()
     for _ in range(_ROUNDS):
         with own_store() as settings, chidori(settings, "sequential") as served, bare(settings) as plain:
             for server in (served, plain):
@@ -92,7 +79,7 @@ def _burst(server: Served, clients: int, requests: int, body: dict[str, Any]) ->
     return _Burst(loaded, server.cpu_seconds - before)
 
 
-def _tell(rows: _Rows, name: str, burst: _Burst) -> None:
+def _tell(rows: Rows, name: str, burst: _Burst) -> None:
     loaded = burst.loaded
     percentiles = statistics.quantiles(loaded.latencies, n=100)
     rows.add(name, "/s", burst.rate)
@@ -106,7 +93,7 @@ def _tell(rows: _Rows, name: str, burst: _Burst) -> None:
 
 
 def _profiled(profile: Path) -> list[Figure]:
-    rows = _Rows()
+    rows = Rows()
     with own_store() as settings, chidori(settings, "sequential", profile=profile) as served:
         _burst(served, 8, 40, _TRIVIAL)
         _tell(rows, "64 clients, under cProfile: sessions", _burst(served, 64, 2000, _TRIVIAL))
@@ -118,7 +105,7 @@ def _profiled(profile: Path) -> list[Figure]:
 
 def _resumes() -> list[Figure]:
     """kill -9 of a server whose sessions wait for a person, a new one on the same store, answers."""
-    rows = _Rows()
+    rows = Rows()
     for _ in range(_ROUNDS):
         with own_store() as settings:
             paths = [f"/sessions/{each}/resume" for each in _paused(settings)]
@@ -159,7 +146,7 @@ def _post(url: str, body: dict[str, Any], headers: dict[str, str] | None = None)
 def _own_streams(count: int) -> list[Figure]:
     """Each of a session of its own, whose VM waits for a timer."""
 
-    def once(rows: _Rows, served: Served) -> None:
+    def once(rows: Rows, served: Served) -> None:
         before = served.private_mb
         with streams(Streams(served.url, "/sessions/stream", count, _WAITING)) as opened:
             rows.add(f"{count:,} sessions begun and streamed: all open after", "s", opened.all_open())
@@ -171,7 +158,7 @@ def _own_streams(count: int) -> list[Figure]:
 def _shared_streams(count: int) -> list[Figure]:
     """All of one session, which ends: how long until everybody knows."""
 
-    def once(rows: _Rows, served: Served) -> None:
+    def once(rows: Rows, served: Served) -> None:
         path = _waiting_session(served)
         before = served.private_mb
         with streams(Streams(served.url, f"{path}/stream", count)) as opened:
@@ -187,7 +174,7 @@ def _shared_streams(count: int) -> list[Figure]:
 def _idle_streams(count: int) -> list[Figure]:
     """All of one session in which nothing happens, gone at once, and the same again: memory must not add up."""
 
-    def once(rows: _Rows, served: Served) -> None:
+    def once(rows: Rows, served: Served) -> None:
         path = _waiting_session(served)
         before, files = served.private_mb, served.open_files
         for _ in range(2):
@@ -199,7 +186,7 @@ def _idle_streams(count: int) -> list[Figure]:
     return _rounds(once, rounds=1)
 
 
-def _hold_idle(rows: _Rows, served: Served, job: Streams, before_mb: float) -> None:
+def _hold_idle(rows: Rows, served: Served, job: Streams, before_mb: float) -> None:
     with streams(job) as opened:
         rows.add(f"{job.count:,} idle streams, twice: all open after", "s", opened.all_open())
         cpu, began = served.cpu_seconds, time.monotonic()
@@ -212,8 +199,8 @@ def _hold_idle(rows: _Rows, served: Served, job: Streams, before_mb: float) -> N
         rows.add("  a session created meanwhile", "ms", (time.perf_counter() - asked) * 1e3)
 
 
-def _rounds(once: Callable[[_Rows, Served], None], rounds: int = _ROUNDS) -> list[Figure]:
-    rows = _Rows()
+def _rounds(once: Callable[[Rows, Served], None], rounds: int = _ROUNDS) -> list[Figure]:
+    rows = Rows()
     for _ in range(rounds):
         with own_store() as settings, chidori(settings, "sequential") as served:
             _burst(served, 8, 40, _TRIVIAL)  # the first sessions make what later ones share

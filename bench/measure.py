@@ -27,6 +27,21 @@ def repeat(name: str, unit: str, once: Callable[[], float], *, times: int = 3, a
     return Figure(name, unit, statistics.median(runs), runs, aim)
 
 
+class Rows:
+    """Figures that are measured in rounds, in the order in which their names come up first."""
+
+    def __init__(self) -> None:
+        self._runs: dict[tuple[str, str], list[float]] = {}
+
+    def add(self, name: str, unit: str, value: float) -> None:
+        """One round's value of the figure of that name."""
+        self._runs.setdefault((name, unit), []).append(value)
+
+    def figures(self) -> list[Figure]:
+        """The median of each."""
+        return [Figure(name, unit, statistics.median(runs), tuple(runs)) for (name, unit), runs in self._runs.items()]
+
+
 def peak_rss_mb() -> float:
     """The largest resident memory that this process has had, in MB (10^6 bytes)."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6
@@ -34,10 +49,19 @@ def peak_rss_mb() -> float:
 
 def private_mb(process: int | str = "self") -> float:
     """Memory that only that process has, in MB: pages that it shares with the cache of its files are not in it."""
+    return _memory_mb(process, "Private_Dirty")
+
+
+def pss_mb(process: int) -> float:
+    """Memory of that process in MB; of a page that several processes share, its part."""
+    return _memory_mb(process, "Pss")
+
+
+def _memory_mb(process: int | str, kind: str) -> float:
     for line in Path(f"/proc/{process}/smaps_rollup").read_text().splitlines():
-        if line.startswith("Private_Dirty:"):
+        if line.startswith(f"{kind}:"):
             return int(line.split()[1]) * 1024 / 1e6
-    raise RuntimeError(f"/proc/{process}/smaps_rollup has no Private_Dirty")
+    raise RuntimeError(f"/proc/{process}/smaps_rollup has no {kind}")
 
 
 def machine() -> dict[str, str | int | float]:

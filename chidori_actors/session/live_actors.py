@@ -8,7 +8,7 @@ from ..journal.store import Write
 from .context import RunContext
 from .host_calls import LiveCall
 
-MOST_ACTORS = 2000
+MOST_ACTORS = 10_000
 """One takes 0.3 to 1 MB at rest, and three of the 65,530 memory mappings that the kernel gives a process."""
 
 
