@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Literal, NoReturn, cast
 
 from .config_text import parse_json_config
@@ -232,10 +233,18 @@ def _value_matches(wanted: Any, given: Any) -> bool:
 def _url_has_prefix(url: object, prefix: str) -> bool:
     if not isinstance(url, str):
         return False
+    asked = _parsed(url)
+    wanted = _parsed(prefix)
+    return wanted is not None and asked is not None and _below(wanted, asked)
+
+
+@lru_cache(maxsize=512)
+def _parsed(text: str) -> HttpUrl | None:
+    """The URL, or None for what ``http`` refuses whatever the policy says. Each rule looks at the same one."""
     try:
-        return _below(parse_http_url(prefix), parse_http_url(url))
+        return parse_http_url(text)
     except ValueError:
-        return False  # `http` refuses such a URL whatever the policy says
+        return None
 
 
 def _below(prefix: HttpUrl, url: HttpUrl) -> bool:
