@@ -14,7 +14,7 @@ from jsonschema.protocols import Validator
 from jsonschema.validators import extend
 from referencing.jsonschema import lookup_recursive_ref
 
-from .session.canonical import canonical
+from .canonical import canonical
 
 Faults = Iterator[ValidationError]
 _extend: Any = extend  # typed in part only

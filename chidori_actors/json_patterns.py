@@ -95,8 +95,8 @@ def check_patterns(patterns: Iterable[str]) -> None:
 
 def _matched(asked: dict[str, list[str]], seconds: float) -> list[list[bool]]:
     # Only schemas with patterns need the engine.
-    from .sandbox.javascript import NoModules
     from .vm.engine import load_engine
+    from .vm.imports import NoModules
     from .vm.machine import Bounds, Machine, Returned, StepOverran, VmFailed
 
     machine = Machine(load_engine(), Bounds())

@@ -18,12 +18,14 @@ _DECISIONS = ("always_allow", "ask_before", "never_allow")
 _IN_DOUBT = ("retry", "ask")
 _PLAIN_TARGETS = ("*", "http", "call_agent", "memory")
 _TARGET_FAMILIES = ("tool:", "exec:", "env:")
-_SANDBOXES = ("exec:js", "exec:python", "exec:wasm")
+_BOUNDED = ("source", "input", "timeout_ms", "memory_mb")
 _ARGS = {
     "http": ("url", "url_prefix", "method", "headers", "params", "body", "timeout_ms", "auth"),
-    "tool": ("name", "kwargs"),
-    "exec": ("source", "input", "timeout_ms", "memory_mb", "runtime", "function", "args", "memory_pages", "fuel"),
-    "env": ("name", "reveal"),
+    "tool:": ("name", "kwargs"),
+    "exec:js": _BOUNDED,
+    "exec:python": (*_BOUNDED, "runtime"),
+    "exec:wasm": ("source", "function", "args", "timeout_ms", "memory_pages", "fuel"),
+    "env:": ("name", "reveal"),
     "call_agent": ("path", "input"),
     "memory": ("action", "key", "namespace", "prefix", "value", "values"),
 }
@@ -146,7 +148,7 @@ def _can_match(target: str) -> bool:
     if f"{family}:" not in _TARGET_FAMILIES or not name or "*" in name[:-1]:
         return False
     if family == "exec":
-        return any(_target_matches(target, sandbox) for sandbox in _SANDBOXES)
+        return any(_target_matches(target, one) for one in _ARGS)
     return name.isprintable() and name == name.strip()
 
 
@@ -158,7 +160,7 @@ def _match_args(source: str, field: str, rule: dict[str, Any], target: str) -> d
         _fail(source, f"`{field}` must be an object")
     if (fault := _unmatchable(match_args, field)) is not None:
         _fail(source, fault)
-    known = tuple(dict.fromkeys(sum(_ARGS.values(), ()))) if target == "*" else _ARGS[target.partition(":")[0]]
+    known = _known_args(target)
     for name in match_args:
         if name not in known:  # no call would match, so that a `never_allow` would fall open
             _fail(source, f"`{field}` has `{name}`, which no call of {target} has; it has {', '.join(known)}")
@@ -173,6 +175,16 @@ def _match_args(source: str, field: str, rule: dict[str, Any], target: str) -> d
         if parsed.query or parsed.user is not None or "#" in prefix:
             _fail(source, f"`{field}.url_prefix` must be scheme, host and path only")
     return match_args
+
+
+def _known_args(target: str) -> tuple[str, ...]:
+    """The names of the arguments that some call has which the target is about."""
+    about = [
+        names
+        for one, names in _ARGS.items()
+        if _target_matches(target, one) or (one.endswith(":") and target.startswith(one))
+    ]
+    return tuple(dict.fromkeys(name for names in about for name in names))
 
 
 def _unmatchable(match_args: dict[str, Any], field: str) -> str | None:

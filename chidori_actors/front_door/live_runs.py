@@ -71,7 +71,12 @@ class LiveRuns:
         """
         if session_id in self._live:
             raise Refused(409, "Session is running")
-        session = LiveSession(session_id, self._metrics, began=lambda: self._log.began(session_id, agent))
+        session = LiveSession(
+            session_id,
+            self._metrics,
+            began=lambda: self._log.began(session_id, agent),
+            waits=lambda reason: self._log.waits(session_id, reason),
+        )
         before(session)
         self._live[session_id] = session
         try:

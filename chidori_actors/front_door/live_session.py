@@ -17,10 +17,10 @@ from .refusal import Refused
 class LiveSession:
     """Board, observer and questions of one run. ``rested`` is done when it came to rest, with how it ended.
 
-    ``began`` is told when it begins or goes on.
+    ``began`` is told when it begins or goes on, ``waits`` why something in it takes long.
     """
 
-    def __init__(self, run_id: str, metrics: Metrics, began: Callable[[], None]) -> None:
+    def __init__(self, run_id: str, metrics: Metrics, began: Callable[[], None], waits: Callable[[str], None]) -> None:
         self.id = run_id
         self.rested: asyncio.Future[RunResult] = asyncio.get_running_loop().create_future()
         self.stored = asyncio.Event()
@@ -30,6 +30,7 @@ class LiveSession:
         """Nothing of the run can go on by itself: it is being put to rest, and no answer reaches it before."""
         self._metrics = metrics
         self._began = began
+        self._waits = waits
         self._answering: set[int] = set()
         self._continuing = False
         self._open: dict[int, tuple[Question, Callable[[str], None]]] = {}
@@ -169,7 +170,8 @@ class LiveSession:
 
     def warned(self, text: str) -> None: ...
 
-    def noted(self, text: str) -> None: ...
+    def noted(self, text: str) -> None:
+        self._waits(text)
 
     def prompt_start(self, stream_id: str, seq: int, prompt_type: str | None, model: str) -> None: ...
 

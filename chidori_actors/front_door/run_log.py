@@ -16,6 +16,10 @@ class RunLog:
         """A run is under way, from its beginning or from where it was."""
         self._lines.write("run began", id=run_id, agent=agent)
 
+    def waits(self, run_id: str, reason: str) -> None:
+        """Something in it takes long; nothing is wrong."""
+        self._lines.write("run waits", id=run_id, reason=reason)
+
     def rested(self, meta: RunMeta, seconds: float) -> None:
         """Nothing of it can go on by itself. ``seconds`` is how long it was under way this time."""
         self._lines.write(

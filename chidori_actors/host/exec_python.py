@@ -5,20 +5,26 @@ from ..sandbox.execution import Kind
 from .function import HostCall, HostError, HostFunction, HostResult, HostServices, JsonObject
 from .sandboxes import execute, memory_mb, record_args
 
+_RUNTIME = "monty"
 _KINDS: dict[str, Kind] = {"monty": "python", "cpython": "cpython"}
 _MEMORY_MB: dict[Kind, int] = {"python": 64, "cpython": 1024}
 
 
 def _kind(args: JsonObject) -> Kind:
-    runtime = args.get("runtime", "monty")
+    runtime = args.get("runtime", _RUNTIME)
     if not isinstance(runtime, str) or runtime not in _KINDS:
-        raise HostError(f"execPython: runtime must be {' or '.join(f'{name!r}' for name in _KINDS)}, not {runtime!r}")
+        raise HostError('execPython: runtime must be "monty" or "cpython"')
     return _KINDS[runtime]
+
+
+def _in_force(args: JsonObject) -> JsonObject:
+    runtime = args.get("runtime", _RUNTIME)
+    return {"runtime": runtime, "memory_mb": _MEMORY_MB["cpython" if runtime == "cpython" else "python"], **args}
 
 
 async def _run(call: HostCall, services: HostServices) -> HostResult:
     kind = _kind(call.args)
-    options = {"memory_mb": memory_mb("execPython", call.args, _MEMORY_MB[kind])}
+    options = {"memory_mb": memory_mb("execPython", _in_force(call.args))}
     return await execute("execPython", kind, call, services, exact_json.dumps(call.args.get("input")), options)
 
 
@@ -27,4 +33,5 @@ FUNCTION = HostFunction(
     run=_run,
     record_args=record_args,
     policy_target=lambda args: "exec:python",
+    in_force=_in_force,
 )

@@ -26,8 +26,12 @@ def _record_args(args: JsonObject, default_model: str | None) -> JsonObject:
     return recorded
 
 
+def _in_force(args: JsonObject) -> JsonObject:
+    return {"fuel": _FUEL, "timeout_ms": DEFAULT_TIMEOUT_MS, **args}
+
+
 async def _run(call: HostCall, services: HostServices) -> HostResult:
-    args = {"timeout_ms": DEFAULT_TIMEOUT_MS, **call.args}
+    args = _in_force(call.args)
     if not isinstance(args["function"], str):
         raise HostError("execWasm: the option function must be the name of an exported function")
     if not isinstance(args["args"], list):
@@ -36,7 +40,7 @@ async def _run(call: HostCall, services: HostServices) -> HostResult:
         "function": args["function"],
         "args": args["args"],
         "memory_pages": whole("execWasm", "memoryPages", args["memory_pages"], _MOST_PAGES),
-        "fuel": whole("execWasm", "fuel", args.get("fuel", _FUEL), _MOST_FUEL),
+        "fuel": whole("execWasm", "fuel", args["fuel"], _MOST_FUEL),
     }
     return await execute("execWasm", "wasm", replace(call, args=args), services, b"null", options)
 
@@ -46,4 +50,5 @@ FUNCTION = HostFunction(
     run=_run,
     record_args=_record_args,
     policy_target=lambda args: "exec:wasm",
+    in_force=_in_force,
 )

@@ -201,6 +201,8 @@ class HostFunction:
     record_args: Callable[[JsonObject, str | None], JsonObject] | None = None
     idempotent: Callable[[JsonObject], bool] = lambda args: True
     policy_target: Callable[[JsonObject], str | None] = lambda args: None
+    in_force: Callable[[JsonObject], JsonObject] = lambda args: args
+    """The args with what holds where the record says nothing: what policy's rules are matched against."""
     by_actors: Callable[[JsonObject, HostServices], bool] = lambda args, services: False
     forks: Callable[[JsonObject], bool] = lambda args: False
     """Whether the call needs the VM as it is when the call is made."""

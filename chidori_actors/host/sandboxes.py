@@ -10,9 +10,9 @@ DEFAULT_TIMEOUT_MS = 10_000
 MOST_TIMEOUT_MS = 600_000
 _MOST_MEMORY_MB = 4096
 _INSTALL = "pip install 'chidori-actors[cpython]'"
-_COMPILING = (
-    "execPython: CPython is being compiled for this machine; that happens once, takes a minute or more, and does not "
-    "count towards timeoutMs"
+_SLOW_START = (
+    "execPython: waiting for CPython; the first time on a machine it has to be compiled, which takes a minute or more "
+    "and does not count towards timeoutMs"
 )
 
 
@@ -24,6 +24,7 @@ class Sandboxes:
 
         self._engine = WorkerPool("engine")
         self._cpython = WorkerPool("cpython")
+        self._told = False
 
     async def execute(self, execution: Execution, services: HostServices) -> tuple[bytes, str]:
         """The value as JSON text, and what was printed.
@@ -34,8 +35,14 @@ class Sandboxes:
         if execution.kind != "cpython":
             outcome = await self._engine.execute(execution)
         else:
-            outcome = await self._cpython.execute(execution, lambda: services.noted(_COMPILING))
+            outcome = await self._cpython.execute(execution, lambda: self._tell(services))
         return outcome.value, outcome.printed
+
+    def _tell(self, services: HostServices) -> None:
+        # Several processes may be waiting for the one that compiles.
+        if not self._told:
+            self._told = True
+            services.noted(_SLOW_START)
 
     async def aclose(self) -> None:
         """End the processes."""
@@ -88,13 +95,13 @@ async def execute(
     return HostResult(value, notes=_notes(printed))
 
 
-def memory_mb(method: str, args: JsonObject, default: int) -> int:
+def memory_mb(method: str, args: JsonObject) -> int:
     """The bound of an execution's memory.
 
     Raises:
         HostError: it is not a bound.
     """
-    return whole(method, "memoryMb", args.get("memory_mb", default), _MOST_MEMORY_MB)
+    return whole(method, "memoryMb", args["memory_mb"], _MOST_MEMORY_MB)
 
 
 def whole(method: str, option: str, value: Any, most: int) -> int:

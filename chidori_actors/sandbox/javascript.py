@@ -6,6 +6,7 @@ import struct
 
 from ..languages.call_sites import fault_place
 from ..vm.engine import Engine
+from ..vm.imports import NoModules
 from ..vm.machine import Bounds, Machine, Printed, Returned, Threw, VmFailed
 from .execution import Execution, Outcome, SandboxFault, out_of_memory
 
@@ -14,16 +15,6 @@ _BEFORE = 3
 _BEGINNING = "\n" * (_BEFORE - 1) + ";\n"
 _FRAME = re.compile(r"<input>:(\d{1,9}):(\d{1,9})\b")
 _OUT_OF_MEMORY = ("InternalError", "out of memory")
-
-
-class NoModules:
-    """Answers imports: there are none."""
-
-    def resolve(self, base: str, specifier: str) -> str | None:
-        return None
-
-    def code(self, name: str) -> str | None:
-        return None
 
 
 class JavaScript:

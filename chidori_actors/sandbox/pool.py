@@ -18,7 +18,8 @@ Family = Literal["engine", "cpython"]
 
 _GRACE_SECONDS = 10.0
 """A worker ends itself in time; one that cannot even be signalled is given up after so much more."""
-_SLOW_START_SECONDS = 2.0
+_SLOW_START_SECONDS = 5.0
+"""Only one that compiles its interpreter takes longer."""
 _END_SECONDS = 5.0
 
 
@@ -61,7 +62,10 @@ class WorkerPool:
     async def aclose(self) -> None:
         """End all processes."""
         while self._idle:
-            self._end(self._idle.pop())
+            worker = self._idle.pop()
+            if self._family == "cpython":
+                await worker.hang_up()
+            self._end(worker)
         for worker in self._ended:
             worker.wait()
         self._ended.clear()
@@ -165,6 +169,15 @@ class _Worker:
             self._socket.close()
         else:
             self._streams[1].transport.abort()
+
+    async def hang_up(self) -> None:
+        """Close the connection while it is idle, and wait: it ends by itself and removes its temporary files."""
+        assert self._streams is not None
+        self._streams[1].close()
+        with contextlib.suppress(ConnectionError):
+            await self._streams[1].wait_closed()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self.wait()
 
     def wait(self) -> None:
         """Wait for its end, which has come or is near."""

@@ -77,11 +77,11 @@ class _Late:
 def _confine(family: str) -> None:
     """Take from this process what no execution needs."""
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (_DESCRIPTORS, _DESCRIPTORS))
     if family == "cpython":
-        return  # it has a cache to write and a large module to compile
+        return  # it hands the input over in a file, and maps a module of 300 MB
     # A write to any file ends the process; so does a compiler that wants more memory than this.
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
-    resource.setrlimit(resource.RLIMIT_NOFILE, (_DESCRIPTORS, _DESCRIPTORS))
     resource.setrlimit(resource.RLIMIT_AS, (_ADDRESS_SPACE, _ADDRESS_SPACE))
 
 

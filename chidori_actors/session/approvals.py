@@ -5,10 +5,10 @@ import hashlib
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from ..canonical import canonical
 from ..host.function import Question
 from ..journal.approvals import Decision, approval_write, get_approval
 from ..journal.store import Fence, Store
-from .canonical import canonical
 
 YES, ALL, NO = "yes", "all", "no"
 

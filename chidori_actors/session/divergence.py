@@ -3,9 +3,9 @@
 from typing import Any
 
 from .. import exact_json
+from ..canonical import canonical, first_difference
 from ..errors import ReplayDivergence
 from ..journal.lanes import Started
-from .canonical import canonical, first_difference
 
 _LONGEST = 200
 

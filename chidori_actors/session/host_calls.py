@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from .. import exact_json
+from ..canonical import canonical
 from ..errors import ChidoriError
 from ..host.function import HostCall, HostError, HostFunction, HostResult, HostServices, Question, Unanswered
 from ..journal.approvals import Decision as ApprovalDecision
@@ -16,7 +17,6 @@ from ..journal.store import Write
 from ..policy import Decision, denied_text
 from .approvals import ALL, NO, YES
 from .asking import Asking
-from .canonical import canonical
 from .children import ChildGroup
 from .context import RunContext
 from .program import as_text
@@ -160,7 +160,7 @@ class HostCalls:
         target = call.function.policy_target(call.args)
         decision = None
         if target is not None:
-            decision = self._run.policy.decide(target, call.args)
+            decision = self._run.policy.decide(target, call.function.in_force(call.args))
             await self._permit(call, target, decision)
         if call.interrupted and not call.repeatable and decision is not None and decision.in_doubt == "ask":
             await self._settle_doubt(call, target or call.started.function)
@@ -192,6 +192,9 @@ class HostCalls:
         text = f"Allow `{target}`{why}?"
         question = _question(call, "approval", text, (YES, ALL, NO), target, reason)
         approvals = self._run.approvals
+        known = approvals.known(target, call.args)
+        if known is not None:  # without waiting until a person has answered what others ask
+            return known
         async with approvals.asking:
             known = approvals.known(target, call.args)
             if known is not None:

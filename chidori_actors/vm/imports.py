@@ -32,6 +32,16 @@ class Sources(Protocol):
     def code(self, name: str) -> str | None: ...
 
 
+class NoModules:
+    """Answers imports: there are none."""
+
+    def resolve(self, base: str, specifier: str) -> str | None:
+        return None
+
+    def code(self, name: str) -> str | None:
+        return None
+
+
 class _Thread(threading.local):
     loading: tuple[Memory, Sources] | None = None
 

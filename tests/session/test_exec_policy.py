@@ -133,6 +133,31 @@ async def test_rules_match_the_source_the_runtime_and_the_bounds(tmp_path: Path)
         ]
 
 
+async def test_rules_match_what_holds_where_a_call_says_nothing(tmp_path: Path) -> None:
+    body = """
+  const errors = [];
+  for (const call of [
+    () => chidori.execPython("1"), () => chidori.execPython("1", { memoryMb: 32 }), () => chidori.execJs("1"),
+    () => chidori.execWasm("(module)", { function: "f" }),
+  ]) errors.push((await chidori.tryCall(call)).error ?? null);
+  return errors;"""
+    path = write(tmp_path, {"agent.ts": ts(body)})
+    denied = [
+        {"target": target, "decision": "never_allow", "match_args": args}
+        for target, args in (
+            ("exec:python", {"runtime": "monty", "memory_mb": 64}),
+            ("exec:js", {"memory_mb": 64, "timeout_ms": 10_000}),
+            ("exec:wasm", {"fuel": 1_000_000_000, "timeout_ms": 10_000, "memory_pages": 256}),
+        )
+    ]
+    async with runtime_in(tmp_path, policed(*denied)) as runtime:
+        python, small, js, wasm = output_of(await start(runtime, path))
+    assert small is None
+    assert [error.partition("(")[0] for error in (python, js, wasm)] == [
+        f"policy: `exec:{name}` denied " for name in ("python", "js", "wasm")
+    ]
+
+
 async def test_untrusted_denies_and_supervised_asks_before_every_sandbox(tmp_path: Path, executed: list[str]) -> None:
     calls = ", ".join(f"() => {call}" for _, call, _, _ in TARGETS.values())
     body = f"""

@@ -5,7 +5,7 @@ from typing import Any
 
 import orjson
 
-from .. import exact_json
+from . import exact_json
 
 
 def canonical(value: Any) -> bytes:
