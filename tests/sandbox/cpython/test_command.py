@@ -15,7 +15,7 @@ from . import needs_cpython
 
 pytestmark = needs_cpython
 
-COMPILING = "execPython: CPython is being compiled for this machine; that happens once, takes a minute or more"
+COMPILING = "execPython: waiting for CPython; the first time on a machine it has to be compiled"
 COMPILE_SECONDS = 900
 AGENT = """import { chidori } from "chidori";
 const source = "import numpy\\nprint('hi')\\nresult = numpy.arange(input['n']).sum()";
