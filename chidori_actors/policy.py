@@ -25,13 +25,15 @@ _DECIDED: dict[RuleDecision, Literal["allow", "ask", "deny"]] = {
 class Decision:
     """What becomes of one call.
 
-    ``reason`` is set whenever the call is not simply allowed. ``in_doubt`` is what to do with a call that a
+    ``reason`` is set whenever the call is not simply allowed; ``for_good`` says that no other rules would change a
+    denial, because the run keeps its profile. ``in_doubt`` is what to do with a call that a
     crash left without an outcome, or None when no rule says.
     """
 
     decision: Literal["allow", "ask", "deny"]
     reason: str | None = None
     in_doubt: InDoubt | None = None
+    for_good: bool = False
 
 
 def denied_text(target: str, reason: str | None) -> str:
@@ -101,7 +103,7 @@ class Policy:
         """What becomes of a call of ``target`` with the record's ``args``; the first matching rule wins."""
         gated = target == "http" or target.startswith(_GATED)
         if gated and self.profile == "untrusted":
-            return Decision("deny", f"{self._profile_in_words()} denies {_GATED_IN_WORDS}")
+            return Decision("deny", f"{self._profile_in_words()} denies {_GATED_IN_WORDS}", for_good=True)
         decision = self._by_rules(target, args)
         if gated and self.profile == "supervised" and decision.decision == "allow":
             reason = f"{self._profile_in_words()} asks before {_GATED_IN_WORDS}"

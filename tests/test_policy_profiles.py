@@ -199,7 +199,7 @@ async def test_a_placeholder_is_asked_for_once_a_name(tmp_path: Path) -> None:
         assert (question.target, question.args) == ("env:PLACE", {"name": "PLACE"})
         result = await runtime.resume(RUN, attendance=answering("yes", "no"))
         assert output_of(result)[0] is True
-        assert output_of(result)[1].startswith("policy: `env:OTHER` denied (the session's policy_profile")
+        assert output_of(result)[1].startswith("policy: `env:OTHER` denied (not approved: the session's policy_profile")
 
 
 async def test_a_tool_that_a_model_asks_for_is_gated_too(tmp_path: Path) -> None:

@@ -62,7 +62,9 @@ def _failure(meta: RunMeta, error: Mapping[str, Any]) -> Iterator[str]:
     yield f"Error: {error_line(error)}"
     if error.get("source_line"):
         yield f"  {error['source_line']}"
-    if meta.failed_ordinal is not None and not error.get("own_code"):
+    if error.get("for_good"):
+        yield "  that holds for this run; begin another one, or branch off before the call: chidori branch --help"
+    elif meta.failed_ordinal is not None and not error.get("own_code"):
         again = "make the failed call again with"
         if error.get("name") == "PolicyError":
             again = f"once the policy allows the call, {again}"

@@ -177,6 +177,8 @@ def _outcome(trace: Trace, traced: TracedCall) -> Iterator[str]:
     failed = failed_attempts(settled)
     if failed:
         yield f"[{counted(failed, 'failed attempt')}]"
+    if (printed := settled.notes.get("printed")) is not None:
+        yield f"printed {clip(orjson.dumps(printed).decode())}"
     error = error_text(settled)
     if error is not None:
         yield failure_text(error)

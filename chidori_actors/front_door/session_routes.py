@@ -98,9 +98,9 @@ class SessionRoutes:
 
     async def approve_session(self, request: web.Request) -> web.Response:
         session_id, fields = _id(request), await read_fields(request)
-        allow, seq = fields.text("decision") == "allow", fields.optional_number("seq")
+        decision, seq = fields.text("decision"), fields.optional_number("seq")
         changed = fields.flag("allow_source_change")
-        return await self._at_rest(200, await self._sessions.approve(session_id, allow, seq, changed=changed))
+        return await self._at_rest(200, await self._sessions.approve(session_id, decision, seq, changed=changed))
 
     async def cancel_session(self, request: web.Request) -> web.Response:
         session_id, fields = _id(request), await read_fields(request, optional=True)

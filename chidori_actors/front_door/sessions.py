@@ -169,11 +169,13 @@ class Sessions:
             raise Refused(422, f"{response!r} is not among the choices: {', '.join(choices)}")
         return await self._answer(meta, question, response, changed)
 
-    async def approve(self, session_id: str, allow: bool, seq: int | None, *, changed: bool = False) -> Handle:
-        """Allow or deny what waits for approval. Raises ``Refused`` as ``resume`` does."""
+    async def approve(self, session_id: str, decision: str, seq: int | None, *, changed: bool = False) -> Handle:
+        """``allow`` or one of the question's choices; anything else denies. Raises ``Refused`` as ``resume`` does."""
         meta, questions = await self._questions(session_id, seq)
         question = _pick(questions, seq, ("approval", "in_doubt"), "Session is not awaiting approval")
-        return await self._answer(meta, question, question["choices"][0 if allow else -1], changed)
+        choices = question["choices"]
+        given = choices[0] if decision == "allow" else decision if decision in choices else choices[-1]
+        return await self._answer(meta, question, given, changed)
 
     async def retry(self, session_id: str, *, changed: bool = False) -> Handle:
         """Make the call again whose error ended the run, or continue an interrupted one."""

@@ -90,7 +90,12 @@ async def execute(
         value, printed = await services.resources.get(Sandboxes, Sandboxes).execute(execution, services)
     except SandboxFault as fault:
         raise HostError(
-            f"{method}: {fault}", name="SandboxError", data=fault.fields(), notes=_notes(fault.printed)
+            f"{method}: {fault}",
+            name="SandboxError",
+            data=fault.fields(),
+            notes=_notes(fault.printed),
+            # The same source fails the same way; one that was stopped may end in time on another day.
+            inner=None if fault.bound else {"own_code": True},
         ) from None
     return HostResult(value, notes=_notes(printed))
 
@@ -111,7 +116,7 @@ def whole(method: str, option: str, value: Any, most: int) -> int:
         HostError: it is something else.
     """
     if isinstance(value, bool) or not isinstance(value, int | float) or not 1 <= value <= most or value % 1:
-        raise HostError(f"{method}: {option} must be a whole number from 1 to {most}")
+        raise HostError(f"{method}: {option} must be a whole number from 1 to {most}", inner={"own_code": True})
     return int(value)
 
 

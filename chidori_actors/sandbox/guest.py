@@ -58,7 +58,13 @@ def json_value(value: Any, place: str = "the result", depth: int = 0) -> Any:
     plain = _plain(value, place)
     if plain is not value:
         return json_value(plain, place, depth + 1)
-    raise Unfit(f"{place} is of type {type(value).__name__}, which JSON cannot carry; make a list, dict or str of it")
+    raise Unfit(f"{place} is of type {_type_name(value)}, which JSON cannot carry; make a list, dict or str of it")
+
+
+def _type_name(value: Any) -> str:
+    name = type(value).__name__
+    # What Monty gives in place of an object of a class of the source's own.
+    return str(value.name) if name.startswith("Monty") and hasattr(value, "name") else name
 
 
 def _plain(value: Any, place: str) -> Any:

@@ -14,6 +14,9 @@ from .guest import Unfit, json_value
 from .python_faults import python_fault
 
 _FILE = "source.py"
+_WAY_OUT = '; Monty is not all of Python, and runtime "cpython" may have it'
+_GRACE_SECONDS = 0.1
+"""A single long operation does not look at the clock: its process is ended so much after its time."""
 _MEMORY = re.compile("memory limit exceeded|exceeded its memory limit")
 
 
@@ -64,7 +67,8 @@ class Monty:
 
     def _value(self, execution: Execution, memory_mb: int, printed: _Printed) -> Any:
         if self._pool is None:
-            self._pool = self._life.enter_context(pydantic_monty.Monty(min_processes=1, max_processes=1))
+            pool = pydantic_monty.Monty(min_processes=1, max_processes=1, feed_duration_limit_grace=_GRACE_SECONDS)
+            self._pool = self._life.enter_context(pool)
         session = self._pool.checkout(
             script_name=_FILE,
             limits={"max_feed_duration_secs": execution.timeout_ms / 1000, "max_memory": memory_mb << 20},
@@ -94,19 +98,24 @@ def _json(value: Any) -> bytes:
 
 
 def _exceeded(error: pydantic_monty.MontyRuntimeError, execution: Execution, memory_mb: int) -> SandboxFault | None:
-    text = str(error)
-    if "time limit exceeded" in text:
+    text, thrown = str(error), error.exception()
+    if isinstance(thrown, TimeoutError) and "time limit exceeded" in text:
         return overran(execution.timeout_ms)
-    return out_of_memory(memory_mb) if _MEMORY.search(text) else None
+    return out_of_memory(memory_mb) if isinstance(thrown, MemoryError) and _MEMORY.search(text) else None
 
 
 def _thrown(error: pydantic_monty.MontyRuntimeError, printed: str) -> SandboxFault:
-    return _fault(error, type(error.exception()).__name__, printed)
+    thrown = type(error.exception()).__name__
+    lacking = thrown == "ModuleNotFoundError" or "Internal error in monty" in str(error)
+    return _fault(error, thrown, printed, way_out=_WAY_OUT if lacking else "")
 
 
 def _fault(
-    error: pydantic_monty.MontyRuntimeError | pydantic_monty.MontySyntaxError, thrown: str, printed: str
+    error: pydantic_monty.MontyRuntimeError | pydantic_monty.MontySyntaxError,
+    thrown: str,
+    printed: str,
+    way_out: str = "",
 ) -> SandboxFault:
     frames = [frame for frame in error.traceback() if frame.line > 0]
     line, column = (frames[-1].line, frames[-1].column) if frames else (None, None)
-    return python_fault(error.display("msg"), printed=printed, thrown=thrown, line=line, column=column)
+    return python_fault(error.display("msg") + way_out, printed=printed, thrown=thrown, line=line, column=column)

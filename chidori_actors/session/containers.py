@@ -26,7 +26,7 @@ from .sub_agents import SubAgent, as_found, find_sub_agent
 
 DEEPEST = 32
 """So many actors can be inside of one another."""
-_INNER = ("location", "source_line", "stack")
+_INNER = ("location", "source_line", "stack", "for_good")
 
 
 class Containers:

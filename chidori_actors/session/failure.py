@@ -20,6 +20,7 @@ _CALLERS = frozenset(
         *("execJs", "execPython", "execWasm", "setTimeout", "setInterval"),
     )
 )
+_INNER = ("location", "source_line", "own_code", "for_good")
 _NO_EXPORT = re.compile("Could not find export '(?P<name>.+)' in module '(?P<module>.+)'")
 
 
@@ -53,7 +54,7 @@ def describe_failure(threw: Threw, bundle: Bundle) -> Failed:
         error |= {"location": str(first), "source_line": first.source_line.strip()}
     if threw.inner:
         # It was thrown inside of the call, where the place says more than the call's own.
-        error |= {name: threw.inner[name] for name in ("location", "source_line", "own_code") if name in threw.inner}
+        error |= {name: threw.inner[name] for name in _INNER if name in threw.inner}
     if threw.data:
         error["data"] = threw.data
     if frames:

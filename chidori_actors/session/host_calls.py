@@ -183,9 +183,10 @@ class HostCalls:
         if decision.decision == "allow":
             return
         if decision.decision == "deny":
-            raise HostError(denied_text(target, decision.reason), name="PolicyError")
+            raise _denied(target, decision.reason, for_good=decision.for_good)
         if await self._approval(call, target, decision.reason) != "allow":
-            raise HostError(denied_text(target, decision.reason or "not approved"), name="PolicyError")
+            why = "" if decision.reason is None else f": {decision.reason}"
+            raise _denied(target, f"not approved{why}", for_good=True)
 
     async def _approval(self, call: LiveCall, target: str, reason: str | None) -> ApprovalDecision:
         why = f": {reason}" if reason else ""
@@ -233,6 +234,11 @@ class HostCalls:
             duration_ms=duration,
             **outcome,
         )
+
+
+def _denied(target: str, reason: str | None, *, for_good: bool) -> HostError:
+    """``for_good``: making the call again in this run can only end like this."""
+    return HostError(denied_text(target, reason), name="PolicyError", inner={"for_good": True} if for_good else None)
 
 
 def _question(

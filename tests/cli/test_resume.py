@@ -92,7 +92,7 @@ def test_approvals_are_for_a_terminal_or_for_resume_and_a_pipe_keeps_its_lines(f
     denied = chidori(folder, "resume", "remembers.ts", run_id, "--deny", "2", env=env)
     assert denied.returncode == 0, denied.stderr
     assert '"ok": false' in denied.stdout
-    assert "warning: #2 memory: policy: `memory` denied (shared)" in denied.stderr
+    assert "warning: #2 memory: policy: `memory` denied (not approved: shared)" in denied.stderr
 
 
 def test_a_changed_source_is_refused_unless_told_otherwise(folder: Path) -> None:

@@ -345,3 +345,18 @@ async def test_a_redirect_needs_an_approval_too(tmp_path: Path) -> None:
         alone = await _decide(client, "alone", "allow")
         assert "policy: `http` requires approval (--supervised asks" in alone["error"]
         assert [request.path for request in around.received] == ["/from"]
+
+
+@pytest.mark.parametrize(
+    ("decision", "allowed"), [("allow", True), ("yes", True), ("all", True), ("no", False), ("Allow", False)]
+)
+async def test_the_choices_of_a_question_are_answers_and_all_else_denies(
+    decision: str, allowed: bool, tmp_path: Path
+) -> None:
+    async with gate() as target, _served(tmp_path, FETCHES, environ={"CHIDORI_POLICY": GATE}) as (_, client):
+        target.open("/before")
+        target.open("/gated")
+        view = await _create(client, "s", {"url": target.url})
+        assert view["pending"][0]["choices"] == ["yes", "all", "no"]
+        output = (await _decide(client, "s", decision))["output"]
+        assert ("/gated" in target.asked, "not approved" in str(output)) == (allowed, not allowed)

@@ -97,7 +97,7 @@ async def test_a_refusal_runs_nothing_and_an_approval_repeats_no_earlier_executi
     rules = ({"target": "exec:python", "decision": "ask_before"},)
     for answer, output, kinds in (
         ("yes", [2, 3, None], ["js", "python"]),
-        ("no", [2, None, "policy: `exec:python` denied (CHIDORI_POLICY: rules[0])"], ["js"]),
+        ("no", [2, None, "policy: `exec:python` denied (not approved: CHIDORI_POLICY: rules[0])"], ["js"]),
     ):
         executed.clear()
         async with runtime_in(tmp_path, policed(*rules)) as runtime:

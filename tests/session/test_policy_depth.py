@@ -176,7 +176,7 @@ async def test_a_refusal_is_for_every_such_call_of_the_run_and_can_be_caught(pla
     async with world() as (made, server), runtime_in(tmp_path, policed({**rule, "decision": "ask_before"})) as runtime:
         pause_of(await start(runtime, path, {"url": server.url}))
         result = await runtime.resume(RUN, attendance=answering("no"))
-        assert output_of(result) == ["policy: `http` denied (CHIDORI_POLICY: rules[0])"] * 2
+        assert output_of(result) == ["policy: `http` denied (not approved: CHIDORI_POLICY: rules[0])"] * 2
         assert made.requests == {"/before": 1}
         assert output_of(await runtime.replay(RUN)) == output_of(result)
 

@@ -421,7 +421,7 @@ async def test_a_call_that_must_be_asked_for(tmp_path: Path, answers: list[str],
     )
     async with OpenAIServer() as server, runtime_in(tmp_path, ASKING) as runtime:
         result = await start(runtime, path, {"url": f"{server.root}/count"}, attendance=answering(*answers))
-        refused = "policy: `http` denied (careful)"
+        refused = "policy: `http` denied (not approved: careful)"
         assert output_of(result) == [200 if answer == "yes" else refused for answer in answers]
         assert sorted(server.counted_bodies) == sent
 

@@ -328,7 +328,9 @@ async def test_a_denied_approval_inside_is_an_error_of_the_inner_call(tmp_path: 
     ) as runtime:
         assert pause_of(await start(runtime, main)).questions[0].path == "1/1"
         answer = Attendance(questions=ScriptedQuestions(["no"]))
-        assert output_of(await runtime.resume(RUN, attendance=answer)) == "policy: `memory` denied (shared)"
+        assert (
+            output_of(await runtime.resume(RUN, attendance=answer)) == "policy: `memory` denied (not approved: shared)"
+        )
 
 
 # -- going on ----
