@@ -22,9 +22,10 @@ def cache_directory() -> Path | None:
 
     None for a user without a home directory (a container with an unknown user id).
     """
-    base = os.environ.get("XDG_CACHE_HOME")
+    base = Path(os.environ.get("XDG_CACHE_HOME", ""))
     try:
-        return (Path(base) if base else Path.home() / ".cache") / "chidori-actors"
+        # One that is not absolute is to be ignored, by its specification: processes of another folder would miss it.
+        return (base if base.is_absolute() else Path.home() / ".cache") / "chidori-actors"
     except RuntimeError:
         return None
 

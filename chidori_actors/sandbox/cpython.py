@@ -41,7 +41,7 @@ class CPython:
     def __init__(self) -> None:
         self._world = World()
         self._world.replace_in(wasmtime.Linker)
-        self._program = (files(__package__) / "guest.py").read_text()
+        self._program = (files(__package__) / "guest.py").read_text("utf-8")
         directory = cache_directory()
         self._cache = None if directory is None else directory / _FOLDER
         with alone(self._cache) as usable:

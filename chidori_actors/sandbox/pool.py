@@ -76,7 +76,10 @@ class WorkerPool:
             if worker.is_alive:
                 return worker
             self._end(worker)
-        worker = _Worker(self._family)
+        try:
+            worker = _Worker(self._family)
+        except OSError as error:
+            raise SandboxFault(f"the sandbox's process did not start: {error.strerror}") from None
         try:
             await worker.start(slow_start)
         except BaseException:
@@ -104,21 +107,27 @@ class _Worker:
     def __init__(self, family: Family) -> None:
         ours, theirs = socket.socketpair()
         with theirs:
-            self.process = subprocess.Popen(
-                [sys.executable, "-I", "-c", _begin(family)],
-                stdin=theirs.fileno(),
-                stdout=theirs.fileno(),
-                stderr=subprocess.DEVNULL,
-                cwd="/",
-                env=_environment(),
-                start_new_session=True,  # Ctrl-C is for us; and so it is ended together with what it started
-            )
+            try:
+                self.process = subprocess.Popen(
+                    [sys.executable, "-I", "-c", _begin(family)],
+                    stdin=theirs.fileno(),
+                    stdout=theirs.fileno(),
+                    stderr=subprocess.DEVNULL,
+                    cwd="/",
+                    env=_environment(),
+                    start_new_session=True,  # Ctrl-C is for us; and so it is ended together with what it started
+                )
+            except OSError:
+                ours.close()
+                raise
         self._socket = ours
         self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
+        self._killed = False
 
     @property
     def is_alive(self) -> bool:
-        return self._streams is not None and self.process.poll() is None
+        # One that was killed may not have ended yet, and what it said too late may still be there to be read.
+        return not self._killed and self._streams is not None and self.process.poll() is None
 
     async def start(self, slow_start: Callable[[], None]) -> None:
         """Wait until it is ready.
@@ -148,21 +157,22 @@ class _Worker:
             SandboxFault: the execution failed. The process may have ended.
         """
         assert self._streams is not None
+        # Not a timeout of what waits for the reply: when this process was held up, the reply may have come in time.
+        timer = asyncio.get_running_loop().call_later(timeout_ms / 1000 + _GRACE_SECONDS, self.kill)
         try:
-            async with asyncio.timeout(timeout_ms / 1000 + _GRACE_SECONDS):
-                self._streams[1].write(frame)
-                return read_reply(await self._receive())
-        except TimeoutError:
-            self.kill()
-            raise overran(timeout_ms) from None
+            self._streams[1].write(frame)
+            return read_reply(await self._receive())
         except (EOFError, ConnectionError):
             ended = self._how_it_ended()
-            if self.process.returncode == -signal.SIGALRM:
+            if self._killed or self.process.returncode == -signal.SIGALRM:
                 raise overran(timeout_ms) from None
             raise SandboxFault(f"the sandbox's process ended unexpectedly ({ended})") from None
+        finally:
+            timer.cancel()
 
     def kill(self) -> None:
         """End it now, and what it started: Python's interpreter would go on to its own bound."""
+        self._killed = True
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.process.pid, signal.SIGKILL)
         if self._streams is None:

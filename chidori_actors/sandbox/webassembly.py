@@ -3,7 +3,8 @@
 import base64
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import closing
 from typing import Any
 
 import wasmtime
@@ -53,27 +54,10 @@ class WebAssembly:
         Raises:
             SandboxFault: the module cannot be used, trapped, or went beyond a bound.
         """
-        options = execution.options
-        module = self._compile(execution.source)
-        store = wasmtime.Store(self._engine)
-        pages: int = options["memory_pages"]
-        store.set_limits(
-            memory_size=pages * _PAGE, table_elements=_MOST_TABLE_ELEMENTS, instances=1, tables=10, memories=1
-        )
-        store.set_fuel(options["fuel"])
-        log = _Log()
-        try:
-            instance = self._instantiate(store, module, log, pages)
-            function = _function(instance, store, module, options["function"])
-            kind = function.type(store)
-            given = _arguments(kind.params, options["args"], options["function"])
-            _check_results(kind.results, options["function"])
-            returned = function(store, *given)
-        except wasmtime.Trap as trap:
-            raise _trapped(trap, options["fuel"], log) from None
-        returns = returned if isinstance(returned, list) else [] if returned is None else [returned]
-        value = {"returns": [_result(one) for one in returns], "fuel_remaining": store.get_fuel()}
-        return Outcome(exact_json.dumps(value), log.text)
+        # A fault holds on to the frames that it came through: left to the garbage collector, the memories of a few
+        # executions would be all that the process may have.
+        with closing(self._compile(execution.source)) as module, closing(wasmtime.Store(self._engine)) as store:
+            return _call(store, module, execution.options)
 
     def _compile(self, source: str) -> wasmtime.Module:
         try:
@@ -92,29 +76,47 @@ class WebAssembly:
         except wasmtime.WasmtimeError as error:
             raise SandboxFault(f"the source is not a WebAssembly module: {_reason(error)}") from None
 
-    def _instantiate(
-        self, store: wasmtime.Store, module: wasmtime.Module, log: "_Log", pages: int
-    ) -> wasmtime.Instance:
-        i32 = wasmtime.ValType.i32()
-        items: list[Any] = []
-        for item in module.imports:
-            if (item.module, item.name) != ("host", "log"):
-                raise SandboxFault(
-                    f"the module imports {_shown(item.module)}.{_shown(item.name or '')}; "
-                    "a sandbox gives only host.log(pointer, length)"
-                )
-            kind = wasmtime.FuncType([i32, i32], [])
-            items.append(wasmtime.Func(store, kind, log.write, access_caller=True))
-        try:
-            return wasmtime.Instance(store, module, items)
-        except wasmtime.WasmtimeError as error:
-            reason = _reason(error)
-            if "memory minimum size" in reason:
-                raise SandboxFault(
-                    f"the module needs more memory than {pages} page{'' if pages == 1 else 's'} of 64 KB (memoryPages)",
-                    bound="memoryPages",
-                ) from None
-            raise SandboxFault(f"the module cannot be instantiated: {reason}") from None
+
+def _call(store: wasmtime.Store, module: wasmtime.Module, options: Mapping[str, Any]) -> Outcome:
+    pages: int = options["memory_pages"]
+    store.set_limits(memory_size=pages * _PAGE, table_elements=_MOST_TABLE_ELEMENTS, instances=1, tables=10, memories=1)
+    store.set_fuel(options["fuel"])
+    log = _Log()
+    try:
+        instance = _instantiate(store, module, log, pages)
+        function = _function(instance, store, module, options["function"])
+        kind = function.type(store)
+        given = _arguments(kind.params, options["args"], options["function"])
+        _check_results(kind.results, options["function"])
+        returned = function(store, *given)
+    except wasmtime.Trap as trap:
+        raise _trapped(trap, options["fuel"], log) from None
+    returns = returned if isinstance(returned, list) else [] if returned is None else [returned]
+    value = {"returns": [_result(one) for one in returns], "fuel_remaining": store.get_fuel()}
+    return Outcome(exact_json.dumps(value), log.text)
+
+
+def _instantiate(store: wasmtime.Store, module: wasmtime.Module, log: "_Log", pages: int) -> wasmtime.Instance:
+    i32 = wasmtime.ValType.i32()
+    items: list[Any] = []
+    for item in module.imports:
+        if (item.module, item.name) != ("host", "log"):
+            raise SandboxFault(
+                f"the module imports {_shown(item.module)}.{_shown(item.name or '')}; "
+                "a sandbox gives only host.log(pointer, length)"
+            )
+        kind = wasmtime.FuncType([i32, i32], [])
+        items.append(wasmtime.Func(store, kind, log.write, access_caller=True))
+    try:
+        return wasmtime.Instance(store, module, items)
+    except wasmtime.WasmtimeError as error:
+        reason = _reason(error)
+        if "memory minimum size" in reason:
+            raise SandboxFault(
+                f"the module needs more memory than {pages} page{'' if pages == 1 else 's'} of 64 KB (memoryPages)",
+                bound="memoryPages",
+            ) from None
+        raise SandboxFault(f"the module cannot be instantiated: {reason}") from None
 
 
 class _Log:

@@ -9,6 +9,7 @@ import resource
 import signal
 import socket
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -78,6 +79,9 @@ def _confine(family: str) -> None:
     """Take from this process what no execution needs."""
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     resource.setrlimit(resource.RLIMIT_NOFILE, (_DESCRIPTORS, _DESCRIPTORS))
+    # A machine without memory ends this process, and not the largest one, which may be the one that runs the agents.
+    with suppress(OSError), open("/proc/self/oom_score_adj", "w", encoding="ascii") as file:
+        file.write("1000")
     if family == "cpython":
         return  # it hands the input over in a file, and maps a module of 300 MB
     # A write to any file ends the process; so does a compiler that wants more memory than this.

@@ -16,13 +16,14 @@ MOST_ACTORS = 10_000
 def room(
     run: RunContext, call: LiveCall, count: int, unused: Callable[[], tuple[Write, ...]] = lambda: ()
 ) -> Iterator[None]:
-    """Room for ``count`` more actors inside of ``call``, for as long as this lasts.
+    """Room for ``count`` more actors inside of ``call``, for as long as this lasts. One that a crash or a pause
+    interrupted had room before, and has it again.
 
     Raises:
         HostError: there is none; ``unused`` gives the writes that belong to that.
     """
     function = call.started.function
-    if run.live_actors + count > MOST_ACTORS:
+    if run.live_actors + count > MOST_ACTORS and not run.actors.has_any(call.started.seq):
         way_out = "; give a smaller `concurrency`" if function == "parallel" else ""
         raise HostError(
             f"{function}: with {count} more, over {MOST_ACTORS} actors of this run would be alive at once "

@@ -37,7 +37,7 @@ class Engine:
     def __init__(self) -> None:
         self.wasmtime = new_engine(_configure)
         wasm = engine_file("_guest.wasm").read_bytes()
-        prelude = {name: (files(__package__) / f"prelude/{name}.js").read_text() for name in PRELUDE_FILES}
+        prelude = {name: (files(__package__) / f"prelude/{name}.js").read_text("utf-8") for name in PRELUDE_FILES}
         self.build = hashlib.sha256(wasm).hexdigest()
         linker = import_linker(self.wasmtime)
         key = _golden_key(self.build, prelude)
@@ -87,7 +87,8 @@ def _configure(config: wasmtime.Config) -> None:
 
 def _golden_key(build: str, prelude: dict[str, str]) -> str:
     # What builds the image belongs to it as much as what it is built from.
-    builders = [(files(__package__) / name).read_text() for name in ("golden.py", "heap.py", "shim.wat", "glue.wat")]
+    names = ("golden.py", "heap.py", "shim.wat", "glue.wat")
+    builders = [(files(__package__) / name).read_text("utf-8") for name in names]
     parts = [build, *builders, *(f"{name}\0{source}" for name, source in prelude.items())]
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:32]
 

@@ -86,7 +86,7 @@ _PENDING = _Name.of("pending_promises")
 
 
 def _assemble(name: str, addresses: Addresses | None) -> bytes:
-    text = (files(__package__) / f"{name}.wat").read_text()
+    text = (files(__package__) / f"{name}.wat").read_text("utf-8")
     if addresses is not None:
         for field in Addresses.__dataclass_fields__:
             text = text.replace(f"{{{field}}}", str(getattr(addresses, field)))

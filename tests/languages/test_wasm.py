@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 import wasmtime
 
-from chidori_actors.wasm import load_module, new_engine
+from chidori_actors.wasm import cache_directory, load_module, new_engine
 
 WASM = bytes(wasmtime.wat2wasm('(module (func (export "f") (result i32) i32.const 7))'))
 
@@ -28,6 +28,12 @@ def test_a_compiled_module_is_kept_and_used_again(cache: Path) -> None:
     before = kept.stat().st_mtime_ns
     assert answer(new_engine()) == 7
     assert [path.stat().st_mtime_ns for path in cache.iterdir()] == [before]
+
+
+def test_a_place_for_caches_that_is_not_absolute_is_ignored(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", "cache")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert cache_directory() == tmp_path / ".cache/chidori-actors"
 
 
 @pytest.mark.parametrize("content", [b"", b"junk"])

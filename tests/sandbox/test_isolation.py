@@ -229,6 +229,7 @@ async def test_a_process_knows_nothing_of_this_one_and_may_do_little(
             names = {item.partition("=")[0] for item in (there / "environ").read_text().split("\0") if item}
             assert names <= {"XDG_CACHE_HOME"}
             assert os.readlink(there / "cwd") == "/"
+            assert (there / "oom_score_adj").read_text().strip() == "1000"
             assert resource.prlimit(pid, resource.RLIMIT_FSIZE) == (0, 0)
             assert resource.prlimit(pid, resource.RLIMIT_CORE) == (0, 0)
             assert resource.prlimit(pid, resource.RLIMIT_NOFILE) == (64, 64)

@@ -2,18 +2,21 @@
 
 import asyncio
 import os
+import resource
 import select
 import signal
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
+from chidori_actors.sandbox import pool as pool_module
 from chidori_actors.sandbox.execution import Kind, SandboxFault
 from chidori_actors.sandbox.pool import WorkerPool
 from tests.support.agents import within
 
-from .executions import children, execution, fault, outcome, value, workers, zombies
+from .executions import SHORT_MS, children, execution, fault, outcome, value, workers, zombies
 
 LOOP = "for (;;) {}"
 SECONDS = 60
@@ -138,6 +141,61 @@ async def test_cancelling_an_execution_ends_its_process_at_once(kind: Kind) -> N
             await running
         for process in {pid, *own}:
             await gone(process)
+        assert await value(pool, "js", "1 + 1") == 2
+    finally:
+        await pool.aclose()
+
+
+async def test_a_reply_is_nobody_else_s_although_this_process_was_held_up_beyond_the_timeout(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Ctrl-Z and `fg`, say: the time is over, and the reply has come all the same."""
+    monkeypatch.setattr(pool_module, "_GRACE_SECONDS", 0.0)
+    before = workers()
+    pool = WorkerPool("engine", 1)
+    try:
+        await value(pool, "js", "1")
+        [pid] = workers() - before
+        first = asyncio.create_task(value(pool, "js", "'first'", timeout_ms=500))
+        second = asyncio.create_task(value(pool, "js", "'second'"))
+        await asyncio.sleep(0)
+        asyncio.get_running_loop().call_soon(time.sleep, 0.7)  # nothing else runs for longer than the timeout
+        assert await within(SECONDS, asyncio.gather(first, second)) == ["first", "second"]
+        assert workers() - before != {pid}
+    finally:
+        await pool.aclose()
+
+
+async def test_a_process_that_does_not_stop_in_time_is_given_up_and_not_used_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(pool_module, "_GRACE_SECONDS", 0.0)
+    before = workers()
+    pool = WorkerPool("engine", 1)
+    try:
+        await value(pool, "js", "1")
+        [pid] = workers() - before
+        os.kill(pid, signal.SIGSTOP)
+        stopped = asyncio.create_task(fault(pool, "js", "'late'", timeout_ms=SHORT_MS))
+        waiting = asyncio.create_task(value(pool, "js", "1 + 1"))
+        assert (await within(SECONDS, stopped)).bound == "timeoutMs"
+        assert await within(SECONDS, waiting) == 2
+    finally:
+        await pool.aclose()
+
+
+async def test_without_room_for_another_process_an_execution_fails_in_words_and_later_ones_work() -> None:
+    pool = WorkerPool("engine", 1)
+    bounds = resource.getrlimit(resource.RLIMIT_NOFILE)
+    used = len(os.listdir("/proc/self/fd")) - 1
+    resource.setrlimit(resource.RLIMIT_NOFILE, (used, bounds[1]))
+    try:
+        for _ in range(3):
+            with pytest.raises(SandboxFault, match=r"the sandbox's process did not start: Too many open files"):
+                await outcome(pool, "js", "1")
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, bounds)
+    try:
         assert await value(pool, "js", "1 + 1") == 2
     finally:
         await pool.aclose()

@@ -285,3 +285,12 @@ async def test_mangled_modules_do_nothing_but_fail_or_run(edits: list[tuple[int,
 
 
 _ENGINE = WebAssembly()
+
+
+async def test_the_memory_of_modules_that_failed_is_free_for_those_after_them(pool: WorkerPool) -> None:
+    """A process may have 8 GB, and keeps more than a memory's size free behind it."""
+    large = '(module (memory 16384) (func (export "f") (result i32) {}))'
+    for _ in range(8):
+        assert "unreachable" in str(await fault(pool, "wasm", large.format("unreachable"), memory_pages=16384))
+    given = await value(pool, "wasm", large.format("memory.size"), memory_pages=16384)
+    assert given["returns"] == [16384]

@@ -7,8 +7,10 @@ from pathlib import Path
 import pytest
 
 from chidori_actors.session import live_actors
+from chidori_actors.session.attendance import Attendance
 from chidori_actors.vm.machine import Bounds, Machine, Said
-from tests.support.agents import failure_of, output_of, records_of, runtime_in, start, within, write_agent
+from tests.support.agents import failure_of, output_of, pause_of, records_of, runtime_in, start, within, write_agent
+from tests.support.services import ScriptedQuestions
 
 SMALL = Bounds(memory_bytes=32 << 20, step_seconds=0.5)
 MOST_CALLS = 10_000
@@ -182,6 +184,19 @@ async def test_more_actors_than_fit_are_refused_with_a_way_out(tmp_path: Path, m
         )
         assert failed.error["location"]
         assert len(records_of(runtime.store, "wide")) == 1
+
+
+async def test_actors_that_were_there_before_a_pause_have_room_whatever_the_bound_is_now(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asking = "[1, 2, 3].map((i) => async () => chidori.input(`${i}?`))"
+    path = write_agent(tmp_path, agent(f"return chidori.parallel({asking});"))
+    async with runtime_in(tmp_path) as runtime:
+        assert len(pause_of(await start(runtime, path)).questions) == 3
+    monkeypatch.setattr(live_actors, "MOST_ACTORS", 2)
+    async with runtime_in(tmp_path) as runtime:
+        answers = Attendance(questions=ScriptedQuestions(["a", "b", "c"]))
+        assert output_of(await runtime.resume("test-run", attendance=answers)) == ["a", "b", "c"]
 
 
 async def test_agents_that_call_themselves_twice_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

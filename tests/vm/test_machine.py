@@ -128,12 +128,14 @@ def test_images_of_another_golden_image_or_size_are_rejected(image: Image) -> No
             Machine.restore(load_engine(), wrong, Bounds())
 
 
-def test_two_processes_build_the_same_golden_image(tmp_path: Path) -> None:
+def test_two_processes_build_the_same_golden_image_whatever_their_locale(tmp_path: Path) -> None:
     program = "from chidori_actors.vm.engine import Engine; print(Engine().golden)"
     built = []
-    for name, hash_seed in (("one", "1"), ("two", "2")):
+    ascii_only = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    for name, hash_seed, locale in (("one", "1", {}), ("two", "2", ascii_only)):
         environ = {
             **os.environ,
+            **locale,
             "XDG_CACHE_HOME": str(tmp_path / name),
             "PYTHONHASHSEED": hash_seed,
         }
