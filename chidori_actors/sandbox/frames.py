@@ -36,11 +36,13 @@ def read_reply(payload: bytes) -> Outcome:
 
     Raises:
         SandboxFault: the execution failed.
+        ValueError: it is not a reply.
     """
     head, _, body = payload.partition(b"\n")
     fields = exact_json.loads(head)
     if "message" in fields:
         raise SandboxFault(**fields)
+    exact_json.loads(body)  # it goes into records as it is
     return Outcome(body, fields["printed"])
 
 

@@ -4,6 +4,8 @@ import hashlib
 import re
 import struct
 
+import wasmtime
+
 from ..languages.call_sites import fault_place
 from ..vm.engine import Engine
 from ..vm.imports import NoModules
@@ -30,7 +32,10 @@ class JavaScript:
             SandboxFault: it threw, went beyond a bound, or has no value that JSON can carry.
         """
         memory_mb = int(execution.options["memory_mb"])
-        machine = Machine(self._engine, Bounds(memory_bytes=memory_mb << 20))
+        try:
+            machine = Machine(self._engine, Bounds(memory_bytes=memory_mb << 20))
+        except wasmtime.WasmtimeError:  # not even the engine fits
+            raise out_of_memory(memory_mb) from None
         config = {"source": execution.source, "random": _random_state(execution.seed)}
         try:
             # No clock ticks in this process: a signal ends what takes too long.

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Literal
 
 from ..wasm import cache_directory
-from .execution import MOST_INPUT_BYTES, Execution, Outcome, SandboxFault, overran
+from .execution import MOST_INPUT_BYTES, MOST_OUTPUT_BYTES, Execution, Outcome, SandboxFault, overran
 from .frames import LENGTH, read_reply, request_frame
 
 Family = Literal["engine", "cpython"]
@@ -20,7 +20,13 @@ _GRACE_SECONDS = 10.0
 """A worker ends itself in time; one that cannot even be signalled is given up after so much more."""
 _SLOW_START_SECONDS = 5.0
 """Only one that compiles its interpreter takes longer."""
-_END_SECONDS = 5.0
+_POLL_SECONDS = 0.001
+_END_POLLS = 5000
+_NONSENSE = "the sandbox's process said what cannot be understood, and was ended"
+_START_SECONDS: dict[Family, float] = {"engine": 60.0, "cpython": 3600.0}
+"""CPython's waits until another process has compiled it."""
+_MOST_REPLY_BYTES = 4 * MOST_OUTPUT_BYTES
+"""What a worker may say at most; it bounds that itself, so that more is not its own any more."""
 
 
 class WorkerPool:
@@ -31,7 +37,8 @@ class WorkerPool:
 
     def __init__(self, family: Family, size: int | None = None) -> None:
         self._family: Family = family
-        self._turns = asyncio.Semaphore(size or max(2, os.cpu_count() or 1))
+        self._turns = asyncio.Semaphore(size or max(2, _cores()))
+        self._busy: set[_Worker] = set()
         self._idle: list[_Worker] = []
         self._ended: list[_Worker] = []
 
@@ -48,6 +55,7 @@ class WorkerPool:
         async with self._turns:
             self._reap()
             worker = await self._worker(slow_start)
+            self._busy.add(worker)
             try:
                 outcome = await worker.exchange(frame, execution.timeout_ms)
             except SandboxFault:
@@ -60,14 +68,16 @@ class WorkerPool:
             return outcome
 
     async def aclose(self) -> None:
-        """End all processes."""
+        """End all processes, also those that execute something."""
+        for worker in list(self._busy):
+            self._end(worker)
         while self._idle:
             worker = self._idle.pop()
             if self._family == "cpython":
                 await worker.hang_up()
             self._end(worker)
         for worker in self._ended:
-            worker.wait()
+            await worker.ended()
         self._ended.clear()
 
     async def _worker(self, slow_start: Callable[[], None]) -> "_Worker":
@@ -80,6 +90,7 @@ class WorkerPool:
             worker = _Worker(self._family)
         except OSError as error:
             raise SandboxFault(f"the sandbox's process did not start: {error.strerror}") from None
+        self._busy.add(worker)
         try:
             await worker.start(slow_start)
         except BaseException:
@@ -89,11 +100,13 @@ class WorkerPool:
 
     def _put_back(self, worker: "_Worker") -> None:
         if worker.is_alive:
+            self._busy.discard(worker)
             self._idle.append(worker)
         else:
             self._end(worker)
 
     def _end(self, worker: "_Worker") -> None:
+        self._busy.discard(worker)
         worker.kill()
         self._ended.append(worker)
 
@@ -105,6 +118,7 @@ class _Worker:
     """One process. It answers one execution at a time."""
 
     def __init__(self, family: Family) -> None:
+        self._family: Family = family
         ours, theirs = socket.socketpair()
         with theirs:
             try:
@@ -136,19 +150,20 @@ class _Worker:
             SandboxFault: it cannot be used.
         """
         self._streams = await asyncio.open_connection(sock=self._socket)
-        timer = asyncio.get_running_loop().call_later(_SLOW_START_SECONDS, slow_start)
+        loop = asyncio.get_running_loop()
+        slow = loop.call_later(_SLOW_START_SECONDS, slow_start)
+        late = loop.call_later(_START_SECONDS[self._family], self.kill)
         try:
-            said = await self._receive()
-        except EOFError:
-            raise SandboxFault(f"the sandbox's process did not start ({self._how_it_ended()})") from None
-        finally:
-            timer.cancel()
-        if said:
-            try:
+            if said := await self._receive():
                 read_reply(said)
-            except SandboxFault as fault:
-                self.kill()
-                raise SandboxFault(f"the sandbox's process did not start: {fault}") from None
+        except EOFError:
+            how = "it was ended" if self._killed else await self._how_it_ended()
+            raise SandboxFault(f"the sandbox's process did not start ({how})") from None
+        except SandboxFault as fault:
+            raise SandboxFault(f"the sandbox's process did not start: {fault}") from None
+        finally:
+            slow.cancel()
+            late.cancel()
 
     async def exchange(self, frame: bytes, timeout_ms: int) -> Outcome:
         """Give it an execution and wait for what comes of it.
@@ -163,10 +178,13 @@ class _Worker:
             self._streams[1].write(frame)
             return read_reply(await self._receive())
         except (EOFError, ConnectionError):
-            ended = self._how_it_ended()
+            ended = await self._how_it_ended()
             if self._killed or self.process.returncode == -signal.SIGALRM:
                 raise overran(timeout_ms) from None
             raise SandboxFault(f"the sandbox's process ended unexpectedly ({ended})") from None
+        except ValueError:
+            self.kill()
+            raise SandboxFault(_NONSENSE) from None
         finally:
             timer.cancel()
 
@@ -186,26 +204,35 @@ class _Worker:
         self._streams[1].close()
         with contextlib.suppress(ConnectionError):
             await self._streams[1].wait_closed()
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            self.wait()
+        await self.ended()
 
-    def wait(self) -> None:
-        """Wait for its end, which has come or is near."""
-        self.process.wait(_END_SECONDS)
+    async def ended(self) -> int | None:
+        """Its exit status, once it has ended; its end is near. None when it does not come."""
+        for _ in range(_END_POLLS):
+            if self.process.poll() is not None:
+                break
+            await asyncio.sleep(_POLL_SECONDS)
+        return self.process.poll()
 
     async def _receive(self) -> bytes:
         assert self._streams is not None
         reader = self._streams[0]
         (size,) = LENGTH.unpack(await reader.readexactly(LENGTH.size))
+        if size > _MOST_REPLY_BYTES:
+            self.kill()
+            raise SandboxFault(_NONSENSE)
         return await reader.readexactly(size)
 
-    def _how_it_ended(self) -> str:
-        # Its end of the connection is closed, so its end is a matter of microseconds.
-        try:
-            code = self.process.wait(_END_SECONDS)
-        except subprocess.TimeoutExpired:
+    async def _how_it_ended(self) -> str:
+        status = await self.ended()
+        if status is None:
             return "it closed its connection"
-        return f"exit status {code}" if code >= 0 else signal.Signals(-code).name
+        return f"exit status {status}" if status >= 0 else signal.Signals(-status).name
+
+
+def _cores() -> int:
+    # Those that this process may use, where the system can tell.
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _begin(family: Family) -> str:

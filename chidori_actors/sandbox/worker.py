@@ -6,8 +6,10 @@ when an execution takes too long: nothing inside has to cooperate, neither a com
 
 import os
 import resource
+import select
 import signal
 import socket
+import threading
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from functools import cached_property
@@ -39,11 +41,28 @@ def main(family: str) -> None:
         connection.sendall(reply_frame(SandboxFault(f"{type(error).__name__}: {error}")))
         return
     _confine(family)
+    executing = threading.Event()
+    threading.Thread(target=_end_with, args=(connection, executing), name="end of the other end", daemon=True).start()
     connection.sendall(READY)
     while (payload := _receive(connection)) is not None:
         execution = read_request(payload)
         del payload
-        connection.sendall(reply_frame(_execute(executors, execution)))
+        executing.set()
+        reply = reply_frame(_execute(executors, execution))
+        executing.clear()
+        connection.sendall(reply)
+
+
+def _end_with(connection: socket.socket, executing: threading.Event) -> None:
+    """End this process and what it started when nobody waits for what it executes: the other end was killed.
+
+    While nothing is executed it ends by itself.
+    """
+    poll = select.poll()
+    poll.register(connection, 0)  # nothing but that it was closed
+    poll.poll()
+    executing.wait()
+    os.killpg(0, signal.SIGKILL)
 
 
 def _load(family: str) -> Mapping[Kind, tuple[Executor, float]]:
@@ -112,5 +131,7 @@ def _execute(executors: Mapping[Kind, tuple[Executor, float]], execution: Execut
         return bounded(execute(execution))
     except SandboxFault as fault:
         return bounded_fault(fault)
+    except Exception as error:  # a fault of ours: without an answer, it would look like the source's
+        return SandboxFault(f"the sandbox itself failed ({type(error).__name__})")
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)

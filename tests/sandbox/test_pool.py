@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from chidori_actors.sandbox import frames
 from chidori_actors.sandbox import pool as pool_module
 from chidori_actors.sandbox.execution import Kind, SandboxFault
 from chidori_actors.sandbox.pool import WorkerPool
@@ -225,8 +226,8 @@ async def main():
     first = [outcome(pool, kind, source) for kind, source in (("python", "1"), ("js", "1"), ("js", "1"))]
     await asyncio.gather(*first)
     running = [
-        asyncio.create_task(outcome(pool, "js", "for (;;) {}", timeout_ms=1500)),
-        asyncio.create_task(outcome(pool, "python", "while True: pass", timeout_ms=1500)),
+        asyncio.create_task(outcome(pool, "js", "for (;;) {}", timeout_ms=600_000)),
+        asyncio.create_task(outcome(pool, "python", "while True: pass", timeout_ms=600_000)),
     ]
     await asyncio.sleep(0)
     print(*workers(), flush=True)
@@ -237,7 +238,7 @@ asyncio.run(main())
 
 
 async def test_workers_end_when_the_process_that_started_them_is_killed() -> None:
-    """An idle one sees that its connection is closed; one in an endless loop ends at its alarm."""
+    """Also those in an endless loop, and what they started."""
     root = Path(__file__).parents[2]
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-c", ORPHANS, cwd=root, stdout=asyncio.subprocess.PIPE
@@ -258,3 +259,40 @@ async def test_a_request_that_is_too_large_starts_no_process() -> None:
     with pytest.raises(SandboxFault, match="the source and its input are larger than 16 MB"):
         await pool.execute(execution("js", "input", "x" * (17 << 20)))
     assert workers() == before
+
+
+async def test_a_reply_that_is_no_reply_fails_the_execution_and_ends_the_process(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    pool = WorkerPool("engine", 1)
+    try:
+        assert await value(pool, "js", "1") == 1
+        for name, forged in (("_MOST_REPLY_BYTES", 1), ("read_reply", lambda payload: frames.read_reply(payload[:-1]))):
+            with monkeypatch.context() as context:
+                context.setattr(pool_module, name, forged)
+                with pytest.raises(SandboxFault, match="said what cannot be understood"):
+                    await value(pool, "js", "[1]")
+            assert await value(pool, "js", "2") == 2
+    finally:
+        await pool.aclose()
+
+
+async def test_closing_ends_what_is_executed_too() -> None:
+    pool = WorkerPool("engine", 1)
+    before = workers()
+    running = asyncio.create_task(value(pool, "js", LOOP, timeout_ms=600_000))
+    pid = await started(before)
+    await pool.aclose()
+    with pytest.raises(SandboxFault):
+        await within(SECONDS, running)
+    await gone(pid)
+
+
+async def test_a_bound_that_not_even_the_engine_fits_is_named() -> None:
+    pool = WorkerPool("engine", 1)
+    try:
+        for megabytes in (1, 2):
+            failed = await fault(pool, "js", "1 + 1", memory_mb=megabytes)
+            assert (failed.bound, "memoryMb" in str(failed)) == ("memoryMb", True)
+    finally:
+        await pool.aclose()
