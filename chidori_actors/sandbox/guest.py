@@ -50,7 +50,10 @@ def json_value(value: Any, place: str = "the result", depth: int = 0) -> Any:
     if isinstance(value, list | tuple):
         return [json_value(item, f"{place}[{index}]", depth + 1) for index, item in enumerate(value)]
     if isinstance(value, dict):
-        return {_key(key, place): json_value(item, f"{place}[{key!r}]", depth + 1) for key, item in value.items()}
+        named = {_key(key, place): json_value(item, f"{place}[{key!r}]", depth + 1) for key, item in value.items()}
+        if len(named) < len(value):
+            raise Unfit(f"{place} has keys that JSON cannot tell apart, such as 1 and '1'")
+        return named
     if isinstance(value, date | time_of_day):
         if value != value:  # pandas' NaT
             raise Unfit(f"{place} is {value}, which JSON cannot carry")

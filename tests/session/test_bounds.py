@@ -134,7 +134,7 @@ async def test_calls_beyond_the_bound_are_errors_that_the_agent_can_catch(
               return call;
             }};
             for (let i = 0; i < 10_050; i++) {{
-              ({making}).catch(note);
+              try {{ ({making}).catch(note); }} catch (error) {{ note(error); }}
             }}
             await null; await null; await null;
             return [...seen].filter(([text]) => text.startsWith("RangeError"));"""
@@ -148,6 +148,16 @@ async def test_calls_beyond_the_bound_are_errors_that_the_agent_can_catch(
         assert count == 50
         assert len(records_of(runtime.store)) == MOST_CALLS
         assert output_of(await within(60, runtime.replay("test-run"))) == first
+
+
+async def test_a_loop_of_calls_that_nobody_awaits_ends_where_it_stands(tmp_path: Path) -> None:
+    path = write_agent(tmp_path, agent("for (let i = 0; i < 1e6; i++) chidori.log(`${i}`);"))
+    async with runtime_in(tmp_path) as runtime:
+        error = failure_of(await within(60, start(runtime, path))).error
+        assert error["name"] == "RangeError"
+        assert "may not make more" in error["message"]
+        assert error["location"].startswith("agent.ts:")
+        assert len(records_of(runtime.store)) == MOST_CALLS
 
 
 async def test_calls_that_are_awaited_are_not_counted(tmp_path: Path) -> None:

@@ -1,7 +1,7 @@
 // The object `chidori`: a few primitive host calls; what can be JavaScript on top of them is JavaScript.
 ((TypeError, Error, AbortSignal, Promise) => {
   "use strict";
-  const { call, toJson, agentStack, inspect, addAbortAlgorithm, removeAbortAlgorithm } = __prelude;
+  const { call, isRefusal, toJson, agentStack, inspect, addAbortAlgorithm, removeAbortAlgorithm } = __prelude;
   const { keys, freeze } = Object;
   const { isArray } = Array;
   const { trunc } = Math;
@@ -107,6 +107,7 @@
           try {
             return apply(method, undefined, args);
           } catch (error) {
+            if (isRefusal(error)) throw error; // thousands of calls that nobody awaits would fail in silence
             return rejected(error);
           }
         },

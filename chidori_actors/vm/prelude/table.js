@@ -37,7 +37,7 @@
   const MOST_CALLS = 10_000;
   let open = 0; // as many as are waiting
   let begun = 0; // since the last settlement
-  let warned = false;
+  let refusal;
   const say = (line) => { said = said === "" ? line : said + "\n" + line; };
 
   // The agent's frames above `api`, the prelude function that it called. A few: each costs time at every call.
@@ -107,12 +107,10 @@
 
   const refuse = (name) => {
     const what = open < MOST_CALLS ? `made ${begun} host calls without waiting for one` : `waits for ${open} host calls`;
-    const message = `${name}: the agent ${what} and may not make more; await some of them first, or make them in batches`;
-    // A call that nobody awaits would fail in silence.
-    if (!warned) say(`log\twarn\t${toJson(message, "message")}`);
-    warned = true;
-    throw new RangeError(message);
+    refusal = new RangeError(`${name}: the agent ${what} and may not make more; await some of them first, or make them in batches`);
+    throw refusal;
   };
+  const isRefusal = (error) => error === refusal;
 
   const watch = (entry, key) => {
     entry.onAbort = () => withdraw(key, entry.signal.reason);
@@ -248,5 +246,5 @@
 
   __prelude.setConsoleSink((level, message) => say(`log\t${level}\t${toJson(message, "message")}`));
   __prelude.reportException = fail;
-  Object.assign(__prelude, { issue, withdraw, call, agentStack, settle, useTexts, fork, forked, fail, finish, take });
+  Object.assign(__prelude, { issue, withdraw, call, isRefusal, agentStack, settle, useTexts, fork, forked, fail, finish, take });
 })(Error, RangeError);
