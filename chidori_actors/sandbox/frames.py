@@ -40,6 +40,12 @@ def read_reply(payload: bytes) -> Outcome:
     """
     head, _, body = payload.partition(b"\n")
     fields = exact_json.loads(head)
+    # Whoever took over a worker says what it likes, and this goes into records.
+    known = {"message": str, "printed": str, "bound": str, "thrown": str, "line": int, "column": int}
+    if not isinstance(fields, dict) or "printed" not in fields:
+        raise ValueError("a reply without what was printed")
+    if unknown := [name for name, value in fields.items() if not isinstance(value, known.get(name, ()))]:
+        raise ValueError(f"a reply with another {unknown[0]!r}")
     if "message" in fields:
         raise SandboxFault(**fields)
     exact_json.loads(body)  # it goes into records as it is

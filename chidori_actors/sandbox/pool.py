@@ -161,6 +161,8 @@ class _Worker:
             raise SandboxFault(f"the sandbox's process did not start ({how})") from None
         except SandboxFault as fault:
             raise SandboxFault(f"the sandbox's process did not start: {fault}") from None
+        except ValueError:
+            raise SandboxFault(_NONSENSE) from None
         finally:
             slow.cancel()
             late.cancel()
@@ -209,9 +211,9 @@ class _Worker:
     async def ended(self) -> int | None:
         """Its exit status, once it has ended; its end is near. None when it does not come."""
         for _ in range(_END_POLLS):
+            await asyncio.sleep(_POLL_SECONDS)  # also for the connection, whose end comes with the loop's next turn
             if self.process.poll() is not None:
                 break
-            await asyncio.sleep(_POLL_SECONDS)
         return self.process.poll()
 
     async def _receive(self) -> bytes:

@@ -2,14 +2,14 @@
 
 import asyncio
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from chidori_actors import exact_json
-from chidori_actors.sandbox.execution import Execution, Outcome
-from chidori_actors.sandbox.pool import WorkerPool
+from chidori_actors.host.function import Question
+from chidori_actors.session.attendance import Attendance
 from tests.support.agents import failure_of, output_of, records_of, runtime_in, start, within, write_agent
+from tests.support.executions import executed_from_now_on
 from tests.support.killing import KILLED, Kill, drive, left_in, world
 from tests.support.starlark import check_replay, project, text_of
 
@@ -24,20 +24,6 @@ def agent(body: str) -> str:
     return f'import {{ chidori }} from "chidori";\nexport async function agent(input) {{\n{body}\n}}'
 
 
-@pytest.fixture
-def executed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The sources that were really executed from now on."""
-    sources: list[str] = []
-    execute = WorkerPool.execute
-
-    async def counted(self: WorkerPool, execution: Execution, *rest: Any) -> Outcome:
-        sources.append(execution.source)
-        return await execute(self, execution, *rest)
-
-    monkeypatch.setattr(WorkerPool, "execute", counted)
-    return sources
-
-
 ALL_THREE = agent(f"""
   const js = await chidori.execJs("console.log('hi'); return input.x + 1", {{ input: {{ x: 1 }}, timeoutMs: 30000 }});
   const python = await chidori.execPython("result = input['x'] * 2", {{ input: {{ x: js }}, memoryMb: 32 }});
@@ -46,8 +32,9 @@ ALL_THREE = agent(f"""
 
 
 async def test_records_have_the_args_and_results_of_the_contract_and_replay_runs_nothing(
-    tmp_path: Path, executed: list[str]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    executed = executed_from_now_on(monkeypatch)
     path = write_agent(tmp_path, ALL_THREE)
     async with runtime_in(tmp_path) as runtime:
         output = output_of(await start(runtime, path))
@@ -124,6 +111,19 @@ async def test_results_with_special_keys_are_plain_data_for_the_agent(tmp_path: 
         assert output_of(await start(runtime, path)) == [list(data), 2, 4, True, data]
 
 
+class HeldQuestions:
+    """Answers every question with "yes", but not before ``answer`` is set; ``asked`` is set at the first one."""
+
+    def __init__(self) -> None:
+        self.asked = asyncio.Event()
+        self.answer = asyncio.Event()
+
+    async def ask(self, question: Question) -> str:
+        self.asked.set()
+        await self.answer.wait()
+        return "yes"
+
+
 async def test_other_calls_and_other_sessions_go_on_meanwhile(tmp_path: Path) -> None:
     slow = f"""
   const controller = new AbortController();
@@ -136,13 +136,17 @@ async def test_other_calls_and_other_sessions_go_on_meanwhile(tmp_path: Path) ->
     path = write_agent(tmp_path, agent(slow))
     other = write_agent(tmp_path, agent('return chidori.execPython("40 + 2");'), "other.ts")
     before = workers()
-    async with runtime_in(tmp_path) as runtime:
-        running = asyncio.create_task(start(runtime, path, run_id="slow"))
+    async with runtime_in(tmp_path) as runtime, asyncio.TaskGroup() as group:
+        questions = HeldQuestions()
+        running = group.create_task(start(runtime, path, run_id="slow", attendance=Attendance(questions=questions)))
+        # The question comes after the logs: they did not wait for the execution, which goes on for ten minutes.
+        await within(SECONDS, questions.asked.wait())
         assert output_of(await within(SECONDS, start(runtime, other, run_id="other"))) == 42
         assert not running.done()
-        running.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await running
+        questions.answer.set()
+        assert output_of(await within(SECONDS, running)) == "AbortError"
+        made = [record["function"] for record in records_of(runtime.store, "slow")]
+        assert sorted(made) == ["exec_js", "input", *["log"] * 20]
     assert workers() == before
 
 

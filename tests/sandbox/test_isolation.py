@@ -69,30 +69,31 @@ REFUSED: Mapping[str, str] = {
     "await import('http://URL/')": "Error resolving module",
     "return await Function('return import(\"fs\")')()": "Error resolving module",
 }
-PYTHON = [
-    "open('/etc/passwd').read()",
-    "open('/proc/self/environ').read()",
-    "import os\nos.environ['MARKER']",
-    "import os\nos.getenv('MARKER')",
-    "import os\nos.listdir('/')",
-    "import os\nos.system('id')",
-    "import pathlib\npathlib.Path('/etc/passwd').read_text()",
-    "import pathlib\npathlib.Path('/tmp/x').write_text('x')",
-    "import pathlib\nlist(pathlib.Path('/').iterdir())",
-    "import pathlib\npathlib.Path('/etc/passwd').exists()",
-    "import socket",
-    "import subprocess",
-    "import urllib.request",
-    "import http.client",
-    "import ctypes",
-    "import builtins",
-    "import importlib",
-    "__import__('os')",
-    "import asyncio\nawait asyncio.open_connection('127.0.0.1', PORT)",
-    "().__class__.__bases__[0].__subclasses__()",
-    "(lambda: 0).__globals__",
-    "print.__self__",
-]
+PYTHON: Mapping[str, str] = {
+    "open('/etc/passwd').read()": "PermissionError",
+    "open('/proc/self/environ').read()": "PermissionError",
+    "import os\nos.environ['MARKER']": "RuntimeError",
+    "import os\nos.getenv('MARKER')": "RuntimeError",
+    "import os\nos.listdir('/')": "PermissionError",
+    "import os\nos.system('id')": "AttributeError",
+    "import pathlib\npathlib.Path('/etc/passwd').read_text()": "PermissionError",
+    "import pathlib\npathlib.Path('/tmp/x').write_text('x')": "PermissionError",
+    "import pathlib\nlist(pathlib.Path('/').iterdir())": "PermissionError",
+    "import pathlib\npathlib.Path('/etc/passwd').exists()": "PermissionError",
+    "import socket": "ModuleNotFoundError",
+    "import subprocess": "ModuleNotFoundError",
+    "import urllib.request": "ModuleNotFoundError",
+    "import http.client": "ModuleNotFoundError",
+    "import ctypes": "ModuleNotFoundError",
+    "import builtins": "ModuleNotFoundError",
+    "import importlib": "ModuleNotFoundError",
+    "__import__('os')": "NameError",
+    "import asyncio\nawait asyncio.open_connection('127.0.0.1', PORT)": "AttributeError",
+    "().__class__.__bases__[0].__subclasses__()": "AttributeError",
+    "(lambda: 0).__globals__": "AttributeError",
+    "print.__self__": "AttributeError",
+}
+"""The class of the error of each: that of a source with a mistake in it is another one."""
 
 
 async def test_no_execution_opens_a_connection_or_a_module(pool: WorkerPool) -> None:
@@ -109,8 +110,9 @@ async def test_no_execution_opens_a_connection_or_a_module(pool: WorkerPool) -> 
             failed = await fault(pool, "js", source.replace("URL", f"{host}:{port}"))
             assert reason in str(failed)
             assert not any(text in str(failed) for text in ("site-packages", "Traceback", "chidori_actors"))
-        for source in PYTHON:
-            assert (await fault(pool, "python", source.replace("PORT", str(port)))).thrown
+        for source, thrown in PYTHON.items():
+            failed = await fault(pool, "python", source.replace("PORT", str(port)))
+            assert failed.thrown == thrown, f"{source}: {failed}"
         _, writer = await asyncio.open_connection(host, port)
         writer.close()
         await writer.wait_closed()

@@ -26,10 +26,11 @@ SECONDS = 60
 
 async def started(before: set[int]) -> int:
     """The worker that was started since, once it is there."""
-    while True:
-        if new := workers() - before:
-            return new.pop()
-        await asyncio.sleep(0.001)
+    async with asyncio.timeout(SECONDS):
+        while True:
+            if new := workers() - before:
+                return new.pop()
+            await asyncio.sleep(0.001)
 
 
 async def busy(pid: int) -> None:
@@ -40,10 +41,11 @@ async def busy(pid: int) -> None:
         return int(fields[11]) + int(fields[12])
 
     until = ticks() + 5
-    while True:
-        if ticks() >= until:
-            return
-        await asyncio.sleep(0.001)
+    async with asyncio.timeout(SECONDS):
+        while True:
+            if ticks() >= until:
+                return
+            await asyncio.sleep(0.001)
 
 
 async def gone(pid: int) -> None:

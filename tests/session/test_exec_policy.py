@@ -5,9 +5,8 @@ from typing import Any
 
 import pytest
 
-from chidori_actors.sandbox.execution import Execution, Outcome
-from chidori_actors.sandbox.pool import WorkerPool
 from tests.support.agents import output_of, pause_of, records_of, runtime_in, start
+from tests.support.executions import executed_from_now_on
 from tests.support.killing import world
 
 from ..test_policy_profiles import run_with
@@ -38,24 +37,11 @@ CASES = [
 ]
 
 
-@pytest.fixture
-def executed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The kinds of what was really executed from now on."""
-    kinds: list[str] = []
-    execute = WorkerPool.execute
-
-    async def counted(self: WorkerPool, execution: Execution, *rest: Any) -> Outcome:
-        kinds.append(execution.kind)
-        return await execute(self, execution, *rest)
-
-    monkeypatch.setattr(WorkerPool, "execute", counted)
-    return kinds
-
-
 @pytest.mark.parametrize(("target", "place", "language"), CASES)
 async def test_untrusted_code_is_denied_or_approved_where_it_is_run(
-    target: str, place: str, language: str, tmp_path: Path, executed: list[str]
+    target: str, place: str, language: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    executed = executed_from_now_on(monkeypatch)
     rule, in_typescript, in_starlark, function = TARGETS[target]
     files = ts_files(place, in_typescript) if language == "typescript" else star_files(place, in_starlark)
     path, at = write(tmp_path, files), PLACES[place]
@@ -87,8 +73,9 @@ async def test_untrusted_code_is_denied_or_approved_where_it_is_run(
 
 
 async def test_a_refusal_runs_nothing_and_an_approval_repeats_no_earlier_execution(
-    tmp_path: Path, executed: list[str]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    executed = executed_from_now_on(monkeypatch)
     body = """
   const before = await chidori.execJs("input + 1", { input: 1 });
   const asked = await chidori.tryCall(() => chidori.execPython("input + 1", { input: before }));
@@ -104,7 +91,7 @@ async def test_a_refusal_runs_nothing_and_an_approval_repeats_no_earlier_executi
             pause_of(await start(runtime, path, run_id=answer))
         async with runtime_in(tmp_path, policed(*rules)) as runtime:
             assert output_of(await runtime.resume(answer, attendance=answering(answer))) == output
-        assert executed == kinds
+        assert [execution.kind for execution in executed] == kinds
 
 
 async def test_rules_match_the_source_the_runtime_and_the_bounds(tmp_path: Path) -> None:
@@ -158,7 +145,10 @@ async def test_rules_match_what_holds_where_a_call_says_nothing(tmp_path: Path) 
     ]
 
 
-async def test_untrusted_denies_and_supervised_asks_before_every_sandbox(tmp_path: Path, executed: list[str]) -> None:
+async def test_untrusted_denies_and_supervised_asks_before_every_sandbox(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    executed = executed_from_now_on(monkeypatch)
     calls = ", ".join(f"() => {call}" for _, call, _, _ in TARGETS.values())
     body = f"""
   const errors = [];
@@ -179,4 +169,4 @@ async def test_untrusted_denies_and_supervised_asks_before_every_sandbox(tmp_pat
             if count < 2:
                 paused = pause_of(result)
         assert output_of(result) == [None] * 3
-    assert executed == ["js", "python", "wasm"]
+    assert [execution.kind for execution in executed] == ["js", "python", "wasm"]

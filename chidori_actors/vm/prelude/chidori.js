@@ -332,5 +332,4 @@
 
   __prelude.useTools = useTools;
   __prelude.chidori = freeze(rejecting(methods));
-  Object.defineProperty(globalThis, "chidori", { value: methods, writable: false, configurable: true, enumerable: true });
 })(TypeError, Error, AbortSignal, Promise);

@@ -1,7 +1,7 @@
 // Last of the prelude: what an agent finds in its realm, and the two functions that the host calls.
 ((TypeError) => {
   "use strict";
-  const { settle, useTexts, fork, take, fail, finish, chidori } = __prelude;
+  const { settle, useTexts, fork, take, fail, finish, chidori, starlark } = __prelude;
   const define = (name, value) =>
     Object.defineProperty(globalThis, name, { value, writable: true, configurable: true, enumerable: false });
 
@@ -21,6 +21,11 @@
       return absent(`process.${name}`, name === "env" ? "use chidori.env(name)" : "agents have no process");
     },
   }));
+
+  // Getters, because a global that changed would cost every VM a copy of the pages that hold the globals.
+  let world; // of an agent in "typescript" or "starlark", or "sandbox"
+  Object.defineProperty(globalThis, "chidori", { get: () => (world === "sandbox" ? undefined : chidori), enumerable: true });
+  Object.defineProperty(globalThis, "chidori:starlark", { get: () => (world === "starlark" ? starlark : undefined) });
 
   const seededRandom = (state) => {
     let { 0: a, 1: b, 2: c, 3: d } = state;
@@ -57,13 +62,12 @@
   const begin = (config) => {
     seed(config);
     if (config.source !== undefined) {
+      world = "sandbox";
       isolate();
       then(evaluate(config), finish, fail);
       return;
     }
-    if (config.values !== "text") delete globalThis["chidori:starlark"];
-    else Object.defineProperty(globalThis, "chidori:starlark", { configurable: false });
-    Object.defineProperty(globalThis, "chidori", { configurable: false });
+    world = config.values === "text" ? "starlark" : "typescript";
     if (config.values === "text") useTexts();
     if (config.date === "disabled") define("Date", hidden("Date", "CHIDORI_TS_DATE=disabled"));
     if (config.maps_sets === "reject") {
@@ -77,7 +81,7 @@
 
   // A sandbox: source that nobody trusts, in a VM that nobody answers.
   const isolate = () => {
-    for (const name of ["chidori", "chidori:starlark", "process"]) delete globalThis[name];
+    delete globalThis.process;
     const without = (name, what) => define(name, { [name]() { throw new TypeError(`${name} is not there in a sandbox, which has no ${what}`); } }[name]);
     for (const name of ["setTimeout", "setInterval", "clearTimeout", "clearInterval"]) without(name, "timers");
     without("fetch", "network");

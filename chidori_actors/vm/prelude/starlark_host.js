@@ -265,5 +265,5 @@
   starlark.agent = entry("input");
   starlark.run = entry("tool's input");
   starlark.host = host;
-  Object.defineProperty(globalThis, "chidori:starlark", { value: Object.freeze(starlark), configurable: true });
+  Object.freeze(starlark);
 })(Promise, Error);
