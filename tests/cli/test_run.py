@@ -136,7 +136,9 @@ def test_a_denial_is_always_visible(folder: Path) -> None:
 def test_a_run_that_policy_ended_says_that_policy_must_change_first(folder: Path) -> None:
     (folder / "denied.ts").write_text("export const agent = (input, chidori) => chidori.http('http://example.com');")
     result = chidori(folder, "run", "denied.ts", "--untrusted", "-q")
-    assert_refused(result, 1, "  once the policy allows the call, make the failed call again with: chidori resume")
+    assert_refused(
+        result, 1, "  that holds for this run; begin another one, or branch off before the call: chidori branch"
+    )
 
 
 def test_a_reader_that_goes_away_ends_neither_the_run_nor_with_a_traceback(folder: Path) -> None:
