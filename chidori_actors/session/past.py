@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any
 
+from ..journal.framing import damaged
 from ..journal.images import StoredImage, newest_image
 from ..journal.lanes import Entry, Settled, Started, apply_retries, read_lane
 from ..journal.store import Store
@@ -75,6 +76,10 @@ def load_past(store: Store, lane: int, golden: str | None, *, at_most: int | Non
     places = {id(entry): number for number, entry in entries}
     for entry in apply_retries([entry for _, entry in entries], delivered_before=past.delivered):
         _add(past, entry, places[id(entry)])
+    for settled in past.deliveries:
+        # Calls of a parent have negative ordinals; their beginnings are in its lane.
+        if settled.ordinal > 0 and settled.ordinal not in past.started:
+            raise damaged(store, f"lane {lane}, in which call {settled.ordinal} has an outcome and no beginning,")
     return past
 
 

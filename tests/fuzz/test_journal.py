@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import itertools
 from typing import Any
 
 import click
@@ -85,6 +86,15 @@ def test_commands_say_what_is_damaged(examples: int, in_folder: Recorded) -> Non
         assert_clear(*given[1])
 
     fuzz(examples, st.tuples(_manglings(in_folder), st.sampled_from(COMMANDS)), check)
+
+
+def test_an_entry_in_the_place_of_another_is_damage(in_folder: Recorded) -> None:
+    """A call's outcome may then have no beginning."""
+    lanes = [pair for pair in in_folder.pairs if pair[0] == "lanes"]
+    for (database, key, _), (_, other, value) in itertools.pairwise(lanes):
+        if key[:8] == other[:8]:
+            spoil(in_folder, [Write(database, key, value)])
+            assert_clear("verify", "one", "done")
 
 
 @examples
