@@ -6,7 +6,9 @@ from typing import Any
 import orjson
 
 from .. import exact_json
+from ..errors import StoreError
 from .actors import ActorMeta
+from .blobs import DAMAGED_HINT
 from .json_text import parse_json
 from .lanes import Settled, Started
 from .records import Record, described_start
@@ -47,6 +49,9 @@ def export_checkpoint(
 
     ``bundle`` is the text of its source bundle, ``bundles`` are those of its actors by the hashes by which
     ``ActorMeta`` names them; the fields of ``head`` come first.
+
+    Raises:
+        StoreError: the record is damaged.
     """
     run: JsonObject = {name: getattr(meta, name) for name in _RUN_FIELDS}
     run["output"] = None if meta.output is None else parse_json(meta.output)
@@ -73,7 +78,12 @@ def _call_log(meta: RunMeta, tree: RunTree) -> list[Record]:
     for actor in tree.actors:
         settled = actor.settled
         ends |= {(end := settled[call.ordinal]).index: (call, end) for call in actor.calls if call.ordinal in settled}
-    return [record | _more(*ends[record["index"]]) for record in tree.records(meta.origin_run_id)]
+    records = tree.records(meta.origin_run_id)
+    if any(record["index"] not in ends for record in records):
+        raise StoreError(
+            f"the record of run {meta.id} is damaged: calls in it contradict each other", hint=DAMAGED_HINT
+        )
+    return [record | _more(*ends[record["index"]]) for record in records]
 
 
 def _more(call: Started, settled: Settled) -> JsonObject:
