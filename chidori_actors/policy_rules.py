@@ -36,11 +36,14 @@ _RULE_FIELDS = ("target", "decision", "match_args", "reason", "in_doubt", "hosts
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One rule; ``number`` is its place in the document, from 0, as error texts count."""
+    """One rule; ``number`` is its place in the document, from 0, as error texts count. ``url_prefix`` stands among the
+    ``match_args`` of the document.
+    """
 
     number: int
     target: str
     decision: RuleDecision
+    url_prefix: str | None = None
     match_args: dict[str, Any] | None = None
     reason: str | None = None
     in_doubt: InDoubt | None = None
@@ -48,8 +51,10 @@ class Rule:
 
     def matches(self, target: str, args: dict[str, Any]) -> bool:
         """Whether the rule is about this call."""
-        return _target_matches(self.target, target) and (
-            self.match_args is None or _call_matches(self.match_args, args)
+        return (
+            _target_matches(self.target, target)
+            and (self.url_prefix is None or _url_has_prefix(args.get("url"), self.url_prefix))
+            and (self.match_args is None or _value_matches(self.match_args, args))
         )
 
 
@@ -118,11 +123,14 @@ def _rule(source: str, index: int, given: object) -> Rule:
     if "in_doubt" in given:
         _choice(source, f"{place}.in_doubt", in_doubt, _IN_DOUBT)
     target = _target(source, f"{place}.target", given["target"])
+    match_args = _match_args(source, f"{place}.match_args", given, target)
+    url_prefix = match_args.pop("url_prefix", None) if match_args else None
     return Rule(
         number=index,
         target=target,
         decision=cast(RuleDecision, _choice(source, f"{place}.decision", given["decision"], _DECISIONS)),
-        match_args=_match_args(source, f"{place}.match_args", given, target),
+        url_prefix=url_prefix,
+        match_args=match_args,
         reason=reason,
         in_doubt=cast("InDoubt | None", in_doubt),
         hosts=_hosts(source, f"{place}.hosts", given, target),
@@ -215,13 +223,6 @@ def _hosts(source: str, field: str, rule: dict[str, Any], target: str) -> tuple[
 
 def _target_matches(pattern: str, target: str) -> bool:
     return target.startswith(pattern[:-1]) if pattern.endswith("*") else target == pattern
-
-
-def _call_matches(wanted: dict[str, Any], args: dict[str, Any]) -> bool:
-    rest = {name: value for name, value in wanted.items() if name != "url_prefix"}
-    if len(rest) != len(wanted) and not _url_has_prefix(args.get("url"), wanted["url_prefix"]):
-        return False
-    return _value_matches(rest, args)
 
 
 def _value_matches(wanted: Any, given: Any) -> bool:

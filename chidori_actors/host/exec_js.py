@@ -1,8 +1,7 @@
 """``exec_js``: untrusted JavaScript in a fresh VM that has no host."""
 
-from .. import exact_json
 from .function import HostCall, HostFunction, HostResult, HostServices, JsonObject
-from .sandboxes import execute, memory_mb, record_args
+from .sandboxes import execute_with_input, record_args
 
 _MEMORY_MB = 64
 
@@ -12,8 +11,7 @@ def _in_force(args: JsonObject) -> JsonObject:
 
 
 async def _run(call: HostCall, services: HostServices) -> HostResult:
-    options = {"memory_mb": memory_mb("execJs", _in_force(call.args))}
-    return await execute("execJs", "js", call, services, exact_json.dumps(call.args.get("input")), options)
+    return await execute_with_input("execJs", "js", call, services, _in_force(call.args))
 
 
 FUNCTION = HostFunction(

@@ -1,9 +1,8 @@
 """``exec_python``: untrusted Python, by an interpreter made for that or by CPython in WebAssembly."""
 
-from .. import exact_json
 from ..sandbox.execution import Kind
 from .function import HostCall, HostError, HostFunction, HostResult, HostServices, JsonObject
-from .sandboxes import execute, memory_mb, record_args
+from .sandboxes import execute_with_input, record_args
 
 _RUNTIME = "monty"
 _KINDS: dict[str, Kind] = {"monty": "python", "cpython": "cpython"}
@@ -23,9 +22,7 @@ def _in_force(args: JsonObject) -> JsonObject:
 
 
 async def _run(call: HostCall, services: HostServices) -> HostResult:
-    kind = _kind(call.args)
-    options = {"memory_mb": memory_mb("execPython", _in_force(call.args))}
-    return await execute("execPython", kind, call, services, exact_json.dumps(call.args.get("input")), options)
+    return await execute_with_input("execPython", _kind(call.args), call, services, _in_force(call.args))
 
 
 FUNCTION = HostFunction(

@@ -99,7 +99,8 @@ class McpServers:
             result = await used.call(tool, filled)
         except HostError as error:
             raise self._clean(error) from None
-        if self._secrets.redact(result.decode()) == result.decode():
+        text = result.decode()
+        if self._secrets.redact(text) == text:
             return result
         return exact_json.dumps(self._secrets.redact_json(exact_json.loads(result)))
 

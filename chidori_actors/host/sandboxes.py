@@ -3,7 +3,8 @@
 from importlib.util import find_spec
 from typing import Any
 
-from ..sandbox.execution import Execution, Kind, SandboxFault
+from .. import exact_json
+from ..sandbox.execution import Execution, Kind, Outcome, SandboxFault
 from .function import HostCall, HostError, HostResult, HostServices, JsonObject
 
 DEFAULT_TIMEOUT_MS = 10_000
@@ -26,17 +27,15 @@ class Sandboxes:
         self._cpython = WorkerPool("cpython")
         self._told = False
 
-    async def execute(self, execution: Execution, services: HostServices) -> tuple[bytes, str]:
-        """The value as JSON text, and what was printed.
+    async def execute(self, execution: Execution, services: HostServices) -> Outcome:
+        """What comes of it.
 
         Raises:
             SandboxFault: the source failed or went beyond a bound.
         """
         if execution.kind != "cpython":
-            outcome = await self._engine.execute(execution)
-        else:
-            outcome = await self._cpython.execute(execution, lambda: self._tell(services))
-        return outcome.value, outcome.printed
+            return await self._engine.execute(execution)
+        return await self._cpython.execute(execution, lambda: self._tell(services))
 
     def _tell(self, services: HostServices) -> None:
         # Several processes may be waiting for the one that compiles.
@@ -87,7 +86,7 @@ async def execute(
         options=options,
     )
     try:
-        value, printed = await services.resources.get(Sandboxes, Sandboxes).execute(execution, services)
+        outcome = await services.resources.get(Sandboxes, Sandboxes).execute(execution, services)
     except SandboxFault as fault:
         raise HostError(
             f"{method}: {fault}",
@@ -97,16 +96,15 @@ async def execute(
             # The same source fails the same way; one that was stopped may end in time on another day.
             inner=None if fault.bound else {"own_code": True},
         ) from None
-    return HostResult(value, notes=_notes(printed))
+    return HostResult(outcome.value, notes=_notes(outcome.printed))
 
 
-def memory_mb(method: str, args: JsonObject) -> int:
-    """The bound of an execution's memory.
-
-    Raises:
-        HostError: it is not a bound.
-    """
-    return whole(method, "memoryMb", args["memory_mb"], _MOST_MEMORY_MB)
+async def execute_with_input(
+    method: str, kind: Kind, call: HostCall, services: HostServices, args: JsonObject
+) -> HostResult:
+    """Run a source that has ``input``; ``args`` are those in force. Raises as ``execute`` does."""
+    options = {"memory_mb": whole(method, "memoryMb", args["memory_mb"], _MOST_MEMORY_MB)}
+    return await execute(method, kind, call, services, exact_json.dumps(args.get("input")), options)
 
 
 def whole(method: str, option: str, value: Any, most: int) -> int:

@@ -15,7 +15,16 @@ import wasmtime
 
 from .. import exact_json
 from ..wasm import cache_directory
-from .execution import MOST_OUTPUT_BYTES, Execution, Outcome, SandboxFault, out_of_memory, overran, too_much_output
+from .execution import (
+    MOST_OUTPUT_BYTES,
+    Execution,
+    Outcome,
+    SandboxFault,
+    out_of_memory,
+    overran,
+    too_deep,
+    too_much_output,
+)
 from .python_faults import python_fault
 from .wasi_world import World
 
@@ -120,7 +129,7 @@ def _stopped(done: Any, memory_mb: int) -> SandboxFault:
     if b"MemoryError" in done.stderr or "exceeds memory limits" in trapped:
         return out_of_memory(memory_mb)
     if "stack" in trapped:
-        return SandboxFault("the source's calls are nested too deep", bound="stack")
+        return too_deep()
     return SandboxFault(f"the interpreter stopped without an answer ({_end_of(done)})")
 
 

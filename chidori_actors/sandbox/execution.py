@@ -77,6 +77,16 @@ def out_of_memory(memory_mb: int) -> SandboxFault:
     return SandboxFault(f"the source used more than {memory_mb} MB of memory (memoryMb)", bound="memoryMb")
 
 
+def too_deep(what: str = "source", *, thrown: str | None = None, printed: str = "") -> SandboxFault:
+    """``what`` needed more stack than it may have."""
+    return SandboxFault(f"the {what}'s calls are nested too deep", bound="stack", thrown=thrown, printed=printed)
+
+
+def placed(message: str, line: int | None) -> str:
+    """The message with the line that it is about, when that is known."""
+    return message if line is None else f"{message} (line {line})"
+
+
 def bounded(outcome: Outcome) -> Outcome:
     """The outcome, when it is not larger than it may be.
 

@@ -10,6 +10,7 @@ from .execution import Execution, Outcome, SandboxFault
 LENGTH = struct.Struct("<I")
 READY = LENGTH.pack(0)
 """The first thing that a worker says, unless it cannot be used: then it replies with the fault."""
+_REPLY_FIELDS = {"message": str, "printed": str, "bound": str, "thrown": str, "line": int, "column": int}
 
 
 def request_frame(execution: Execution) -> bytes:
@@ -41,10 +42,9 @@ def read_reply(payload: bytes) -> Outcome:
     head, _, body = payload.partition(b"\n")
     fields = exact_json.loads(head)
     # Whoever took over a worker says what it likes, and this goes into records.
-    known = {"message": str, "printed": str, "bound": str, "thrown": str, "line": int, "column": int}
     if not isinstance(fields, dict) or "printed" not in fields:
         raise ValueError("a reply without what was printed")
-    if unknown := [name for name, value in fields.items() if not isinstance(value, known.get(name, ()))]:
+    if unknown := [name for name, value in fields.items() if not isinstance(value, _REPLY_FIELDS.get(name, ()))]:
         raise ValueError(f"a reply with another {unknown[0]!r}")
     if "message" in fields:
         raise SandboxFault(**fields)

@@ -1,16 +1,14 @@
 """JavaScript that nobody trusts: a fresh VM of the agents' engine, without anything that leads to a host."""
 
-import hashlib
 import re
-import struct
 
 import wasmtime
 
 from ..languages.call_sites import fault_place
 from ..vm.engine import Engine
 from ..vm.imports import NoModules
-from ..vm.machine import Bounds, Machine, Printed, Returned, Threw, VmFailed
-from .execution import Execution, Outcome, SandboxFault, out_of_memory
+from ..vm.machine import Bounds, Machine, Printed, Returned, Threw, VmFailed, random_words
+from .execution import Execution, Outcome, SandboxFault, out_of_memory, placed, too_deep
 
 _BEFORE = 3
 """So many lines stand before the source in what the engine compiles (prelude/realm.js)."""
@@ -31,12 +29,12 @@ class JavaScript:
         Raises:
             SandboxFault: it threw, went beyond a bound, or has no value that JSON can carry.
         """
-        memory_mb = int(execution.options["memory_mb"])
+        memory_mb: int = execution.options["memory_mb"]
         try:
             machine = Machine(self._engine, Bounds(memory_bytes=memory_mb << 20))
         except wasmtime.WasmtimeError:  # not even the engine fits
             raise out_of_memory(memory_mb) from None
-        config = {"source": execution.source, "random": _random_state(execution.seed)}
+        config = {"source": execution.source, "random": random_words(execution.seed)}
         try:
             # No clock ticks in this process: a signal ends what takes too long.
             said = machine.begin(config, execution.input, NoModules(), execution.now_ms, seconds=1.0)
@@ -44,7 +42,7 @@ class JavaScript:
             if failed.bound == "memory":
                 raise out_of_memory(memory_mb) from None
             if failed.bound == "stack":
-                raise SandboxFault("the source's calls are nested too deep", bound="stack") from None
+                raise too_deep() from None
             raise SandboxFault(_of_source(str(failed))) from None
         finally:
             machine.close()
@@ -65,9 +63,8 @@ def _thrown(threw: Threw, source: str, printed: str) -> SandboxFault:
     if not threw.stack and threw.message.startswith("the agent threw "):
         return SandboxFault(_of_source(threw.message), printed=printed)  # something that is not an error
     line, column = _place(threw, source)
-    where = "" if line is None else f" (line {line})"
     return SandboxFault(
-        f"{threw.name}: {threw.message}{where}",
+        placed(f"{threw.name}: {threw.message}", line),
         thrown=threw.name,
         line=line,
         column=column,
@@ -89,7 +86,3 @@ def _place(threw: Threw, source: str) -> tuple[int | None, int | None]:
     if line > lines:  # its end came too early
         return lines, None
     return (line, column) if line > 0 else (None, None)
-
-
-def _random_state(seed: str) -> list[int]:
-    return list(struct.unpack_from("<4I", hashlib.sha256(f"random:{seed}".encode()).digest()))

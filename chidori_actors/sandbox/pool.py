@@ -55,17 +55,15 @@ class WorkerPool:
         async with self._turns:
             self._reap()
             worker = await self._worker(slow_start)
-            self._busy.add(worker)
             try:
-                outcome = await worker.exchange(frame, execution.timeout_ms)
+                return await worker.exchange(frame, execution.timeout_ms)
             except SandboxFault:
-                self._put_back(worker)
                 raise
             except BaseException:
-                self._end(worker)
+                worker.kill()
                 raise
-            self._put_back(worker)
-            return outcome
+            finally:
+                self._put_back(worker)
 
     async def aclose(self) -> None:
         """End all processes, also those that execute something."""
@@ -84,6 +82,7 @@ class WorkerPool:
         while self._idle:
             worker = self._idle.pop()
             if worker.is_alive:
+                self._busy.add(worker)
                 return worker
             self._end(worker)
         try:
@@ -192,6 +191,8 @@ class _Worker:
 
     def kill(self) -> None:
         """End it now, and what it started: Python's interpreter would go on to its own bound."""
+        if self._killed:
+            return  # its number may be that of another process by now
         self._killed = True
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.process.pid, signal.SIGKILL)

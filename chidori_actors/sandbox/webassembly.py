@@ -10,7 +10,7 @@ from typing import Any
 import wasmtime
 
 from .. import exact_json
-from .execution import MOST_OUTPUT_BYTES, Execution, Outcome, SandboxFault, too_much_output
+from .execution import MOST_OUTPUT_BYTES, Execution, Outcome, SandboxFault, placed, too_deep, too_much_output
 
 _PAGE = 65536
 _MAGIC = b"\0asm"
@@ -209,7 +209,7 @@ def _trapped(trap: wasmtime.Trap, fuel: int, log: _Log) -> SandboxFault:
     if code == wasmtime.TrapCode.OUT_OF_FUEL:
         return SandboxFault(f"the module used up its fuel of {fuel} (fuel)", bound="fuel", printed=log.text)
     if code == wasmtime.TrapCode.STACK_OVERFLOW:
-        return SandboxFault("the module's calls are nested too deep", bound="stack", printed=log.text)
+        return too_deep("module", printed=log.text)
     return SandboxFault(f"the module trapped: {_reason(trap).rpartition('wasm trap: ')[2]}", printed=log.text)
 
 
@@ -226,4 +226,4 @@ def _text_fault(error: Exception) -> SandboxFault:
     if place is None:
         return SandboxFault(f"the source is not WebAssembly text: {what}")
     line, column = int(place[1]), int(place[2])
-    return SandboxFault(f"the source is not WebAssembly text: {what} (line {line})", line=line, column=column)
+    return SandboxFault(placed(f"the source is not WebAssembly text: {what}", line), line=line, column=column)

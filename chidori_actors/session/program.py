@@ -1,13 +1,12 @@
 """An agent's bundle and settings as the VM takes them."""
 
-import hashlib
-import struct
 from collections.abc import Mapping
 from typing import Any
 
 import orjson
 
 from ..languages.bundle import Bundle
+from ..vm.machine import random_words
 from .origins import Program
 
 _SDK_MODULE = "chidori"
@@ -68,5 +67,4 @@ def random_state(policy: Mapping[str, str], seed: str, path: str) -> list[int] |
     """
     if policy["random"] != "seeded":
         return None
-    digest = hashlib.sha256(f"random:{seed}:{path}".encode()).digest()
-    return list(struct.unpack_from("<4I", digest))
+    return random_words(f"{seed}:{path}")

@@ -1,5 +1,6 @@
 """A JavaScript VM that runs one agent: begin it, step it, take its image, restore it. No I/O, no asyncio."""
 
+import hashlib
 import struct
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -96,6 +97,11 @@ _THREW = {
     **dict.fromkeys(("data", "inner"), dict | None),
 }
 Said = Call | Aborted | Printed | Returned | Threw
+
+
+def random_words(seed: str) -> list[int]:
+    """128 bits for ``random`` of a VM's config: the same for the same seed."""
+    return list(struct.unpack_from("<4I", hashlib.sha256(f"random:{seed}".encode()).digest()))
 
 
 class StepOverran(Exception):
