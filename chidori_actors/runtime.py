@@ -17,6 +17,7 @@ from .journal.bundles import bundle_write
 from .journal.call_count import recorded_calls
 from .journal.lanes import new_lane
 from .journal.lease import Lease
+from .journal.local_store import LocalStore
 from .journal.runs import RunMeta, get_run, run_writes
 from .journal.store import Fence, Store, Write
 from .journal.tree import run_tree
@@ -335,7 +336,7 @@ async def open_runtime(
         UsageError: the policy cannot be read.
     """
     policy = policy or Policy.load(settings)
-    store = Store.open(settings.store, durability=settings.durability, create=create)
+    store = LocalStore.open(settings.store, durability=settings.durability, create=create)
     runtime = Runtime(settings, store, policy, bounds, image_every)
     try:
         yield runtime

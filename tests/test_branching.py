@@ -11,6 +11,7 @@ from chidori_actors.errors import ChidoriError, RunNotFound, StoreError, UsageEr
 from chidori_actors.history import manifest, records
 from chidori_actors.journal.collection import collect
 from chidori_actors.journal.lanes import read_lane
+from chidori_actors.journal.local_store import LocalStore
 from chidori_actors.journal.runs import get_run, run_writes
 from chidori_actors.journal.store import Store
 from chidori_actors.journal.writes import DATABASES
@@ -304,15 +305,15 @@ async def test_a_parent_that_is_dropped_meanwhile_leaves_no_branch(
     async with world() as (_, server), runtime_in(tmp_path) as runtime:
         await run(runtime, agent_of(tmp_path, SEQUENCE), server)
         later_ms = get_run(runtime.store, "test-run").updated_at_ms + 10
-        commit = Store.commit
+        commit = LocalStore.commit
 
-        async def after_a_collection(store: Store, writes: Any, **how: Any) -> None:
+        async def after_a_collection(store: LocalStore, writes: Any, **how: Any) -> None:
             if any(write.key == b"branch" for write in writes):
-                monkeypatch.setattr(Store, "commit", commit)
+                monkeypatch.setattr(LocalStore, "commit", commit)
                 assert (await collect(store, older_than_ms=0, now_ms=later_ms)).runs == 1
             await commit(store, writes, **how)
 
-        monkeypatch.setattr(Store, "commit", after_a_collection)
+        monkeypatch.setattr(LocalStore, "commit", after_a_collection)
         with pytest.raises(StoreError, match="no run test-run"):
             await branch(runtime, 2, result=answer("edited"))
         with pytest.raises(RunNotFound):

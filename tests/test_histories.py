@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from chidori_actors.journal.store import Store
+from chidori_actors.journal.local_store import LocalStore
 from chidori_actors.runtime import open_runtime
 from chidori_actors.session.outcome import Completed
 from chidori_actors.settings import load_settings
@@ -24,7 +24,7 @@ def test_the_histories_are_there() -> None:
 @pytest.mark.parametrize("history", HISTORIES, ids=lambda history: history.stem)
 async def test_a_recorded_run_replays_to_the_same_output(tmp_path: Path, history: Path) -> None:
     settings = load_settings({"CHIDORI_DB_PATH": str(tmp_path / "store")})
-    store = Store.open(settings.store)
+    store = LocalStore.open(settings.store)
     meta = await import_checkpoint(store, history.read_bytes())
     store.close()
     async with open_runtime(settings, create=False) as runtime:

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from chidori_actors.errors import ChidoriError
 from chidori_actors.imported_run import describe_import
 from chidori_actors.journal.checkpoint import parse_checkpoint
+from chidori_actors.journal.local_store import LocalStore
 from chidori_actors.journal.runs import list_runs
 from chidori_actors.journal.store import Store
 from chidori_actors.transfer import import_checkpoint
@@ -120,6 +121,6 @@ def test_a_mangled_file_is_imported_or_refused_in_clear_words(
 
 @pytest.fixture
 def empty_store(tmp_path: Path) -> Iterator[Store]:
-    store = Store.open(tmp_path / "empty")
+    store = LocalStore.open(tmp_path / "empty")
     yield store
     store.close()

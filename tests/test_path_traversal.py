@@ -16,9 +16,9 @@ from yarl import URL
 from chidori_actors.agent_source import load_agent
 from chidori_actors.assembly import root_of
 from chidori_actors.errors import ChidoriError, SourceError, UsageError
+from chidori_actors.journal.local_store import LocalStore
 from chidori_actors.journal.memory import StoredMemory
 from chidori_actors.journal.runs import get_run
-from chidori_actors.journal.store import Store
 from chidori_actors.languages.bundle import Bundle
 from chidori_actors.session.attendance import Attendance
 from chidori_actors.settings import ImportPolicy, RuntimePolicy
@@ -453,7 +453,7 @@ def test_the_id_of_a_checkpoint_is_no_path(folder: Path) -> None:
 
 
 def test_memory_s_keys_have_a_bounded_length_in_the_store(tmp_path: Path) -> None:
-    store = Store.open(tmp_path / "store", create=True)
+    store = LocalStore.open(tmp_path / "store", create=True)
     try:
         memory = StoredMemory(store)
         keys = {memory.put("n" * size, "k" * size, b"1").key for size in (0, 1, 400, 401, 10_000)}

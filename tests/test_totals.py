@@ -10,8 +10,8 @@ import pytest
 from chidori_actors.cost import cost_usd
 from chidori_actors.journal.bases import base_write
 from chidori_actors.journal.lanes import Entry, Retried, Settled, Started, encode_entry, new_lane
+from chidori_actors.journal.local_store import LocalStore
 from chidori_actors.journal.runs import RunMeta
-from chidori_actors.journal.store import Store
 from chidori_actors.totals import Totals, model_cost_text, run_totals
 
 AT = 1_700_000_000_000
@@ -119,7 +119,7 @@ async def test_a_branch_from_history_counts_what_it_paid_itself(tmp_path: Path) 
         _started(4, "gpt-4o-mini"),
         _answered(4),
     ]
-    store = Store.open(tmp_path / "store")
+    store = LocalStore.open(tmp_path / "store")
     parent, branch = await new_lane(store), await new_lane(store)
     writes = [write for number, entry in enumerate(shared) for write in encode_entry(parent, number, entry)]
     writes += [write for number, entry in enumerate(own, start=4) for write in encode_entry(branch, number, entry)]

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from ..journal.local_store import LocalStore
 from ..journal.store import Store
 from ..settings import load_settings
 
@@ -15,7 +16,7 @@ def open_store(*, create: bool = False) -> Iterator[Store]:
         StoreError: it cannot be opened.
     """
     settings = load_settings()
-    store = Store.open(settings.store, durability=settings.durability, create=create)
+    store = LocalStore.open(settings.store, durability=settings.durability, create=create)
     try:
         yield store
     finally:

@@ -12,7 +12,6 @@ from aiohttp import web
 
 from ..assembly import mcp_config
 from ..errors import UsageError
-from ..journal.server_lock import ServerLock
 from ..policy import Policy
 from ..runtime import Runtime, open_runtime
 from ..settings import Settings
@@ -94,7 +93,7 @@ async def serve(settings: Settings, policy: Policy, serving: Serving, ready: Cal
     try:
         async with (
             open_runtime(settings, policy=policy) as runtime,
-            ServerLock.held(runtime.store),
+            runtime.store.serving(),
             running(runtime, serving, served, hurry) as url,
         ):
             ready(url)

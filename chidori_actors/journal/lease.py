@@ -7,8 +7,7 @@ from datetime import UTC, datetime
 import orjson
 
 from ..errors import RunOwned
-from .locks import LockFile
-from .store import Store
+from .store import Locks, Store
 from .store_errors import store_error
 from .writes import Fence, Write, epoch_key, owner_key
 
@@ -22,9 +21,9 @@ class Lease:
     The epoch keeps out a former owner whose lock was lost without its noticing (the lock file was removed).
     """
 
-    def __init__(self, fence: Fence, locks: LockFile) -> None:
+    def __init__(self, fence: Fence, locks: Locks) -> None:
         self.fence = fence
-        self._locks: LockFile | None = locks
+        self._locks: Locks | None = locks
 
     @classmethod
     async def acquire(cls, store: Store, run_id: str, owner: str) -> "Lease":

@@ -11,7 +11,6 @@ from pathlib import Path
 import orjson
 
 from ..errors import StoreError
-from .store import Store
 from .store_errors import store_error
 
 _FILE = "server"
@@ -23,7 +22,7 @@ class ServerLock:
 
     @staticmethod
     @asynccontextmanager
-    async def held(store: Store) -> AsyncIterator[None]:
+    async def held(store: Path, leases: Path) -> AsyncIterator[None]:
         """Have the store to ourselves, as far as servers go; does not wait.
 
         Raises:
@@ -31,16 +30,16 @@ class ServerLock:
                 written.
         """
         try:
-            descriptor = _claim(store.leases / _FILE, store)
+            descriptor = _claim(leases / _FILE, store)
         except OSError as error:
-            raise store_error(error, store.path) from error
+            raise store_error(error, store) from error
         try:
             yield
         finally:
             os.close(descriptor)
 
 
-def _claim(path: Path, store: Store) -> int:
+def _claim(path: Path, store: Path) -> int:
     """The descriptor that has the lock until it is closed."""
     path.parent.mkdir(mode=0o700, exist_ok=True)
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -49,7 +48,7 @@ def _claim(path: Path, store: Store) -> int:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise StoreError(
-                f"the store {store.path} is served by {_owner(descriptor)}",
+                f"the store {store} is served by {_owner(descriptor)}",
                 hint="stop that server, or set CHIDORI_DB_PATH to another store",
             ) from None
         since = datetime.now(UTC).isoformat(timespec="seconds")

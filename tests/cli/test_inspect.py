@@ -14,6 +14,7 @@ import pytest
 from chidori_actors.cli import run_command
 from chidori_actors.journal.lanes import Entry, Settled, Started, encode_entry, new_lane
 from chidori_actors.journal.lease import Lease
+from chidori_actors.journal.local_store import LocalStore
 from chidori_actors.journal.runs import RunMeta, get_run, list_runs, run_writes
 from chidori_actors.journal.store import Store, Write
 from chidori_actors.provider_keys import is_guarded_variable
@@ -86,7 +87,7 @@ def run_agent(chidori: Chidori, source: str, *arguments: str) -> str:
 
 def in_store(work: Callable[[Store], Any]) -> Any:
     """What the coroutine ``work`` gives, on the store of the working directory."""
-    store = Store.open(Path(".chidori/store"))
+    store = LocalStore.open(Path(".chidori/store"))
     try:
         return asyncio.run(work(store))
     finally:
@@ -342,7 +343,7 @@ def assert_one_line(said: Said, text: str) -> None:
 
 
 def test_an_empty_store_has_no_runs(chidori: Chidori) -> None:
-    Store.open(Path(".chidori/store")).close()
+    LocalStore.open(Path(".chidori/store")).close()
     assert chidori("runs").lines == ["no runs"]
     assert chidori("runs", "--json").json == {"runs": [], "damaged": [], "next_cursor": None}
     assert chidori("stats").lines == ["0 runs", "0 calls"]

@@ -6,8 +6,8 @@ from pathlib import Path
 import orjson
 import pytest
 
+from chidori_actors.journal.local_store import LocalStore
 from chidori_actors.journal.runs import get_run, run_writes
-from chidori_actors.journal.store import Store
 
 from .console import assert_refused, chidori, environment, read_run_id, read_until, run_id_of, running
 
@@ -61,7 +61,7 @@ def test_verify_says_ok_for_every_run_that_can_be_replayed(folder: Path) -> None
 
 
 async def _record_other_output(folder: Path, run_id: str, output: bytes) -> None:
-    store = Store.open(folder / ".chidori/store")
+    store = LocalStore.open(folder / ".chidori/store")
     await store.commit(run_writes(replace(get_run(store, run_id), output=output), new=False))
     store.close()
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from chidori_actors.journal.local_store import LocalStore
 from chidori_actors.journal.runs import get_run
-from chidori_actors.journal.store import Store
 
 from .console import chidori, run_id_of
 
@@ -35,7 +35,7 @@ def moved(tmp_path: Path) -> tuple[Path, Path, str]:
 
 
 def _agent_of(folder: Path, run_id: str) -> str:
-    store = Store.open(folder / ".chidori" / "store")
+    store = LocalStore.open(folder / ".chidori" / "store")
     try:
         return get_run(store, run_id).agent
     finally:

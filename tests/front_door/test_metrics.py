@@ -14,8 +14,9 @@ from aiohttp import web
 from chidori_actors.agent_source import load_agent
 from chidori_actors.front_door.metrics import Metrics, MetricsPage, SessionCount
 from chidori_actors.journal.lanes import Settled, Started
+from chidori_actors.journal.local_store import LocalStore
 from chidori_actors.journal.runs import RunMeta, Status, run_writes
-from chidori_actors.journal.store import Store, Write
+from chidori_actors.journal.store import Write
 from chidori_actors.runtime import open_runtime
 from chidori_actors.session.attendance import Attendance
 from chidori_actors.settings import RuntimePolicy, Settings
@@ -39,8 +40,8 @@ META = RunMeta(
 
 
 @pytest.fixture
-async def store(tmp_path: Path) -> AsyncIterator[Store]:
-    opened = Store.open(tmp_path / "store")
+async def store(tmp_path: Path) -> AsyncIterator[LocalStore]:
+    opened = LocalStore.open(tmp_path / "store")
     yield opened
     opened.close()
 
@@ -140,7 +141,7 @@ def test_commits_may_be_observed_from_any_thread() -> None:
     assert value(families, "chidori_journal_commit_seconds_bucket", le="0.0005") == 0
 
 
-async def test_the_store_tells_how_long_its_transactions_took(store: Store) -> None:
+async def test_the_store_tells_how_long_its_transactions_took(store: LocalStore) -> None:
     metrics = Metrics()
     store.watch_commits(metrics.commit_seconds)
     await store.commit([Write("meta", b"a", b"1")])
@@ -150,7 +151,7 @@ async def test_the_store_tells_how_long_its_transactions_took(store: Store) -> N
     assert value(families, "chidori_journal_commit_seconds_sum") > 0
 
 
-async def test_sessions_of_the_store_are_counted_by_status(store: Store) -> None:
+async def test_sessions_of_the_store_are_counted_by_status(store: LocalStore) -> None:
     large = b'"' + b"x" * 10_000 + b'"'
     statuses: tuple[Status, ...] = ("completed", "completed", "failed", "paused", "awaitingapproval")
     for number, status in enumerate(statuses):
@@ -168,7 +169,7 @@ async def test_sessions_of_the_store_are_counted_by_status(store: Store) -> None
     }
 
 
-async def test_counting_many_sessions_lets_others_work(store: Store) -> None:
+async def test_counting_many_sessions_lets_others_work(store: LocalStore) -> None:
     writes = [write for number in range(1000) for write in run_writes(replace(META, id=f"run-{number}"), new=True)]
     await store.commit(writes)
     count = SessionCount(store)
@@ -188,7 +189,7 @@ async def test_counting_many_sessions_lets_others_work(store: Store) -> None:
     assert turns >= 4
 
 
-async def test_the_page_is_what_prometheus_reads(store: Store) -> None:
+async def test_the_page_is_what_prometheus_reads(store: LocalStore) -> None:
     await store.commit(run_writes(META, new=True))
     app = web.Application()
     app.router.add_get("/metrics", MetricsPage(Metrics(), store, lambda: 5, lambda: 6).handle)

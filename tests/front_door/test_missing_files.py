@@ -6,7 +6,7 @@ from typing import Any
 import orjson
 import pytest
 
-from chidori_actors.journal.store import Store
+from chidori_actors.journal.local_store import LocalStore
 from chidori_actors.transfer import import_checkpoint
 from tests.front_door.serving import serving
 from tests.front_door.small_app import Client
@@ -78,7 +78,7 @@ async def test_an_imported_session_goes_on_whatever_path_it_has(asks: Path, tmp_
         document = (await client("GET", "/sessions/s/checkpoint")).json
     document["run"]["agent"] = recorded
     kept = Path(recorded).name if Path(recorded).is_absolute() else recorded
-    store = Store.open(tmp_path / "store")
+    store = LocalStore.open(tmp_path / "store")
     await import_checkpoint(store, orjson.dumps(document), run_id="imported")
     await import_checkpoint(store, orjson.dumps({**document, "bundle": None}), run_id="sourceless")
     store.close()

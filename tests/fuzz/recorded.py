@@ -8,7 +8,8 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from chidori_actors.journal.store import Database, Store, Write
+from chidori_actors.journal.local_store import LocalStore
+from chidori_actors.journal.store import Database, Write
 from chidori_actors.journal.writes import DATABASES
 from chidori_actors.runtime import RunResult, Runtime
 from chidori_actors.session.attendance import Attendance
@@ -65,7 +66,7 @@ async def record(folder: Path) -> Recorded:
     shutil.copytree(folder / "store", folder / "kept")
     async with runtime_in(folder, image_every=1) as runtime:
         output = output_of(await resume(runtime))
-    store = Store.open(folder / "kept")
+    store = LocalStore.open(folder / "kept")
     names: tuple[Database, ...] = DATABASES
     pairs = [(name, key, value) for name in names for key, value in store.scan(name)]
     store.close()
@@ -87,7 +88,7 @@ def spoil(recorded: Recorded, writes: list[Write]) -> None:
     shutil.copytree(recorded.folder / "kept", recorded.store)
 
     async def commit() -> None:
-        store = Store.open(recorded.store)
+        store = LocalStore.open(recorded.store)
         await store.commit(writes)
         store.close()
 

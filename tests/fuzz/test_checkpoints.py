@@ -13,6 +13,7 @@ from chidori_actors.client.checkpoint import Checkpoint
 from chidori_actors.client.errors import ClientError
 from chidori_actors.errors import ChidoriError
 from chidori_actors.history import snapshot
+from chidori_actors.journal.local_store import LocalStore
 from chidori_actors.journal.runs import get_run
 from chidori_actors.journal.store import Store
 from chidori_actors.journal.writes import DATABASES
@@ -28,7 +29,7 @@ from .recorded import Recorded, spoil
 def documents(recorded: Recorded) -> list[Any]:
     """What `chidori export` writes of both runs."""
     spoil(recorded, [])
-    store = Store.open(recorded.store)
+    store = LocalStore.open(recorded.store)
     found = [orjson.loads(export_run(store, get_run(store, name))) for name in ("one", "done")]
     store.close()
     return found

@@ -6,7 +6,8 @@ import struct
 from hypothesis import strategies as st
 
 from chidori_actors.journal.images import StoredImage, newest_image
-from chidori_actors.journal.store import Store, Write
+from chidori_actors.journal.local_store import LocalStore
+from chidori_actors.journal.store import Write
 from chidori_actors.vm.engine import load_engine
 from chidori_actors.vm.golden import PAGE, STACK_TOP
 from chidori_actors.vm.image import Image, ImageRejected
@@ -19,7 +20,7 @@ from .recorded import Pair, Recorded, flipped, flips, resume, spoil
 def _of_store(recorded: Recorded) -> dict[tuple[int, int], StoredImage]:
     """Every stored image by its lane and how much it was given."""
     spoil(recorded, [])
-    store = Store.open(recorded.store)
+    store = LocalStore.open(recorded.store)
     found = {}
     for name, key, _ in recorded.pairs:
         if name == "images":
@@ -59,7 +60,7 @@ def test_a_stored_image_is_the_one_that_was_stored_or_passed_over(examples: int,
     def check(write: Write) -> None:
         spoil(recorded, [write])
         lane, delivered = struct.unpack(">QQ", write.key)
-        store = Store.open(recorded.store)
+        store = LocalStore.open(recorded.store)
         image, rejected = newest_image(store, lane, at_most=delivered)
         store.close()
         assert image is None or image == intact[lane, image.delivered]

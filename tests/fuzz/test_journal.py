@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from chidori_actors.cli import chidori
 from chidori_actors.errors import ChidoriError
 from chidori_actors.journal.events import read_events
+from chidori_actors.journal.local_store import LocalStore
 from chidori_actors.journal.memory import StoredMemory
 from chidori_actors.journal.runs import get_run
 from chidori_actors.journal.store import Store, Write
@@ -107,13 +108,13 @@ def test_readers_of_events_and_memory_say_what_is_damaged(examples: int, recorde
         return [list(read_events(store, lane)) for lane in lanes], StoredMemory(store).scan("default", "")
 
     spoil(recorded, [])
-    store = Store.open(recorded.store)
+    store = LocalStore.open(recorded.store)
     expected = read(store)
     store.close()
 
     def check(write: Write) -> None:
         spoil(recorded, [write])
-        store = Store.open(recorded.store)
+        store = LocalStore.open(recorded.store)
         found: list[Any] = []
         refusal = refusal_of(ChidoriError, lambda: found.append(read(store)))
         store.close()

@@ -17,13 +17,13 @@ LOOK = """
 import sys
 from pathlib import Path
 from chidori_actors.errors import StoreError
-from chidori_actors.journal.store import Store
+from chidori_actors.journal.local_store import LocalStore
 from chidori_actors.journal.writes import DATABASES
 
 for name in sys.argv[1:]:
     print("store", name, flush=True)
     try:
-        store = Store.open(Path(name))
+        store = LocalStore.open(Path(name))
         try:
             for database in DATABASES:
                 for key, value in store.scan(database):

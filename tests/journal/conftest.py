@@ -4,14 +4,14 @@ from pathlib import Path
 
 import pytest
 
-from chidori_actors.journal.store import Store
+from chidori_actors.journal.local_store import LocalStore
 
 LIMIT_S = 60.0
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    opened = Store.open(tmp_path / "store")
+def store(tmp_path: Path) -> Iterator[LocalStore]:
+    opened = LocalStore.open(tmp_path / "store")
     yield opened
     opened.close()
 

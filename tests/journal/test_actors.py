@@ -11,10 +11,11 @@ from chidori_actors.journal.checkpoint import parse_checkpoint
 from chidori_actors.journal.checkpoint_export import export_checkpoint
 from chidori_actors.journal.checkpoint_lanes import checkpoint_entries
 from chidori_actors.journal.lanes import RUN_LANES, Entry, Settled, Started
+from chidori_actors.journal.local_store import LocalStore
 from chidori_actors.journal.manifest import build_manifest
 from chidori_actors.journal.records import call_records, tree_records
 from chidori_actors.journal.runs import RunMeta, get_run, run_writes
-from chidori_actors.journal.store import Store, Write
+from chidori_actors.journal.store import Write
 from chidori_actors.journal.tree import RunTree, TreeActor
 
 ROOT = 3 * RUN_LANES
@@ -33,7 +34,7 @@ META = RunMeta(
 )
 
 
-async def test_the_actors_of_a_run_come_back_in_the_order_of_their_lanes(store: Store) -> None:
+async def test_the_actors_of_a_run_come_back_in_the_order_of_their_lanes(store: LocalStore) -> None:
     agent = replace(
         BRANCH,
         lane=ROOT + 300,
@@ -64,7 +65,7 @@ async def test_the_actors_of_a_run_come_back_in_the_order_of_their_lanes(store: 
     assert (place.parent_seq, place.index, place.status, place.ended, place.seq) == (4, 2, "failed", 17, 31)
 
 
-async def test_a_damaged_actor_is_named_and_a_lane_of_no_root_refused(store: Store) -> None:
+async def test_a_damaged_actor_is_named_and_a_lane_of_no_root_refused(store: LocalStore) -> None:
     (write,) = actor_writes(BRANCH)
     for damaged in (b"", (write.value or b"")[:-1]):
         await store.commit([Write("actors", write.key, damaged)])
@@ -114,7 +115,7 @@ def test_what_was_inherited_is_in_no_record_manifest_or_checkpoint() -> None:
     assert checkpoint_entries(checkpoint) == lane[:2]
 
 
-async def test_a_branch_from_history_says_where_it_left_its_parent(store: Store) -> None:
+async def test_a_branch_from_history_says_where_it_left_its_parent(store: LocalStore) -> None:
     source: dict[str, Any] = {"entry": None, "modules": [], "module_graph": []}
     assert build_manifest(META, [], source=source)["branch"] is None
     branch = replace(META, branch={"parent_run_id": "run-0", "at_seq": 12, "at_index": 9})

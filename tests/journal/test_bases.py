@@ -24,7 +24,8 @@ from chidori_actors.journal.lanes import (
     new_lane,
     read_lane,
 )
-from chidori_actors.journal.store import Store, Write
+from chidori_actors.journal.local_store import LocalStore
+from chidori_actors.journal.store import Write
 
 
 def _call(ordinal: int, seq: int | None = None, after: int = 0) -> Started:
@@ -35,19 +36,21 @@ def _result(ordinal: int, index: int) -> Settled:
     return Settled(ordinal, index, 0, 1, value=b'"answer %d"' % index)
 
 
-async def _put(store: Store, lane: int, entries: list[Entry], first: int = 0) -> None:
+async def _put(store: LocalStore, lane: int, entries: list[Entry], first: int = 0) -> None:
     await store.commit(
         [write for number, entry in enumerate(entries, first) for write in encode_entry(lane, number, entry)]
     )
 
 
-async def test_the_lanes_of_a_run_are_a_range_of_their_own(store: Store) -> None:
+async def test_the_lanes_of_a_run_are_a_range_of_their_own(store: LocalStore) -> None:
     assert [await new_lane(store) for _ in range(3)] == [RUN_LANES, 2 * RUN_LANES, 3 * RUN_LANES]
 
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.tuples(st.integers(0, 12), st.integers(0, 4)), min_size=1, max_size=6), st.data())
-def test_a_lane_on_lanes_reads_as_one_whole(store: Store, links: list[tuple[int, int]], data: st.DataObject) -> None:
+def test_a_lane_on_lanes_reads_as_one_whole(
+    store: LocalStore, links: list[tuple[int, int]], data: st.DataObject
+) -> None:
     async def build() -> tuple[int, list[Entry]]:
         lane, number = await new_lane(store), 0
         whole: list[Entry] = []
@@ -70,7 +73,7 @@ def test_a_lane_on_lanes_reads_as_one_whole(store: Store, links: list[tuple[int,
     assert list(read_lane(store, lane, start=start, limit=limit)) == whole[start : start + limit]
 
 
-async def test_what_the_base_lacks_is_named(store: Store) -> None:
+async def test_what_the_base_lacks_is_named(store: LocalStore) -> None:
     await _put(store, 1, [_call(1), _result(1, 1), _call(2)])
     await store.commit([base_write(2, 1, 3)])
     await store.commit([Write("lanes", (1).to_bytes(8, "big") + (2).to_bytes(8, "big"), None)])
@@ -95,7 +98,7 @@ def test_a_lane_cannot_be_its_own_base() -> None:
             base_write(lane, base, length)
 
 
-async def test_an_image_of_the_base_serves_only_within_what_is_shared(store: Store) -> None:
+async def test_an_image_of_the_base_serves_only_within_what_is_shared(store: LocalStore) -> None:
     await store.commit(
         [
             image_write(1, 1, {"length": 4}, b"early"),
@@ -122,7 +125,7 @@ async def test_an_image_of_the_base_serves_only_within_what_is_shared(store: Sto
     assert newest(4) == (1, 1, b"early")
 
 
-async def test_a_fork_comes_back_and_is_kept_as_a_header_when_its_branches_have_ended(store: Store) -> None:
+async def test_a_fork_comes_back_and_is_kept_as_a_header_when_its_branches_have_ended(store: LocalStore) -> None:
     header = {"golden": "ab", "pending": [1, 2]}
     assert get_fork(store, 1, 7) is None
     await store.commit([fork_write(1, 7, 3, header, b"pages" * 1000)])
@@ -141,7 +144,7 @@ async def test_a_fork_comes_back_and_is_kept_as_a_header_when_its_branches_have_
     assert get_fork(store, 1, 7) == StoredFork(3, header, None)
 
 
-async def test_a_fork_of_the_base_is_found_only_within_what_is_shared(store: Store) -> None:
+async def test_a_fork_of_the_base_is_found_only_within_what_is_shared(store: LocalStore) -> None:
     await _put(store, 1, [_call(1), _call(2, 2), _result(1, 1), _call(3, 5), _call(4, 6)])
     forks = [fork_write(1, seq, seq, {"of": seq}, b"payload %d" % seq) for seq in (2, 5, 6)]
     await store.commit([*forks, base_write(2, 1, 3), base_write(3, 2, 3), base_write(4, 1, 4)])
@@ -154,7 +157,7 @@ async def test_a_fork_of_the_base_is_found_only_within_what_is_shared(store: Sto
     assert own.header == {"of": "own"}
 
 
-async def test_counters_are_found_at_the_end_of_a_lane_without_reading_all_of_it(store: Store) -> None:
+async def test_counters_are_found_at_the_end_of_a_lane_without_reading_all_of_it(store: LocalStore) -> None:
     await _put(store, 1, [_call(number, number) for number in range(1, 400)])
     await _put(store, 1, [_result(number, 2 * number) for number in range(1, 300)], 399)
     assert last_counters(store, 1) == (399, 598)
@@ -168,12 +171,12 @@ async def test_counters_are_found_at_the_end_of_a_lane_without_reading_all_of_it
     assert last_counters(store, 3) == (900, 777)
 
 
-async def test_an_inherited_settlement_does_not_hide_a_later_one_of_the_actor(store: Store) -> None:
+async def test_an_inherited_settlement_does_not_hide_a_later_one_of_the_actor(store: LocalStore) -> None:
     await _put(store, 1, [_call(1, 5), _result(1, 9), _call(2, 6), Settled(-2, 3, 0, 1, value=b"1")])
     assert last_counters(store, 1) == (6, 9)
 
 
-async def test_counters_of_an_imported_lane_need_not_ascend(store: Store) -> None:
+async def test_counters_of_an_imported_lane_need_not_ascend(store: LocalStore) -> None:
     lane: list[Entry] = [replace(_call(1, 9), after=-1), _result(1, 8), replace(_call(2, 4), after=-1), _result(2, 3)]
     await _put(store, 1, lane)
     assert last_counters(store, 1) == (9, 8)

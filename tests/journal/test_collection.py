@@ -23,9 +23,10 @@ from chidori_actors.journal.forks import fork_write
 from chidori_actors.journal.images import image_write
 from chidori_actors.journal.lanes import Settled, encode_entry, lane_length, new_lane, read_lane
 from chidori_actors.journal.lease import Lease
+from chidori_actors.journal.local_store import LocalStore
 from chidori_actors.journal.memory import StoredMemory
 from chidori_actors.journal.runs import RunMeta, Status, get_run, list_runs, run_writes
-from chidori_actors.journal.store import Store, Write
+from chidori_actors.journal.store import Write
 from chidori_actors.journal.writes import DATABASES, Database
 
 LIMIT_S = 60.0
@@ -42,7 +43,7 @@ def _settled(number: int, value: bytes) -> Settled:
 
 
 async def _run(
-    store: Store, run_id: str, *, days: float = 50, status: Status = "completed", parent: RunMeta | None = None
+    store: LocalStore, run_id: str, *, days: float = 50, status: Status = "completed", parent: RunMeta | None = None
 ) -> RunMeta:
     """A run with something in every database, ``days`` old."""
     lane = await new_lane(store)
@@ -79,7 +80,7 @@ async def _run(
     return meta
 
 
-def _is_whole(store: Store, meta: RunMeta) -> bool:
+def _is_whole(store: LocalStore, meta: RunMeta) -> bool:
     """Whether everything of the run can be read."""
     assert get_run(store, meta.id) == meta
     assert len(list(read_lane(store, meta.lane))) == lane_length(store, meta.lane) == (3 if meta.branch else 2)
@@ -87,7 +88,7 @@ def _is_whole(store: Store, meta: RunMeta) -> bool:
     return bool(get_blob(store, meta.bundle or ""))
 
 
-def _rest(store: Store) -> dict[Database, int]:
+def _rest(store: LocalStore) -> dict[Database, int]:
     """How many keys each database has, the counter and the format of the store aside."""
     found = {
         database: [key for key in store.keys(database) if key not in (b"lanes", b"format")] for database in DATABASES
@@ -95,11 +96,11 @@ def _rest(store: Store) -> dict[Database, int]:
     return {database: len(keys) for database, keys in found.items() if keys}
 
 
-async def _collect(store: Store, days: float | None = 30) -> Collected:
+async def _collect(store: LocalStore, days: float | None = 30) -> Collected:
     return await collect(store, older_than_ms=None if days is None else int(days * DAY_MS), now_ms=NOW_MS)
 
 
-async def test_an_old_run_goes_with_all_that_is_its_own(store: Store) -> None:
+async def test_an_old_run_goes_with_all_that_is_its_own(store: LocalStore) -> None:
     memory = StoredMemory(store)
     await store.commit([memory.put("project", "key", _large("memory "))])
     kept = [
@@ -131,7 +132,7 @@ async def test_an_old_run_goes_with_all_that_is_its_own(store: Store) -> None:
     assert await _collect(store) == Collected(0, 0, 0, 0, 0, ())
 
 
-async def test_nothing_is_left_of_runs_that_all_go_and_without_an_age_only_blobs_go(store: Store) -> None:
+async def test_nothing_is_left_of_runs_that_all_go_and_without_an_age_only_blobs_go(store: LocalStore) -> None:
     for number in range(5):
         await _run(store, f"run-{number}")
     _, orphan = blob_write(_large("nobody's "))
@@ -141,7 +142,7 @@ async def test_nothing_is_left_of_runs_that_all_go_and_without_an_age_only_blobs
     assert _rest(store) == {}
 
 
-async def test_a_run_stays_whole_while_a_kept_run_is_a_branch_of_it(store: Store) -> None:
+async def test_a_run_stays_whole_while_a_kept_run_is_a_branch_of_it(store: LocalStore) -> None:
     parent = await _run(store, "parent", days=90)
     child = await _run(store, "child", days=80, parent=parent)
     young = await _run(store, "grandchild", days=1, parent=child)
@@ -153,7 +154,7 @@ async def test_a_run_stays_whole_while_a_kept_run_is_a_branch_of_it(store: Store
     assert _rest(store) == {}
 
 
-async def test_a_damaged_branch_keeps_its_parent(store: Store) -> None:
+async def test_a_damaged_branch_keeps_its_parent(store: LocalStore) -> None:
     parent = await _run(store, "parent")
     await _run(store, "branch", parent=parent)
     await store.commit([Write("runs", b"branch", b"damaged")])
@@ -161,7 +162,7 @@ async def test_a_damaged_branch_keeps_its_parent(store: Store) -> None:
     assert _is_whole(store, parent)
 
 
-async def test_a_run_that_somebody_owns_stays(store: Store) -> None:
+async def test_a_run_that_somebody_owns_stays(store: LocalStore) -> None:
     meta = await _run(store, "owned", status="failed")
     lease = await Lease.acquire(store, "owned", "a resume")
     assert (await _collect(store)).kept == ("owned",)
@@ -170,7 +171,7 @@ async def test_a_run_that_somebody_owns_stays(store: Store) -> None:
     assert (await _collect(store)).runs == 1
 
 
-async def test_two_collections_at_once_are_refused(store: Store) -> None:
+async def test_two_collections_at_once_are_refused(store: LocalStore) -> None:
     assert store.locks().lock("garbage collection")
     with pytest.raises(StoreError, match="being collected already") as caught:
         await _collect(store)
@@ -179,15 +180,17 @@ async def test_two_collections_at_once_are_refused(store: Store) -> None:
     await _collect(store)
 
 
-async def test_a_blob_that_is_referred_to_again_meanwhile_stays(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_blob_that_is_referred_to_again_meanwhile_stays(
+    store: LocalStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A run writes a value at each stage of the sweep that, when it was marked, nobody had."""
     values = [_large(f"value {number} ") for number in range(6)]
     for value in values:
         await store.commit([blob_write(value)[1]])
     written: list[bytes] = []
-    keys = Store.keys
+    keys = LocalStore.keys
 
-    def keys_and_a_writer(self: Store, database: Database, prefix: bytes = b"", **options: Any) -> Iterator[bytes]:
+    def keys_and_a_writer(self: LocalStore, database: Database, prefix: bytes = b"", **options: Any) -> Iterator[bytes]:
         found = list(keys(self, database, prefix, **options))
         if database in ("blobs", "condemned"):
             writes = encode_entry(1, len(written), _settled(1, values[len(written)]))
@@ -195,7 +198,7 @@ async def test_a_blob_that_is_referred_to_again_meanwhile_stays(store: Store, mo
             self.decide("meta", b"base/", lambda bases: writes)
         return iter(found)
 
-    monkeypatch.setattr(Store, "keys", keys_and_a_writer)
+    monkeypatch.setattr(LocalStore, "keys", keys_and_a_writer)
     collected = await _collect(store)
     assert len(written) == 3
     assert [entry.value for entry in read_lane(store, 1) if isinstance(entry, Settled)] == written
@@ -203,7 +206,7 @@ async def test_a_blob_that_is_referred_to_again_meanwhile_stays(store: Store, mo
     assert not list(store.scan("condemned"))
 
 
-async def test_a_condemned_blob_can_be_read_until_it_is_decided_on(store: Store) -> None:
+async def test_a_condemned_blob_can_be_read_until_it_is_decided_on(store: LocalStore) -> None:
     digest, write = blob_write(_large("set aside "))
     await store.commit([Write("condemned", write.key, write.value)])
     assert get_blob(store, digest) == _large("set aside ")
@@ -216,10 +219,10 @@ CUT_OFF = """
 import asyncio, os, signal, sys
 from pathlib import Path
 from chidori_actors.journal import collection
-from chidori_actors.journal.store import Store
+from chidori_actors.journal.local_store import LocalStore
 
 left = int(sys.argv[2])
-commit, decide = Store.commit, Store.decide
+commit, decide = LocalStore.commit, LocalStore.decide
 
 def step():
     global left
@@ -235,9 +238,9 @@ def counted_decide(self, *args):
     step()
     decide(self, *args)
 
-Store.commit, Store.decide = counted_commit, counted_decide
+LocalStore.commit, LocalStore.decide = counted_commit, counted_decide
 collection._BATCH_RUNS, collection._BATCH_WRITES = 1, 5
-asyncio.run(collection.collect(Store.open(Path(sys.argv[1])), older_than_ms=0, now_ms=int(sys.argv[3])))
+asyncio.run(collection.collect(LocalStore.open(Path(sys.argv[1])), older_than_ms=0, now_ms=int(sys.argv[3])))
 """
 
 
@@ -255,13 +258,13 @@ async def test_a_collection_killed_at_any_transaction_leaves_whole_runs_and_is_f
     killed = 0
     for transactions in range(100):
         path = tmp_path / f"s{transactions}"
-        store = Store.open(path, durability="relaxed")
+        store = LocalStore.open(path, durability="relaxed")
         parent = await _run(store, "parent")
         going = [parent, await _run(store, "child", parent=parent), await _run(store, "third")]
         live = await _run(store, "live", status="paused")
         store.close()
         code = _cut_off(path, transactions)
-        store = Store.open(path, durability="relaxed")
+        store = LocalStore.open(path, durability="relaxed")
         listed = {meta.id for meta in list_runs(store).runs}
         assert all(_is_whole(store, meta) for meta in [*going, live] if meta.id in listed)
         assert "live" in listed
@@ -282,10 +285,10 @@ WRITER = """
 import asyncio, sys
 from pathlib import Path
 from chidori_actors.journal.lanes import Settled, encode_entry
-from chidori_actors.journal.store import Store
+from chidori_actors.journal.local_store import LocalStore
 
 async def main():
-    store = Store.open(Path(sys.argv[1]), durability="relaxed")
+    store = LocalStore.open(Path(sys.argv[1]), durability="relaxed")
     for number in range(600):
         value = b'"' + b"%d " % (number % 7) * 3000 + b'"'
         await store.commit(encode_entry(1, number % 20, Settled(1, number, 0, 1, value=value)))
@@ -300,7 +303,7 @@ def _writer(path: Path) -> "subprocess.Popen[bytes]":
 
 
 async def test_a_process_that_writes_the_same_values_again_and_again_loses_none(tmp_path: Path) -> None:
-    store = Store.open(tmp_path / "s", durability="relaxed")
+    store = LocalStore.open(tmp_path / "s", durability="relaxed")
     writer = _writer(store.path)
     collections = 0
     while writer.poll() is None and collections < 3000:
@@ -319,7 +322,7 @@ async def test_a_process_that_writes_the_same_values_again_and_again_loses_none(
 def test_exactly_old_ended_runs_that_nobody_needs_go(
     tmp_path_factory: pytest.TempPathFactory, wanted: list[tuple[bool, int, int]]
 ) -> None:
-    async def check(store: Store) -> None:
+    async def check(store: LocalStore) -> None:
         runs: list[RunMeta] = []
         for number, (ended, days, parent) in enumerate(wanted):
             status: Status = "completed" if ended else "paused"
@@ -334,6 +337,6 @@ def test_exactly_old_ended_runs_that_nobody_needs_go(
         assert {meta.id for meta in list_runs(store).runs} == stays
         assert all(_is_whole(store, meta) for meta in runs if meta.id in stays)
 
-    store = Store.open(tmp_path_factory.mktemp("s") / "s", durability="relaxed")
+    store = LocalStore.open(tmp_path_factory.mktemp("s") / "s", durability="relaxed")
     asyncio.run(check(store))
     store.close()

@@ -10,7 +10,8 @@ import pytest
 
 from chidori_actors.errors import StoreError
 from chidori_actors.journal.compaction import compact
-from chidori_actors.journal.store import Store, Write
+from chidori_actors.journal.local_store import LocalStore
+from chidori_actors.journal.store import Write
 
 LIMIT_S = 60.0
 
@@ -21,7 +22,7 @@ def _key(number: int) -> bytes:
 
 async def _fill(path: Path) -> dict[bytes, bytes]:
     """A store of which most was removed; what it still has in its lanes."""
-    store = Store.open(path, durability="relaxed")
+    store = LocalStore.open(path, durability="relaxed")
     await store.commit([Write("lanes", _key(number), os.urandom(20_000)) for number in range(100)])
     await store.commit([Write("lanes", _key(number), None) for number in range(5, 100)])
     left = dict(store.scan("lanes"))
@@ -30,7 +31,7 @@ async def _fill(path: Path) -> dict[bytes, bytes]:
 
 
 def _content(path: Path) -> dict[bytes, bytes]:
-    store = Store.open(path, create=False)
+    store = LocalStore.open(path, create=False)
     found = dict(store.scan("lanes"))
     store.close()
     return found
@@ -44,7 +45,7 @@ async def test_a_compacted_store_has_the_same_content_in_fewer_bytes(tmp_path: P
     assert done.after < done.before / 4
     assert (tmp_path / "s" / "data.mdb").stat().st_mode == before.st_mode
     assert _content(tmp_path / "s") == left
-    store = Store.open(tmp_path / "s")
+    store = LocalStore.open(tmp_path / "s")
     await store.commit([Write("lanes", _key(500), b"new")])
     store.close()
     assert compact(tmp_path / "s").after <= done.after + (1 << 16)
@@ -57,7 +58,7 @@ from pathlib import Path
 from chidori_actors.errors import StoreError
 from chidori_actors.journal.store import Store
 try:
-    store = Store.open(Path(sys.argv[1]))
+    store = LocalStore.open(Path(sys.argv[1]))
 except StoreError as error:
     print(error, flush=True)
 else:
@@ -72,7 +73,7 @@ def _opener(path: Path) -> "subprocess.Popen[bytes]":
 
 async def test_a_store_that_is_open_anywhere_is_not_compacted(tmp_path: Path) -> None:
     left = await _fill(tmp_path / "s")
-    store = Store.open(tmp_path / "s")
+    store = LocalStore.open(tmp_path / "s")
     with pytest.raises(StoreError, match=r"the store .* is in use") as caught:
         compact(tmp_path / "s")
     assert caught.value.hint
@@ -166,7 +167,7 @@ async def test_a_copy_that_cannot_be_written_leaves_the_store_as_it_is(tmp_path:
 
 
 async def test_a_disk_without_room_for_the_copy_is_named_and_nothing_is_left_behind(small_disk: Path) -> None:
-    store = Store.open(small_disk / "s")
+    store = LocalStore.open(small_disk / "s")
     await store.commit([Write("lanes", _key(number), os.urandom(20_000)) for number in range(30)])
     content = dict(store.scan("lanes"))
     store.close()

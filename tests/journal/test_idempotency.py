@@ -2,8 +2,8 @@ from pathlib import Path
 
 from chidori_actors.journal.collection import drop_run_writes
 from chidori_actors.journal.idempotency import run_of_key
+from chidori_actors.journal.local_store import LocalStore
 from chidori_actors.journal.runs import RunMeta, run_writes
-from chidori_actors.journal.store import Store
 
 META = RunMeta(
     *("run-1", "agent.ts", "completed", b"{}"),
@@ -18,7 +18,7 @@ META = RunMeta(
 
 
 async def test_a_key_stands_for_its_run_for_as_long_as_the_run_is_there(tmp_path: Path) -> None:
-    store = Store.open(tmp_path / "store")
+    store = LocalStore.open(tmp_path / "store")
     try:
         assert run_of_key(store, "k" * 600) is None
         await store.commit(run_writes(META, new=True))

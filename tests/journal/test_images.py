@@ -8,10 +8,10 @@ from hypothesis import strategies as st
 
 from chidori_actors.journal.images import image_write, thin_images
 from chidori_actors.journal.lanes import new_lane
-from chidori_actors.journal.store import Store
+from chidori_actors.journal.local_store import LocalStore
 
 
-async def _take(store: Store, lane: int, delivered: int, every: int) -> list[int]:
+async def _take(store: LocalStore, lane: int, delivered: int, every: int) -> list[int]:
     """Take an image as an actor does; how far behind the newest the stored ones lie."""
     writes = thin_images(store, lane, delivered, every)
     await store.commit([*writes, image_write(lane, delivered, {}, b"%d" % delivered)])
@@ -24,7 +24,9 @@ async def _take(store: Store, lane: int, delivered: int, every: int) -> list[int
     every=st.integers(1, 100),
     distances=st.lists(st.integers(1, 300) | st.integers(1, 5), min_size=1, max_size=60),
 )
-def test_few_images_are_kept_and_one_is_near_every_distance(store: Store, every: int, distances: list[int]) -> None:
+def test_few_images_are_kept_and_one_is_near_every_distance(
+    store: LocalStore, every: int, distances: list[int]
+) -> None:
     async def check() -> None:
         lane = await new_lane(store)
         taken: list[int] = []
@@ -44,7 +46,7 @@ def test_few_images_are_kept_and_one_is_near_every_distance(store: Store, every:
     asyncio.run(check())
 
 
-async def test_images_at_even_distances_end_up_at_powers_of_two(store: Store) -> None:
+async def test_images_at_even_distances_end_up_at_powers_of_two(store: LocalStore) -> None:
     for number in range(1, 257):
         behind = await _take(store, 1, number * 64, 64)
     assert len(behind) <= 2 * log2(256) + 3
@@ -52,7 +54,7 @@ async def test_images_at_even_distances_end_up_at_powers_of_two(store: Store) ->
     assert all(farther > 2 * nearer for nearer, farther in zip(behind[1:], behind[3:], strict=False))
 
 
-async def test_an_image_of_another_lane_or_a_later_delivery_is_left_alone(store: Store) -> None:
+async def test_an_image_of_another_lane_or_a_later_delivery_is_left_alone(store: LocalStore) -> None:
     for lane, delivered in ((1, 100), (2, 1), (2, 2), (2, 3)):
         await store.commit([image_write(lane, delivered, {}, b"")])
     assert thin_images(store, 1, 50, 1) == []

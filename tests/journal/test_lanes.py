@@ -21,7 +21,8 @@ from chidori_actors.journal.lanes import (
     new_lane,
     read_lane,
 )
-from chidori_actors.journal.store import Store, Write
+from chidori_actors.journal.local_store import LocalStore
+from chidori_actors.journal.store import Write
 
 WEIRD = [
     b"null",
@@ -73,7 +74,7 @@ entries: st.SearchStrategy[Entry] = st.one_of(
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(entries, max_size=5))
-def test_entries_come_back_as_they_were_written(store: Store, written: list[Entry]) -> None:
+def test_entries_come_back_as_they_were_written(store: LocalStore, written: list[Entry]) -> None:
     async def put() -> int:
         lane = await new_lane(store)
         for number, entry in enumerate(written):
@@ -86,7 +87,7 @@ def test_entries_come_back_as_they_were_written(store: Store, written: list[Entr
     assert lane_length(store, lane) == len(written)
 
 
-async def test_a_large_value_is_stored_once_however_often_it_occurs(store: Store) -> None:
+async def test_a_large_value_is_stored_once_however_often_it_occurs(store: LocalStore) -> None:
     text = orjson.dumps("word " * 10_000)
     for number in range(20):
         await store.commit(encode_entry(1, number, Settled(number, number, 0, 1, value=text)))
@@ -95,7 +96,7 @@ async def test_a_large_value_is_stored_once_however_often_it_occurs(store: Store
     assert [entry.value for entry in read_lane(store, 1) if isinstance(entry, Settled)] == [text] * 20
 
 
-async def test_lanes_do_not_run_into_each_other(store: Store) -> None:
+async def test_lanes_do_not_run_into_each_other(store: LocalStore) -> None:
     for lane in (255, 256, 257):
         await store.commit(encode_entry(lane, 0, Retried(lane, 0)))
     assert list(read_lane(store, 256)) == [Retried(256, 0)]
@@ -105,7 +106,7 @@ def _key(number: int) -> bytes:
     return (1).to_bytes(8, "big") + number.to_bytes(8, "big")
 
 
-async def test_a_damaged_entry_is_named_with_the_way_out(store: Store) -> None:
+async def test_a_damaged_entry_is_named_with_the_way_out(store: LocalStore) -> None:
     for number in range(3):
         await store.commit(encode_entry(1, number, Started(number, number, 0, "log", b"{}", 0)))
     good = store.get("lanes", _key(1)) or b""
@@ -133,7 +134,7 @@ async def test_a_damaged_entry_is_named_with_the_way_out(store: Store) -> None:
         list(read_lane(store, 1))
 
 
-async def test_a_missing_or_mangled_blob_is_named(store: Store) -> None:
+async def test_a_missing_or_mangled_blob_is_named(store: LocalStore) -> None:
     writes = encode_entry(1, 0, Settled(1, 1, 0, 1, value=b'"' + b"x" * 9000 + b'"'))
     await store.commit(writes)
     blob = next(write for write in writes if write.database == "blobs")

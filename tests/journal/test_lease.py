@@ -8,7 +8,8 @@ import pytest
 
 from chidori_actors.errors import LeaseLost, RunOwned, StoreError
 from chidori_actors.journal.lease import Lease, holder
-from chidori_actors.journal.store import Store, Write
+from chidori_actors.journal.local_store import LocalStore
+from chidori_actors.journal.store import Write
 from chidori_actors.journal.writes import epoch_key, owner_key
 
 LIMIT_S = 60.0
@@ -16,10 +17,10 @@ HOLDER = """
 import asyncio, sys
 from pathlib import Path
 from chidori_actors.journal.lease import Lease
-from chidori_actors.journal.store import Store
+from chidori_actors.journal.local_store import LocalStore
 
 async def main():
-    store = Store.open(Path(sys.argv[1]))
+    store = LocalStore.open(Path(sys.argv[1]))
     lease = await Lease.acquire(store, "run-1", "chidori run")
     print(lease.fence.epoch, flush=True)
     sys.stdin.read()
@@ -28,7 +29,7 @@ asyncio.run(main())
 """
 
 
-async def test_a_second_acquisition_in_one_process_is_refused_until_the_release(store: Store) -> None:
+async def test_a_second_acquisition_in_one_process_is_refused_until_the_release(store: LocalStore) -> None:
     lease = await Lease.acquire(store, "run-1", "chidori serve")
     with pytest.raises(RunOwned, match=r"run run-1 is owned by chidori serve \(pid \d+, since .+\)") as caught:
         await Lease.acquire(store, "run-1", "chidori resume")
@@ -40,7 +41,7 @@ async def test_a_second_acquisition_in_one_process_is_refused_until_the_release(
     again.release()
 
 
-async def test_a_run_is_not_kept_by_the_lease_of_another_run(store: Store) -> None:
+async def test_a_run_is_not_kept_by_the_lease_of_another_run(store: LocalStore) -> None:
     one = await Lease.acquire(store, "run-1", "a test")
     two = await Lease.acquire(store, "run-2", "a test")
     await store.commit([Write("lanes", b"1", b"v")], fence=one.fence)
@@ -58,7 +59,7 @@ async def test_a_live_process_keeps_its_run_and_a_killed_one_loses_it_at_once(tm
     holder = _holder(tmp_path / "s")
     assert holder.stdout is not None
     epoch = int(holder.stdout.readline())
-    store = Store.open(tmp_path / "s")
+    store = LocalStore.open(tmp_path / "s")
     with pytest.raises(RunOwned, match=rf"owned by chidori run \(pid {holder.pid}, since"):
         await Lease.acquire(store, "run-1", "chidori resume")
     holder.kill()
@@ -69,7 +70,7 @@ async def test_a_live_process_keeps_its_run_and_a_killed_one_loses_it_at_once(tm
     store.close()
 
 
-async def test_an_owner_whose_lock_was_lost_can_write_nothing_more(store: Store) -> None:
+async def test_an_owner_whose_lock_was_lost_can_write_nothing_more(store: LocalStore) -> None:
     former = await Lease.acquire(store, "run-1", "the first")
     # What another process does that found the lock file removed.
     await store.increment(epoch_key("run-1"))
@@ -79,7 +80,7 @@ async def test_an_owner_whose_lock_was_lost_can_write_nothing_more(store: Store)
     former.release()
 
 
-async def test_an_owner_that_has_not_written_its_name_yet_still_refuses(store: Store) -> None:
+async def test_an_owner_that_has_not_written_its_name_yet_still_refuses(store: LocalStore) -> None:
     lease = await Lease.acquire(store, "run-1", "the first")
     await store.commit([Write("meta", owner_key("run-1"), None)])
     with pytest.raises(RunOwned, match="owned by another process"):
@@ -87,7 +88,7 @@ async def test_an_owner_that_has_not_written_its_name_yet_still_refuses(store: S
     lease.release()
 
 
-async def test_the_holder_of_a_run_is_named_without_taking_it(store: Store) -> None:
+async def test_the_holder_of_a_run_is_named_without_taking_it(store: LocalStore) -> None:
     assert holder(store, "run-1") is None
     lease = await Lease.acquire(store, "run-1", "the first")
     assert (holder(store, "run-1") or "").startswith("the first (pid ")
@@ -95,7 +96,7 @@ async def test_the_holder_of_a_run_is_named_without_taking_it(store: Store) -> N
     assert holder(store, "run-1") is None
 
 
-async def test_a_lock_file_that_cannot_be_opened_is_an_error_of_the_store(store: Store) -> None:
+async def test_a_lock_file_that_cannot_be_opened_is_an_error_of_the_store(store: LocalStore) -> None:
     if store.leases.exists():
         store.leases.rmdir()
     store.leases.write_text("in the way")
@@ -109,7 +110,7 @@ async def test_the_locks_of_one_store_do_not_end_with_another_opening_of_it(tmp_
     assert holder_process.stdout is not None
     holder_process.stdout.readline()
     for _ in range(2):
-        store = Store.open(tmp_path / "s")
+        store = LocalStore.open(tmp_path / "s")
         with pytest.raises(RunOwned):
             await Lease.acquire(store, "run-1", "chidori resume")
         store.close()

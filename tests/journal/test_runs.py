@@ -5,8 +5,9 @@ from dataclasses import replace
 import pytest
 
 from chidori_actors.errors import RunNotFound, StoreError
+from chidori_actors.journal.local_store import LocalStore
 from chidori_actors.journal.runs import RunMeta, Status, get_run, is_run_id, list_runs, run_writes
-from chidori_actors.journal.store import Store, Write
+from chidori_actors.journal.store import Write
 
 POLICY = {"typescript_imports": "relative", "date": "fixed", "random": "seeded", "maps_sets": "serialize"}
 
@@ -26,7 +27,7 @@ def _run(run_id: str, created_at_ms: int = 1_700_000_000_000) -> RunMeta:
     )
 
 
-async def test_a_run_comes_back_as_it_was_written_large_texts_included(store: Store) -> None:
+async def test_a_run_comes_back_as_it_was_written_large_texts_included(store: LocalStore) -> None:
     plain = _run("0c6d9e5e-1")
     full = replace(
         plain,
@@ -48,7 +49,7 @@ async def test_a_run_comes_back_as_it_was_written_large_texts_included(store: St
     assert len(list_runs(store).runs) == 1
 
 
-async def test_a_prefix_names_a_run_when_only_one_begins_so(store: Store) -> None:
+async def test_a_prefix_names_a_run_when_only_one_begins_so(store: LocalStore) -> None:
     for run_id in ("abcd-1", "abcd-2", "abce-1", "abcd-10"):
         await store.commit(run_writes(_run(run_id), new=True))
     assert get_run(store, "abce").id == "abce-1"
@@ -61,7 +62,7 @@ async def test_a_prefix_names_a_run_when_only_one_begins_so(store: Store) -> Non
         assert "chidori runs" in (caught.value.hint or "")
 
 
-async def test_runs_are_listed_newest_first_in_pages_that_join_without_a_gap(store: Store) -> None:
+async def test_runs_are_listed_newest_first_in_pages_that_join_without_a_gap(store: LocalStore) -> None:
     for number in range(23):
         meta = _run(f"run-{number:02}", 1_700_000_000_000 + number // 2)
         await store.commit(run_writes(replace(meta, status="failed" if number % 3 else "completed"), new=True))
@@ -84,7 +85,7 @@ async def test_runs_are_listed_newest_first_in_pages_that_join_without_a_gap(sto
         assert found == expected
 
 
-async def test_a_bad_cursor_and_a_damaged_run_are_named(store: Store) -> None:
+async def test_a_bad_cursor_and_a_damaged_run_are_named(store: LocalStore) -> None:
     await store.commit(run_writes(_run("run-1"), new=True))
     with pytest.raises(StoreError, match="'zz' is not a cursor"):
         list_runs(store, cursor="zz")
@@ -94,7 +95,7 @@ async def test_a_bad_cursor_and_a_damaged_run_are_named(store: Store) -> None:
         get_run(store, "run-1")
 
 
-async def test_damaged_runs_are_named_among_the_others_and_count_for_the_page(store: Store) -> None:
+async def test_damaged_runs_are_named_among_the_others_and_count_for_the_page(store: LocalStore) -> None:
     for number in range(4):
         await store.commit(run_writes(_run(f"run-{number}", 1_700_000_000_000 + number), new=True))
     await store.commit([Write("runs", b"run-2", b"garbage"), Write("runs", b"run-0", b"")])

@@ -10,13 +10,14 @@ from chidori_actors.errors import StoreError
 from chidori_actors.journal.approvals import approval_write, get_approval
 from chidori_actors.journal.bundles import bundle_write, get_bundle
 from chidori_actors.journal.images import StoredImage, drop_images, image_write, newest_image
+from chidori_actors.journal.local_store import LocalStore
 from chidori_actors.journal.memory import StoredMemory
-from chidori_actors.journal.store import Store, Write
+from chidori_actors.journal.store import Write
 
 HEADER = {"golden_image": "ab", "engine_build": "cd", "memory_size": 1 << 20}
 
 
-async def test_the_newest_image_up_to_a_bound_is_found_and_others_are_dropped(store: Store) -> None:
+async def test_the_newest_image_up_to_a_bound_is_found_and_others_are_dropped(store: LocalStore) -> None:
     for lane, delivered in ((1, 3), (1, 300), (2, 7)):
         await store.commit([image_write(lane, delivered, HEADER, b"pages %d" % delivered)])
     assert newest_image(store, 1) == (StoredImage(1, 300, HEADER, b"pages 300"), [])
@@ -30,7 +31,7 @@ async def test_the_newest_image_up_to_a_bound_is_found_and_others_are_dropped(st
     assert newest_image(store, 2)[0] is not None
 
 
-async def test_a_mangled_image_is_passed_over_and_named(store: Store) -> None:
+async def test_a_mangled_image_is_passed_over_and_named(store: LocalStore) -> None:
     await store.commit([image_write(1, 3, HEADER, b"old")])
     good = image_write(1, 9, HEADER, b"new").value or b""
     other = image_write(1, 9, HEADER, b"not").value or b""
@@ -43,7 +44,7 @@ async def test_a_mangled_image_is_passed_over_and_named(store: Store) -> None:
         assert rejected == ["the image of lane 1 after 9 settlements is damaged and was not used"]
 
 
-async def test_a_bundle_is_found_by_its_hash_and_a_missing_one_is_named(store: Store) -> None:
+async def test_a_bundle_is_found_by_its_hash_and_a_missing_one_is_named(store: LocalStore) -> None:
     digest, write = bundle_write(b'{"entry": 1}')
     with pytest.raises(StoreError, match=r"the source bundle .* is missing"):
         get_bundle(store, digest)
@@ -51,7 +52,7 @@ async def test_a_bundle_is_found_by_its_hash_and_a_missing_one_is_named(store: S
     assert get_bundle(store, digest) == b'{"entry": 1}'
 
 
-async def test_memory_belongs_to_its_namespace(store: Store) -> None:
+async def test_memory_belongs_to_its_namespace(store: LocalStore) -> None:
     memory = StoredMemory(store)
     big = b'"' + b"x" * 3_000_000 + b'"'
     await store.commit([memory.put("a", "k", b"1e21"), memory.put("b", "k", big), memory.put("a", "k2", b"2")])
@@ -74,7 +75,7 @@ keys = (
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.sets(keys, max_size=12), keys | st.just(""), st.integers(1, 2**40))
 def test_memory_is_scanned_in_key_order_also_where_keys_are_long(
-    store: Store, names: set[str], prefix: str, number: int
+    store: LocalStore, names: set[str], prefix: str, number: int
 ) -> None:
     memory = StoredMemory(store)
     namespace = f"{number} {len(names)} {prefix}"
@@ -88,7 +89,7 @@ def test_memory_is_scanned_in_key_order_also_where_keys_are_long(
     assert [key for key, _ in memory.scan(namespace, prefix)] == expected
 
 
-async def test_an_approval_covers_one_target_and_args_of_one_run(store: Store) -> None:
+async def test_an_approval_covers_one_target_and_args_of_one_run(store: LocalStore) -> None:
     await store.commit([approval_write("r", "http", "ab", "allow"), approval_write("r", "env:K", "ab", "deny")])
     assert get_approval(store, "r", "http", "ab") == "allow"
     assert get_approval(store, "r", "env:K", "ab") == "deny"

@@ -10,6 +10,7 @@ import pytest
 
 from chidori_actors import assembly
 from chidori_actors.host.function import HostCall, HostError, HostResult, HostServices
+from chidori_actors.journal.local_store import LocalStore
 from chidori_actors.session.attendance import Attendance
 from tests.support.agents import (
     RecordingObserver,
@@ -321,6 +322,7 @@ async def test_every_post_is_recorded_as_started_before_it_is_sent(tmp_path: Pat
     )
     unsaved: list[str] = []
     async with OpenAIServer() as server, runtime_in(tmp_path) as runtime:
+        assert isinstance(runtime.store, LocalStore)
         environment = runtime.store._use().environment
         holding: list[Any] = []
 

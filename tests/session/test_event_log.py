@@ -4,14 +4,14 @@ import orjson
 
 from chidori_actors.journal.events import Told, newest_events, read_events
 from chidori_actors.journal.lease import Lease
-from chidori_actors.journal.store import Store
+from chidori_actors.journal.local_store import LocalStore
 from chidori_actors.session.event_log import EventLog
 
 LANE = 256
 
 
 async def test_a_prompt_is_ended_as_interrupted_however_long_ago_it_began(tmp_path: Path) -> None:
-    store = Store.open(tmp_path / "store")
+    store = LocalStore.open(tmp_path / "store")
     try:
         fence = (await Lease.acquire(store, "run-1", "test")).fence
         log = EventLog(store, fence, LANE, 0, 0, lambda number, event, data: None)

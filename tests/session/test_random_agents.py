@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from chidori_actors import assembly
 from chidori_actors.host.function import HostFunction
 from chidori_actors.journal.lanes import Settled, apply_retries, read_lane
+from chidori_actors.journal.local_store import LocalStore
 from chidori_actors.journal.runs import get_run
 from chidori_actors.journal.store import Done, Fence, Store, Write
 from chidori_actors.runtime import open_runtime
@@ -63,18 +64,20 @@ def patched(functions: dict[str, HostFunction], image_worth: int = 0) -> Iterato
 
 def observe_writes(patch: pytest.MonkeyPatch, batches: list[list[Write]]) -> None:
     """Keep what is given to the store, in order: a crash leaves the first so many of these batches."""
-    commit, submit = Store.commit, Store.submit
+    commit, submit = LocalStore.commit, LocalStore.submit
 
-    async def observed_commit(store: Store, writes: Sequence[Write], *, fence: Fence | None = None) -> None:
+    async def observed_commit(store: LocalStore, writes: Sequence[Write], *, fence: Fence | None = None) -> None:
         batches.append(list(writes))
         await commit(store, writes, fence=fence)
 
-    def observed_submit(store: Store, writes: Sequence[Write], fence: Fence | None, done: Done, **how: Any) -> None:
+    def observed_submit(
+        store: LocalStore, writes: Sequence[Write], fence: Fence | None, done: Done, **how: Any
+    ) -> None:
         batches.append(list(writes))
         submit(store, writes, fence, done, **how)
 
-    patch.setattr(Store, "commit", observed_commit)
-    patch.setattr(Store, "submit", observed_submit)
+    patch.setattr(LocalStore, "commit", observed_commit)
+    patch.setattr(LocalStore, "submit", observed_submit)
 
 
 def calls_in(store: Store) -> list[tuple[Any, ...]]:
@@ -111,7 +114,7 @@ async def execute(folder: Path, source: str, seed: int) -> Execution:
 
 async def store_after_crash(path: Path, batches: Sequence[list[Write]], *, images: bool) -> bool:
     """Make a store of what a crash left; whether the run is there and can be resumed."""
-    store = Store.open(path, durability="relaxed")
+    store = LocalStore.open(path, durability="relaxed")
     try:
         writes = [write for batch in batches for write in batch if images or write.database != "images"]
         await store.commit(writes)

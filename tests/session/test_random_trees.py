@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from chidori_actors.journal.actors import run_actors
 from chidori_actors.journal.forks import fork_write, get_fork
 from chidori_actors.journal.lanes import Settled, Started
+from chidori_actors.journal.local_store import LocalStore
 from chidori_actors.journal.runs import get_run
 from chidori_actors.journal.store import Store, Write
 from chidori_actors.placement.local import LocalSystem
@@ -171,7 +172,7 @@ async def execute(folder: Path, sources: Mapping[str, str], seed: int) -> Execut
 
 async def lose(path: Path, loss: Loss) -> None:
     """Take from the store what can be made anew, or damage it."""
-    store = Store.open(path, durability="relaxed")
+    store = LocalStore.open(path, durability="relaxed")
     try:
         writes: list[Write] = []
         for key, value in store.scan("forks"):

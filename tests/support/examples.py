@@ -11,8 +11,8 @@ from typing import Any
 
 import orjson
 
+from chidori_actors.journal.local_store import LocalStore
 from chidori_actors.journal.records import Record
-from chidori_actors.journal.store import Store
 from chidori_actors.provider_keys import is_guarded_variable
 from tests.support.agents import records_of
 from tests.support.openai_server import OpenAIServer, Scripted
@@ -117,7 +117,7 @@ class Examples:
 
     def records(self, run_id: str) -> list[Record]:
         """What the store has of the run, in the order in which the calls ended."""
-        store = Store.open(self.store, create=False)
+        store = LocalStore.open(self.store, create=False)
         try:
             return records_of(store, run_id)
         finally:

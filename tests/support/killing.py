@@ -14,9 +14,9 @@ from aiohttp import web
 
 from chidori_actors import exact_json
 from chidori_actors.journal.actors import ActorMeta, run_actors
+from chidori_actors.journal.local_store import LocalStore
 from chidori_actors.journal.records import Record
 from chidori_actors.journal.runs import get_run
-from chidori_actors.journal.store import Store
 
 from .agents import records_of, write_agent
 from .drive import RUN
@@ -129,7 +129,7 @@ def left_in(folder: Path) -> Left:
     """What the store in ``folder`` has of the run; nothing when there is none yet."""
     if not (folder / "store").exists():
         return Left(ended={})
-    store = Store.open(folder / "store", create=False)
+    store = LocalStore.open(folder / "store", create=False)
     try:
         if store.get("runs", RUN.encode()) is None:
             return Left(ended={})
