@@ -25,7 +25,7 @@ help:
 
 setup: $(STAMP)
 
-$(STAMP): EXTRA :=
+$(STAMP): EXTRA := [ray]
 $(CPYTHON_STAMP): EXTRA := [cpython]
 $(STAMP) $(CPYTHON_STAMP): %/.installed: pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Error: this is Python %d.%d; name a newer one: make PYTHON=python3.11" % sys.version_info[:2])'

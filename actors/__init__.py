@@ -1,0 +1,1 @@
+"""Actors on a cluster: the Ray actors that hold agents, their journal and their supervisor."""
