@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +28,8 @@ from .session.approvals import Approvals
 from .session.attendance import Attendance
 from .session.context import RunContext, Spawn
 from .session.event_log import EventLog, Everybody
+from .session.lane_writer import StoreLaneWriter
+from .session.numbers import OwnNumbers
 from .session.past import Past
 from .session.program import make_program
 from .session.run_actors import RunActors
@@ -74,7 +77,7 @@ def root_spec(run: RunContext, meta: RunMeta, bundle: Bundle, past: Past) -> Act
         bundle=bundle,
         past=past,
         root=run.root,
-        read_template=run.services.read_template,
+        folder=Path(meta.agent).parent,
         chain=(bundle.entry,),
     )
 
@@ -166,13 +169,12 @@ def _context(
     return RunContext(
         run_id=meta.id,
         store=store,
-        fence=fence,
         policy=policy,
         functions=host_functions(),
         services=services,
         observer=attendance.observer,
         spawn=surroundings.spawn,
-        actors=RunActors(store, meta.lane, actors),
+        actors=RunActors(store, actors),
         tools={tool.name: tool for tool in bundle.tools},
         root=root_of(entry, bundle),
         folder=entry.resolve().parent,
@@ -180,12 +182,12 @@ def _context(
         runtime_policy=meta.policy,
         image_every=surroundings.image_every,
         events=events,
+        numbers=OwnNumbers(seq, index, max((meta.lane, *(actor.lane for actor in actors)))),
+        lane_writer=partial(StoreLaneWriter, store, fence, events),
         approvals=approvals,
         board=attendance.board,
         attempt=past.attempt,
         waiting=_waiting(meta.pending),
-        seq=seq,
-        index=index,
         last_ms=max(meta.epoch_ms, past.last_ms),
     )
 

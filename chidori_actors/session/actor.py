@@ -9,6 +9,7 @@ from dataclasses import replace
 
 from ..journal.lanes import Settled, Started
 from ..journal.store import Write
+from ..templates import template_reader
 from ..vm.image import ImageRejected
 from ..vm.machine import Aborted, Call, Printed, Returned, Said, VmFailed
 from .actor_images import ActorImages
@@ -42,7 +43,7 @@ class Actor:
         self._vm = VmHost(shared, spec.origin, self._history)
         self._forks = Forks(run, lane, shared.engine, self._vm)
         self._containers = Containers(run, spec, lane.lane, shared.engine.golden, self._forks, self._calls_rest)
-        services = replace(run.services, read_template=spec.read_template)
+        services = replace(run.services, read_template=template_reader(spec.bundle, spec.folder))
         texts = spec.bundle.language == "starlark"
         asking = Asking(run, self._calls_rest)
         self._calls = HostCalls(run, services, asking, self._containers.perform, texts=texts)
@@ -142,7 +143,7 @@ class Actor:
                 self._run.observer.warned(f"{reason}; the run is replayed from its start")
                 self._past = load_past(self._run.store, self._lane.lane, None)
         if self._past.image is None:
-            self._hear(await self._vm.begin())
+            await self._hear_ready(await self._vm.begin())
         for ordinal in self._past.pending:
             self._enter(self._made.recorded(self._past.started[ordinal], self._past))
 
@@ -157,7 +158,7 @@ class Actor:
             self._gave(settled)
             if settled.ordinal > 0:
                 self._run.observer.call_ended(self._made.path(settled.ordinal), started, settled, True)
-            self._hear(said)
+            await self._hear_ready(said)
         if self._rest is not None:
             # The agent ended before it was given these; they are settled all the same.
             for settled in self._past.deliveries:
@@ -253,7 +254,7 @@ class Actor:
     async def _step(self) -> None:
         # One by one, as in a replay: a fork has seen what came before the call that it belongs to, and nothing later.
         started, settled = self._take_ready()
-        self._hear(await self._vm.deliver([self._calls.delivery(started, settled)]))
+        await self._hear_ready(await self._vm.deliver([self._calls.delivery(started, settled)]))
         if self._rest is None and self._images.is_due:
             self._lane.submit(self._runner.committed, self._image())
 
@@ -282,6 +283,12 @@ class Actor:
         return self._images.take(self._runner, pending, self._made.made_last, inherited)
 
     # -- what the VM says -------------------------------------------------------------------------------------------
+
+    async def _hear_ready(self, said: list[Said]) -> None:
+        # Each of them may be a call that needs a number.
+        if self._run.numbers.ready < len(said):
+            await self._run.numbers.make_ready(calls=len(said))
+        self._hear(said)
 
     def _hear(self, said: list[Said]) -> None:
         for item in said:

@@ -1,6 +1,6 @@
 """What an actor is started from."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -15,8 +15,8 @@ from .past import Past
 class ActorSpec:
     """``path`` is empty for the root, which has no ``meta``; ``parent_seq`` is the call that contains it.
 
-    ``bundle`` is the source that its VM runs, from the project root ``root`` if that is known, and ``read_template``
-    reads the templates that lie beside it. ``chain`` names the actors from the root to this one; ``inherited`` are
+    ``bundle`` is the source that its VM runs, from the project root ``root`` if that is known, and ``folder``
+    is where templates lie beside it. ``chain`` names the actors from the root to this one; ``inherited`` are
     the parent's calls that may settle in it, by their keys there. ``live`` False: it replays its record and makes no
     call. ``record_complete``: the record is of an actor that ended, so it must make exactly the calls recorded.
     """
@@ -26,7 +26,7 @@ class ActorSpec:
     bundle: Bundle
     past: Past
     root: Path | None
-    read_template: Callable[[str], str | None]
+    folder: Path | None
     chain: tuple[str, ...]
     parent_seq: int | None = None
     meta: ActorMeta | None = None

@@ -12,7 +12,7 @@ from ..journal.actors import ActorMeta, actor_writes
 from ..journal.lanes import Retried, Settled, last_counters
 from ..journal.store import Write
 from .actor_spec import ActorSpec
-from .context import ActorRef, RunContext
+from .context import ActorRef, Closing, RunContext
 from .outcome import Cancelled, Completed, Failed, Rest
 from .past import Past, load_past
 
@@ -111,6 +111,7 @@ class ChildGroup:
                 self._waiting.append(index)
             else:
                 self._note(index, ended)
+        await self._run.numbers.make_ready(lanes=len(self._waiting))
         # What was settled first is seen first again, so that of several failures the same one is the first.
         self._waiting = deque(sorted(self._waiting, key=self._last_settled))
         try:
@@ -188,7 +189,7 @@ class ChildGroup:
         run = self._run
         meta = run.actors.find(self._seq, index)
         if meta is None:
-            meta, writes = self._plan.describe(index, run.actors.new_lane())
+            meta, writes = self._plan.describe(index, run.numbers.next_lane())
             past = Past()
             lane = run.lane_writer(meta.lane, 0)
             lane.attach([*writes, *actor_writes(meta)])
@@ -211,22 +212,10 @@ class ChildGroup:
         run.last_ms = max(run.last_ms, past.last_ms)
         run.actors.put(meta)
         spec = self._plan.spec(meta, past)
-        ref = run.spawn(spec, run, lane, lambda rest: self._closing(spec, rest), _Watch(self, index))
+        ref = run.spawn(spec, run, lane, closing_of(run, meta), _Watch(self, index))
         for key, settled in self._plan.settled():
             ref.inherit(key, settled)
         return ref
-
-    def _closing(self, spec: ActorSpec, rest: Rest) -> list[Write]:
-        assert spec.meta is not None
-        meta = replace(spec.meta, ended=self._run.next_index(), seq=self._run.seq)
-        if isinstance(rest, Completed):
-            meta = replace(meta, status="completed", output=rest.output)
-        elif isinstance(rest, Failed):
-            meta = replace(meta, status="failed", error=rest.error, failed_ordinal=rest.call)
-        elif isinstance(rest, Cancelled):
-            meta = replace(meta, status="cancelled")
-        self._run.actors.put(meta)
-        return actor_writes(meta)
 
     def rests(self, index: int, questions: tuple[Question, ...] | None) -> None:
         """An actor rests with ``questions``, or goes on (None)."""
@@ -235,6 +224,23 @@ class ChildGroup:
         else:
             self._resting[index] = questions
         self._changed()
+
+
+def closing_of(run: RunContext, begun: ActorMeta) -> Closing:
+    """What belongs to the end of an actor that another one of the run started."""
+
+    def closing(rest: Rest) -> list[Write]:
+        meta = replace(begun, ended=run.numbers.next_index(), seq=run.numbers.seq)
+        if isinstance(rest, Completed):
+            meta = replace(meta, status="completed", output=rest.output)
+        elif isinstance(rest, Failed):
+            meta = replace(meta, status="failed", error=rest.error, failed_ordinal=rest.call)
+        elif isinstance(rest, Cancelled):
+            meta = replace(meta, status="cancelled")
+        run.actors.put(meta)
+        return actor_writes(meta)
+
+    return closing
 
 
 class _Watch:

@@ -10,7 +10,6 @@ from ..journal.actors import ActorKind, ActorMeta, actor_writes
 from ..journal.lanes import Settled
 from ..journal.store import Write
 from ..languages.bundle import Bundle
-from ..templates import template_reader
 from ..vm.machine import inherited_key
 from .actor_spec import ActorSpec
 from .children import ChildFailed, ChildGroup, Outcome, Plan
@@ -188,7 +187,7 @@ class _Branches:
             bundle=parent.bundle,
             past=past,
             root=parent.root,
-            read_template=parent.read_template,
+            folder=parent.folder,
             chain=(*parent.chain, f"parallel[{meta.index}]"),
             parent_seq=meta.parent_seq,
             meta=meta,
@@ -261,7 +260,7 @@ class _Module:
             bundle=source.bundle,
             past=past,
             root=source.root,
-            read_template=template_reader(source.bundle, source.folder),
+            folder=source.folder,
             chain=(*self._parent.chain, name),
             parent_seq=meta.parent_seq,
             meta=meta,

@@ -2,19 +2,20 @@
 
 import time
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from ..host.function import HostFunction, HostServices
+from ..journal.approvals import Decision
 from ..journal.lanes import Settled
-from ..journal.store import Fence, Store, Write
+from ..journal.store import Store, Write
 from ..languages.bundle import Tool
 from ..policy import Policy
-from .approvals import Approvals
 from .drain import Drain
-from .event_log import EventLog
 from .lane_writer import LaneWriter
+from .numbers import Numbers
 from .observer import Observer
 from .outcome import Rest
 from .run_actors import RunActors
@@ -77,6 +78,44 @@ class Board(Protocol):
         ...
 
 
+class RunEvents(Protocol):
+    """What happens in the run, counted."""
+
+    @property
+    def calls(self) -> int:
+        """How many calls are in the run's record, or on their way there."""
+        ...
+
+    def taken_back(self, calls: int) -> None:
+        """So many calls are not in the run's record any more."""
+        ...
+
+
+class RunApprovals(Protocol):
+    """What was decided for a target and its args holds for every such call of the run, whichever actor makes it."""
+
+    @property
+    def asking(self) -> AbstractAsyncContextManager[None, None]:
+        """Held while somebody is asked who answers at once, so that nobody is asked twice for the same."""
+        ...
+
+    def known(self, target: str, args: Mapping[str, Any]) -> Decision | None:
+        """What was decided about such a call, or None when nobody has."""
+        ...
+
+    async def decide(self, question: "Question", answer: str) -> Decision:
+        """Keep an answer for good, and give it to the other calls that wait for it."""
+        ...
+
+    def wait(self, question: "Question", answered: Callable[[str], None]) -> None:
+        """A call stands waiting: ``answered`` is told what is decided for another that needs the same."""
+        ...
+
+    def withdraw(self, question: "Question") -> None:
+        """It does not any more."""
+        ...
+
+
 class Spawn(Protocol):
     """Starts an actor; it runs by itself from there on."""
 
@@ -91,14 +130,13 @@ class RunContext:
 
     ``root`` is the root of the agent's project and ``folder`` the agent's own, as far as they are known here.
     ``attempt`` is one more than the number of times that the failed run was resumed; ``waiting`` are the paths of the
-    calls that did nothing but wait for a person when the run last came to rest. ``seq`` and ``index`` are the last ones
-    given out; ``in_flight`` is the number of calls that do something outside of the process,
-    ``live_actors`` that of actors that are alive or are about to be.
+    calls that did nothing but wait for a person when the run last came to rest. ``lane_writer`` gives the writing end
+    of the lane of one of the run's actors, and is told how many entries it has. ``in_flight`` is the number of calls
+    that do something outside of the process, ``live_actors`` that of actors that are alive or are about to be.
     """
 
     run_id: str
     store: Store
-    fence: Fence
     policy: Policy
     functions: Mapping[str, HostFunction]
     services: HostServices
@@ -111,29 +149,17 @@ class RunContext:
     seed: str
     runtime_policy: Mapping[str, str]
     image_every: int
-    events: EventLog
-    approvals: Approvals
+    events: RunEvents
+    numbers: Numbers
+    lane_writer: Callable[[int, int], LaneWriter]
+    approvals: RunApprovals
     board: Board | None = None
     attempt: int = 1
     waiting: frozenset[str] = field(default_factory=frozenset)
     drain: Drain = field(default_factory=Drain)
-    seq: int = 0
-    index: int = 0
     last_ms: int = 0
     in_flight: int = 0
     live_actors: int = 1
-
-    def lane_writer(self, lane: int, length: int) -> LaneWriter:
-        """The writing end of the lane of one of the run's actors, which has ``length`` entries."""
-        return LaneWriter(self.store, self.fence, self.events, lane, length)
-
-    def next_seq(self) -> int:
-        self.seq += 1
-        return self.seq
-
-    def next_index(self) -> int:
-        self.index += 1
-        return self.index
 
     def now_ms(self) -> int:
         """Milliseconds since 1970, never less than before: agents see it as their clock."""

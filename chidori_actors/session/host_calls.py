@@ -229,7 +229,7 @@ class HostCalls:
         duration = round((time.perf_counter() - call.began) * 1000, 3)
         return Settled(
             ordinal=call.started.ordinal,
-            index=self._run.next_index(),
+            index=self._run.numbers.next_index(),
             at_ms=self._run.now_ms(),
             duration_ms=duration,
             **outcome,

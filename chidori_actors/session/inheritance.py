@@ -41,7 +41,7 @@ class Inheritance:
         if started is None or settled is None:
             return None
         self._due[key] = started
-        index, at_ms = self._run.next_index(), self._run.now_ms()
+        index, at_ms = self._run.numbers.next_index(), self._run.now_ms()
         return started, replace(settled, ordinal=key, index=index, at_ms=at_ms, token_usage=None, notes={})
 
     def given(self, key: int) -> None:

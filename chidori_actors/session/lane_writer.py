@@ -1,18 +1,50 @@
 """The writing end of one actor's lane."""
 
 from collections.abc import Iterable
+from typing import Protocol
 
 from ..journal.lanes import Entry, Settled, encode_entry
 from ..journal.store import Done, Fence, Store, Write
 from .event_log import EventLog
 
 
-class LaneWriter:
-    """Collects entries and commits them in order.
+class LaneWriter(Protocol):
+    """Collects entries and commits them in order. ``length`` is the number of the next one.
 
     What is only appended rides in the same transaction as the next submission: a ``started`` entry of a call that may
     be repeated costs no commit of its own.
     """
+
+    lane: int
+    length: int
+
+    def append(self, entry: Entry) -> int:
+        """Put ``entry`` behind the last one; its number. Durable with the next submission."""
+        ...
+
+    def append_end(self, settled: Settled, started: int) -> int:
+        """The same for the end of a call of this actor, whose start is at that place of the lane."""
+        ...
+
+    def attach(self, writes: Iterable[Write]) -> None:
+        """Write these too, together with what was appended before."""
+        ...
+
+    def submit(self, done: Done, writes: Iterable[Write] = (), *, alone: bool = False) -> None:
+        """Commit what was appended and ``writes`` in one transaction; ``done`` hears how it went (``Store.submit``)."""
+        ...
+
+    async def commit(self, writes: Iterable[Write] = ()) -> None:
+        """The same, waiting until it and everything submitted before is durable.
+
+        Raises:
+            StoreError: nothing of it was written (a full disk, a lost lease).
+        """
+        ...
+
+
+class StoreLaneWriter:
+    """Writes to the store itself."""
 
     __slots__ = ("_ended", "_events", "_fence", "_store", "_unsent", "lane", "length")
 
@@ -26,33 +58,24 @@ class LaneWriter:
         self._ended: list[tuple[int, int]] = []
 
     def append(self, entry: Entry) -> int:
-        """Put ``entry`` behind the last one; its number. Durable with the next submission."""
         number = self.length
         self.length = number + 1
         self._unsent += encode_entry(self.lane, number, entry)
         return number
 
     def append_end(self, settled: Settled, started: int) -> int:
-        """The same for the end of a call of this actor, whose start is at that place of the lane."""
         number = self.append(settled)
         self._events.calls += 1
         self._ended.append((started, number))
         return number
 
     def attach(self, writes: Iterable[Write]) -> None:
-        """Write these too, together with what was appended before."""
         self._unsent += writes
 
     def submit(self, done: Done, writes: Iterable[Write] = (), *, alone: bool = False) -> None:
-        """Commit what was appended and ``writes`` in one transaction; ``done`` hears how it went (``Store.submit``)."""
         self._store.submit(self._take(writes), self._fence, done, alone=alone)
 
     async def commit(self, writes: Iterable[Write] = ()) -> None:
-        """The same, waiting until it and everything submitted before is durable.
-
-        Raises:
-            StoreError: nothing of it was written (a full disk, a lost lease).
-        """
         taken = self._take(writes)
         if taken:
             await self._store.commit(taken, fence=self._fence)

@@ -43,7 +43,7 @@ class MadeCalls:
         if self._spec.live:
             return self._begin(made, args)
         if self._spec.record_complete:
-            raise unrecorded_call(self._run.next_seq(), made.function, place_of(made.site, self._spec.bundle))
+            raise unrecorded_call(self._run.numbers.next_seq(), made.function, place_of(made.site, self._spec.bundle))
         return None
 
     def _check(self, made: Call) -> None:
@@ -77,7 +77,7 @@ class MadeCalls:
         function = self._run.functions[made.function]
         started = Started(
             ordinal=made.ordinal,
-            seq=self._run.next_seq(),
+            seq=self._run.numbers.next_seq(),
             after=made.after,
             function=made.function,
             args=made.args if function.record_args is None else exact_json.dumps(args),

@@ -15,14 +15,12 @@ class RunActors:
     ``stored`` are those that the store had at the beginning.
     """
 
-    def __init__(self, store: Store, root_lane: int, stored: Iterable[ActorPlace]) -> None:
+    def __init__(self, store: Store, stored: Iterable[ActorPlace]) -> None:
         self._store = store
-        self._last_lane = root_lane
         # An actor's description, or the lane of one that nobody asked for yet. They hold inputs and outputs.
         self._known: dict[int, dict[int, ActorMeta | int]] = {}
         for place in stored:
             self._known.setdefault(place.parent_seq, {})[place.index] = place.lane
-            self._last_lane = max(self._last_lane, place.lane)
         self._bundles: dict[str, Bundle] = {}
 
     def find(self, call_seq: int, index: int) -> ActorMeta | None:
@@ -47,11 +45,6 @@ class RunActors:
     def forget(self, call_seq: int) -> None:
         """The call with that seq has what it wanted of its actors."""
         self._known.pop(call_seq, None)
-
-    def new_lane(self) -> int:
-        """A lane that no actor of the run has."""
-        self._last_lane += 1
-        return self._last_lane
 
     def take_bundle(self, bundle: Bundle) -> tuple[str, list[Write]]:
         """The hash under which a source is stored, and the write that stores it when this is its first use."""

@@ -13,7 +13,7 @@ from .outcome import Cancelled, Completed, Failed, Paused, Rest
 def at_rest(meta: RunMeta, rest: Rest, context: RunContext) -> RunMeta:
     """The run's description once it came to ``rest``."""
     common: dict[str, Any] = {
-        "call_count": context.seq,
+        "call_count": context.numbers.seq,
         "calls": context.events.calls,
         "updated_at_ms": context.now_ms(),
         "pending": (),
