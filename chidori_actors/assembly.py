@@ -26,7 +26,7 @@ from .policy import Policy
 from .session.actor_spec import ActorSpec
 from .session.approvals import Approvals
 from .session.attendance import Attendance
-from .session.context import RunContext, Spawn
+from .session.context import RunApprovals, RunContext, Spawn
 from .session.event_log import EventLog, Everybody
 from .session.lane_writer import StoreLaneWriter
 from .session.numbers import OwnNumbers
@@ -147,11 +147,6 @@ def _context(
         events.end_interrupted(newest_events(store, meta.lane, _LOOKED_AT))
     approvals = Approvals(store, fence, meta.id)
 
-    def refusal(target: str, args: dict[str, Any]) -> str | None:
-        # What a person allowed for the run needs no other approval, whatever led to it.
-        approved = policy.decide(target, args).decision == "ask" and approvals.known(target, args) == "allow"
-        return None if approved else policy.refusal(target, args)
-
     services = HostServices(
         settings=settings,
         run_id=meta.id,
@@ -160,7 +155,7 @@ def _context(
         events=attendance.observer if attendance.publish is None else Everybody(attendance.observer, events),
         memory=StoredMemory(store),
         secrets=secrets,
-        refusal=refusal,
+        refusal=refusal_by(policy, approvals),
         read_template=template_reader(bundle, entry.parent),
         resources=surroundings.resources,
         tools=Toolbox(bundle.tools, bundle.broken_tools, mcp),
@@ -175,7 +170,8 @@ def _context(
         observer=attendance.observer,
         spawn=surroundings.spawn,
         actors=RunActors(store, actors),
-        tools={tool.name: tool for tool in bundle.tools},
+        bundle=bundle,
+        mcp=mcp,
         root=root_of(entry, bundle),
         folder=entry.resolve().parent,
         seed=meta.seed,
@@ -190,6 +186,17 @@ def _context(
         waiting=_waiting(meta.pending),
         last_ms=max(meta.epoch_ms, past.last_ms),
     )
+
+
+def refusal_by(policy: Policy, approvals: RunApprovals) -> Callable[[str, dict[str, Any]], str | None]:
+    """What ``HostServices.refusal`` is for a run."""
+
+    def refusal(target: str, args: dict[str, Any]) -> str | None:
+        # What a person allowed for the run needs no other approval, whatever led to it.
+        approved = policy.decide(target, args).decision == "ask" and approvals.known(target, args) == "allow"
+        return None if approved else policy.refusal(target, args)
+
+    return refusal
 
 
 def _counters(store: Store, meta: RunMeta, past: Past, actors: Iterable[ActorPlace]) -> tuple[int, int]:

@@ -140,7 +140,7 @@ class Containers:
         bundle = self._recorded_source(call)
         if bundle is None:
             await self._run.services.tools.validate(name, arguments)
-            bundle = self._run.tools[name].bundle
+            bundle = next(tool.bundle for tool in self._run.bundle.tools if tool.name == name)
         tool = SubAgent(bundle, None, None)
         return _Module(self._run, self._spec, self._lane, call, "tool", tool, exact_json.dumps(arguments))
 

@@ -11,7 +11,7 @@ from ..host.function import HostFunction, HostServices
 from ..journal.approvals import Decision
 from ..journal.lanes import Settled
 from ..journal.store import Store, Write
-from ..languages.bundle import Tool
+from ..languages.bundle import Bundle
 from ..policy import Policy
 from .drain import Drain
 from .lane_writer import LaneWriter
@@ -22,6 +22,7 @@ from .run_actors import RunActors
 
 if TYPE_CHECKING:
     from ..host.function import Question
+    from ..host.toolbox import McpServers
     from .actor_spec import ActorSpec
 
 Closing = Callable[[Rest], Iterable[Write]]
@@ -128,7 +129,8 @@ class Spawn(Protocol):
 class RunContext:
     """The run's constants, counters and seams.
 
-    ``root`` is the root of the agent's project and ``folder`` the agent's own, as far as they are known here.
+    ``bundle`` is the source of the run's agent, with the tools of all its actors; ``root`` is the root of the agent's
+    project and ``folder`` the agent's own, as far as they are known here.
     ``attempt`` is one more than the number of times that the failed run was resumed; ``waiting`` are the paths of the
     calls that did nothing but wait for a person when the run last came to rest. ``lane_writer`` gives the writing end
     of the lane of one of the run's actors, and is told how many entries it has. ``in_flight`` is the number of calls
@@ -143,7 +145,8 @@ class RunContext:
     observer: Observer
     spawn: Spawn
     actors: RunActors
-    tools: Mapping[str, Tool]
+    bundle: Bundle
+    mcp: "McpServers | None"
     root: Path
     folder: Path
     seed: str
