@@ -12,7 +12,7 @@ DOCUMENT := agents/data/declaration.txt
 SDK := sdk/typescript
 SDK_STAMP := $(SDK)/node_modules/.package-lock.json
 
-.PHONY: help setup run lint types test test-slow test-cpython test-all bench
+.PHONY: help setup run lint types test test-slow test-cpython test-cluster test-all bench
 
 help:
 	@echo 'make setup     make .venv with the package and the tools'
@@ -20,6 +20,7 @@ help:
 	@echo 'make test      linters, type checks and tests'
 	@echo 'make test-all  the same, the long crash and property tests, and test-cpython'
 	@echo 'make test-cpython  what needs chidori-actors[cpython], in a .venv-cpython with it; compiles once, 2.3 GB of memory'
+	@echo 'make test-cluster  `ray up` on a machine made of namespaces; needs root, OpenSSH, rsync and iproute2'
 	@echo 'make types     check the agents and the SDK with the TypeScript compiler (needs Node.js)'
 	@echo 'make bench     measure the core'
 
@@ -83,12 +84,16 @@ test: lint $(SDK_STAMP)
 	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadgroup -m 'not slow' -rs
 
 test-slow: setup
-	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadgroup -m slow
+	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadgroup -m slow -rs
 
 # The engine runs there on the older Wasmtime, whose images need not be those of the newer one.
 test-cpython: $(CPYTHON_STAMP)
 	$(CPYTHON_BIN)/python -m pytest tests/sandbox/cpython
 	$(CPYTHON_BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadgroup -m 'not slow' tests/vm
+
+# Among the slow tests as well; alone, because it takes a machine's worth of processes.
+test-cluster: setup
+	$(BIN)/python -m pytest tests/deploy -rs
 
 test-all: test test-slow test-cpython
 
