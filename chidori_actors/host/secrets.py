@@ -29,7 +29,7 @@ class Secrets:
             anywhere.
     """
 
-    __slots__ = ("_allowed_hosts", "_environ", "_patterns", "_seed", "_stand_ins")
+    __slots__ = ("_allowed_hosts", "_environ", "_known", "_patterns", "_seed", "_stand_ins")
 
     def __init__(
         self, environ: Mapping[str, str], seed: str, allowed_hosts: Callable[[str], tuple[str, ...] | None]
@@ -38,6 +38,7 @@ class Secrets:
         self._seed = seed.encode()
         self._allowed_hosts = allowed_hosts
         self._stand_ins: dict[str, str] = {}
+        self._known: set[str] = set()
         self._patterns: list[tuple[re.Pattern[str], str]] | None = None
 
     def placeholder(self, name: str) -> str:
@@ -61,14 +62,20 @@ class Secrets:
     def reveal(self, name: str) -> str:
         """The value itself; ``redact`` knows it from now on. Raises ``HostError`` as ``value`` does."""
         value = self.value(name)
-        self.remember(value, self.placeholder(name))
+        self.know(name)
         return value
 
     def know(self, name: str) -> None:
         """Let ``redact`` replace the value of a variable; one that is not set has none that could leak."""
         value = self._environ.get(name)
         if value is not None:
+            self._known.add(name)
             self.remember(value, self.placeholder(name))
+
+    @property
+    def known(self) -> tuple[str, ...]:
+        """The variables whose values ``redact`` knows."""
+        return tuple(self._known)
 
     def has_placeholder(self, text: str) -> bool:
         """Whether ``text`` contains a placeholder that this run made."""

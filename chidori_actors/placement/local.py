@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 from ..journal.lanes import Settled
@@ -22,10 +21,6 @@ class LocalRef:
     def __init__(self, actor: Actor, task: asyncio.Task[Rest]) -> None:
         self._actor = actor
         self._task = task
-
-    def when_ended(self, told: Callable[[], None]) -> None:
-        """``told`` is called once the actor is gone, however that came."""
-        self._task.add_done_callback(lambda _: told())
 
     async def wait(self) -> Rest:
         try:

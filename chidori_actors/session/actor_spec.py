@@ -7,6 +7,7 @@ from pathlib import Path
 from ..journal.actors import ActorMeta
 from ..journal.lanes import Started
 from ..languages.bundle import Bundle
+from ..placement.need import ANYWHERE, Need
 from .origins import Origin
 from .past import Past
 
@@ -17,7 +18,8 @@ class ActorSpec:
 
     ``bundle`` is the source that its VM runs, from the project root ``root`` if that is known, and ``folder``
     is where templates lie beside it. ``chain`` names the actors from the root to this one; ``inherited`` are
-    the parent's calls that may settle in it, by their keys there. ``live`` False: it replays its record and makes no
+    the parent's calls that may settle in it, by their keys there. ``need`` is what it
+    asks of its host. ``live`` False: it replays its record and makes no
     call. ``record_complete``: the record is of an actor that ended, so it must make exactly the calls recorded.
     """
 
@@ -31,6 +33,7 @@ class ActorSpec:
     parent_seq: int | None = None
     meta: ActorMeta | None = None
     inherited: Mapping[int, Started] = field(default_factory=dict)
+    need: Need = ANYWHERE
     live: bool = True
     record_complete: bool = False
 

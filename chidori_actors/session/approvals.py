@@ -26,8 +26,7 @@ class Approvals:
 
     def known(self, target: str, args: Mapping[str, Any]) -> Decision | None:
         """What was decided about such a call, or None when nobody has."""
-        this, every = (get_approval(self._store, self._run_id, target, key) for key in (_key(args), ALL))
-        return this or every
+        return known_decision(self._store, self._run_id, target, args)
 
     async def decide(self, question: Question, answer: str) -> Decision:
         """Keep an answer for good, and give it to the other calls that wait for it."""
@@ -48,6 +47,12 @@ class Approvals:
     def withdraw(self, question: Question) -> None:
         """It does not any more."""
         self._open.pop(question.path, None)
+
+
+def known_decision(store: Store, run_id: str, target: str, args: Mapping[str, Any]) -> Decision | None:
+    """What the store has of a decision on calls of ``target`` with these args."""
+    this, every = (get_approval(store, run_id, target, key) for key in (_key(args), ALL))
+    return this or every
 
 
 def _key(args: Mapping[str, Any] | None) -> str:

@@ -19,9 +19,13 @@ class RunActors:
         self._store = store
         # An actor's description, or the lane of one that nobody asked for yet. They hold inputs and outputs.
         self._known: dict[int, dict[int, ActorMeta | int]] = {}
-        for place in stored:
-            self._known.setdefault(place.parent_seq, {})[place.index] = place.lane
+        self.know(stored)
         self._bundles: dict[str, Bundle] = {}
+
+    def know(self, stored: Iterable[ActorPlace]) -> None:
+        """The store has these, too."""
+        for place in stored:
+            self._known.setdefault(place.parent_seq, {}).setdefault(place.index, place.lane)
 
     def find(self, call_seq: int, index: int) -> ActorMeta | None:
         """The actor that was started for the call with that seq.

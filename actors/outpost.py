@@ -1,0 +1,396 @@
+"""Actors that live on this host although their run is at home on another."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, cast
+
+from chidori_actors.assembly import refusal_by
+from chidori_actors.host.function import HostServices, PromptEvents, Question, Unanswered
+from chidori_actors.host.resources import Resources
+from chidori_actors.host.secrets import Secrets
+from chidori_actors.host.table import host_functions
+from chidori_actors.host.toolbox import Toolbox
+from chidori_actors.journal.actors import ActorMeta
+from chidori_actors.journal.lanes import Settled
+from chidori_actors.journal.memory import StoredMemory
+from chidori_actors.journal.store import Store
+from chidori_actors.languages.bundle import Bundle
+from chidori_actors.placement.system import ActorSystem
+from chidori_actors.session.actor_spec import ActorSpec
+from chidori_actors.session.context import ActorRef, Closing, RunContext, Watcher
+from chidori_actors.session.lane_writer import LaneWriter
+from chidori_actors.session.observer import Observer
+from chidori_actors.session.outcome import Rest
+from chidori_actors.session.run_actors import RunActors
+from chidori_actors.templates import template_reader
+
+from .images import Images
+from .lent import LentLaneWriter, LentNumbers, Tell
+from .relayed import RelayedApprovals, RelayedBoard, RelayedEvents, RelayedMcp, Told
+from .shipping import SentBundles, ShippedActor, ShippedRun, ship_actor, taken_spec
+
+
+class _NobodyAnswers(Exception):
+    """The home has nobody who could answer a question now."""
+
+
+@dataclass(frozen=True, slots=True)
+class Premises:
+    """What the actors of all runs that live on a host share."""
+
+    store: Store
+    resources: Resources
+    system: ActorSystem
+    images: Images
+
+
+class Outpost:
+    """The actors of one run that live here. ``tell`` tells the home something; what it says comes to ``on_…``."""
+
+    def __init__(
+        self,
+        run_id: str,
+        shipped: ShippedRun,
+        bundle: Bundle,
+        premises: Premises,
+        bundles: SentBundles,
+        tell: Tell,
+    ) -> None:
+        self.tell = tell
+        self.premises = premises
+        self._bundles = bundles
+        self._numbers = LentNumbers(tell)
+        self._actors: dict[int, _Lodger] = {}
+        self._lanes: dict[int, int] = {}
+        self._children: dict[int, _RelayedRef] = {}
+        self._last_child = 0
+        self._requests: dict[int, asyncio.Future[Any]] = {}
+        self._last_request = 0
+        self._answers: dict[str, Callable[[str], None]] = {}
+        self.run = self._context(run_id, shipped, bundle)
+
+    def _context(self, run_id: str, shipped: ShippedRun, bundle: Bundle) -> RunContext:
+        policy, store = shipped.policy, self.premises.store
+        approvals = RelayedApprovals(self, store, run_id)
+        secrets = Secrets(shipped.settings.environ, shipped.seed, policy.hosts_for)
+        observer = cast(Observer, Told(self.tell, "observed"))
+        mcp = None if shipped.mcp is None else RelayedMcp(shipped.mcp, self)
+        services = HostServices(
+            settings=shipped.settings,
+            run_id=run_id,
+            default_model=shipped.default_model,
+            questions=self,
+            events=cast(PromptEvents, Told(self.tell, "streamed")),
+            memory=StoredMemory(store),
+            secrets=secrets,
+            refusal=refusal_by(policy, approvals),
+            read_template=template_reader(bundle, shipped.folder),
+            resources=self.premises.resources,
+            tools=Toolbox(bundle.tools, bundle.broken_tools, mcp),
+            noted=observer.noted,
+        )
+        return RunContext(
+            run_id=run_id,
+            store=store,
+            policy=policy,
+            functions=host_functions(),
+            services=services,
+            observer=observer,
+            spawn=self._spawn,
+            actors=RunActors(store, ()),
+            bundle=bundle,
+            mcp=mcp,
+            root=shipped.root,
+            folder=shipped.folder,
+            seed=shipped.seed,
+            runtime_policy=shipped.runtime_policy,
+            image_every=shipped.image_every,
+            events=RelayedEvents(self.tell),
+            numbers=self._numbers,
+            lane_writer=self._lane_writer,
+            approvals=approvals,
+            board=RelayedBoard(self.tell, self._answers) if shipped.has_board else None,
+            attempt=shipped.attempt,
+            waiting=shipped.waiting,
+        )
+
+    @property
+    def actor_count(self) -> int:
+        """How many actors live here."""
+        return len(self._actors)
+
+    async def evacuate(self) -> None:
+        """Let its actors settle what they do, then let go of them: the home starts them anew elsewhere."""
+        await self.run.drain.drained()
+        tasks = [actor.task for actor in self._actors.values()]
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks)
+
+    async def close(self) -> None:
+        """End all of its actors as they are: their home is gone, or has ended, and nobody waits for them."""
+        tasks = [actor.task for actor in self._actors.values()]
+        for task in tasks:
+            task.cancel()
+        # The home can tell of nothing any more.
+        for child in self._children.values():
+            child.stopped()
+        if tasks:
+            await asyncio.wait(tasks)
+
+    # -- what the home says -----------------------------------------------------------------------------------------
+
+    def on_start(self, number: int, shipped: ShippedActor, bundle: Bundle) -> None:
+        run = self.run
+        self._numbers.know(shipped.seq, shipped.index)
+        run.last_ms = max(run.last_ms, shipped.last_ms)
+        run.actors.know(shipped.known)
+        for name in shipped.known_secrets:
+            run.services.secrets.know(name)
+        lane = self._lane_writer(shipped.lane, shipped.length)
+        lane.number = number
+        self._lanes[shipped.lane] = number
+        self._actors[number] = _Lodger(self, shipped, bundle, lane)
+
+    def on_cancel(self, number: int, reason: str | None) -> None:
+        if (actor := self._actors.get(number)) is not None:
+            actor.do(lambda ref: ref.cancel(reason))
+
+    def on_inherit(self, number: int, key: int, settled: Settled | None) -> None:
+        if (actor := self._actors.get(number)) is not None:
+            actor.wake_up(lambda ref: ref.inherit(key, settled))
+
+    def on_stop(self, number: int) -> None:
+        if (actor := self._actors.get(number)) is not None:
+            actor.task.cancel()
+
+    def on_drain(self, number: int) -> None:
+        if (actor := self._actors.get(number)) is not None:
+            actor.drain()
+
+    def on_committed(self, number: int, error: BaseException | None, index: int) -> None:
+        self._numbers.know(0, index)
+        if (actor := self._actors.get(number)) is not None:
+            actor.lane.committed(error)
+
+    def on_numbers(self, seqs: list[int], lanes: list[int]) -> None:
+        self._numbers.take(seqs, lanes)
+
+    def on_answered(self, number: int, path: str, text: str) -> None:
+        answered = self._answers.pop(path, None)
+        if (actor := self._actors.get(number)) is not None:
+            actor.answer(lambda: None if answered is None else answered(text))
+
+    def on_replied(self, token: int, value: Any, unanswered: bool) -> None:
+        request = self._requests.get(token)
+        if request is None or request.done():
+            return
+        if unanswered:
+            request.set_exception(_NobodyAnswers())
+        elif isinstance(value, BaseException):
+            request.set_exception(value)
+        else:
+            request.set_result(value)
+
+    def on_child_watch(self, child: int, heard: int, questions: tuple[Question, ...] | None) -> None:
+        if (ref := self._children.get(child)) is not None:
+            ref.watched(heard, questions)
+
+    def on_child_rested(self, child: int, rest: Rest, meta: ActorMeta, index: int) -> None:
+        self._numbers.know(0, index)
+        if (ref := self._children.pop(child, None)) is not None:
+            self.run.actors.put(meta)
+            ref.rested(rest)
+
+    def on_child_broke(self, child: int, error: BaseException) -> None:
+        if (ref := self._children.pop(child, None)) is not None:
+            ref.broke(error)
+
+    def on_child_stopped(self, child: int) -> None:
+        if (ref := self._children.pop(child, None)) is not None:
+            ref.stopped()
+
+    # -- for its actors ---------------------------------------------------------------------------------------------
+
+    async def request(self, method: str, *args: Any) -> Any:
+        """Ask the home for something that takes time.
+
+        Raises:
+            Exception: what was raised there.
+        """
+        self._last_request += 1
+        token = self._last_request
+        request = self._requests[token] = asyncio.get_running_loop().create_future()
+        self.tell("request", token, method, *args)
+        try:
+            return await request
+        except asyncio.CancelledError:
+            self.tell("request_dropped", token)
+            raise
+        finally:
+            del self._requests[token]
+
+    async def ask(self, question: Question) -> str:
+        """Implements ``Questions``."""
+        try:
+            return cast(str, await self.request("ask", question))
+        except _NobodyAnswers:
+            raise Unanswered(question) from None
+
+    def _lane_writer(self, lane: int, length: int) -> LentLaneWriter:
+        return LentLaneWriter(lane, length, self.tell, lambda: self.run.last_ms)
+
+    def _spawn(
+        self, spec: ActorSpec, run: RunContext, lane: LaneWriter, closing: Closing, watcher: Watcher | None = None
+    ) -> ActorRef:
+        """Let the home start an actor for one that lives here; it knows what belongs to its end."""
+        assert watcher is not None
+        assert spec.meta is not None
+        assert isinstance(lane, LentLaneWriter)
+        self._last_child += 1
+        child, parent = self._last_child, self._lanes[spec.meta.parent_lane]
+        shipped = ship_actor(spec, run, lane.lane, lane.length, (), self.premises.images.put, self._bundles)
+        self.tell("spawn", parent, child, shipped, lane.begun())
+        ref = self._children[child] = _RelayedRef(partial(self.tell, "child", parent, child), run, watcher)
+        return ref
+
+    def left(self, lane: LentLaneWriter) -> None:
+        """The actor that writes this lane lives here no more."""
+        del self._actors[lane.number], self._lanes[lane.lane]
+
+
+class _Lodger:
+    """One actor of an outpost."""
+
+    def __init__(self, outpost: Outpost, shipped: ShippedActor, bundle: Bundle, lane: LentLaneWriter) -> None:
+        self._outpost = outpost
+        self.lane = lane
+        self.heard = 0
+        self._watch = _Watch(outpost.tell, self)
+        self._ref: ActorRef | None = None
+        self._early: list[Callable[[ActorRef], None]] = []
+        self._draining: asyncio.Task[None] | None = None
+        self.task = asyncio.create_task(self._live(shipped, bundle))
+
+    def do(self, action: Callable[[ActorRef], None]) -> None:
+        """Do that with the actor, as soon as it is there."""
+        if self._ref is None:
+            self._early.append(action)
+        else:
+            action(self._ref)
+
+    def wake_up(self, action: Callable[[ActorRef], None]) -> None:
+        """The same for what may let it go on; its next word on whether it rests says that it has heard this."""
+
+        def heard(ref: ActorRef) -> None:
+            self.heard += 1
+            action(ref)
+
+        self.do(heard)
+
+    def answer(self, action: Callable[[], None]) -> None:
+        """The same for an answer, which may come too late: then it still rests, and nobody believes that now."""
+        self.wake_up(lambda ref: action())
+        self.do(lambda ref: self._watch.again())
+
+    def drain(self) -> None:
+        """Let it make no more calls, and tell when those under way do nothing but wait."""
+        self._draining = asyncio.create_task(self._drain())
+
+    async def _drain(self) -> None:
+        await self._outpost.run.drain.drained()
+        self._outpost.tell("drained", self.lane.number)
+
+    async def _live(self, shipped: ShippedActor, bundle: Bundle) -> None:
+        outpost, number = self._outpost, self.lane.number
+        premises, run = outpost.premises, outpost.run
+        try:
+            spec = taken_spec(shipped, bundle, await premises.images.of(shipped.origin))
+            self._ref = premises.system.spawn(spec, run, self.lane, self.lane.ending, self._watch)
+            for action in self._early:
+                action(self._ref)
+            rest = await self._ref.wait()
+        except asyncio.CancelledError:
+            outpost.tell("stopped", number)
+        except Exception as error:
+            outpost.tell("broke", number, error)
+        else:
+            outpost.tell("rested", number, rest, run.services.secrets.known)
+        finally:
+            if self._draining is not None:
+                self._draining.cancel()
+            outpost.left(self.lane)
+
+
+class _Watch:
+    """Tells the home whether the actor rests."""
+
+    def __init__(self, tell: Tell, actor: _Lodger) -> None:
+        self._tell = tell
+        self._actor = actor
+        self._questions: tuple[Question, ...] | None = None
+
+    def rests(self, questions: tuple[Question, ...]) -> None:
+        self._questions = questions
+        self.again()
+
+    def goes_on(self) -> None:
+        self._questions = None
+        self.again()
+
+    def again(self) -> None:
+        """Say how it stands."""
+        self._tell("watch", self._actor.lane.number, self._actor.heard, self._questions)
+
+
+class _RelayedRef:
+    """An ``ActorRef`` to an actor that the home started for one that lives here."""
+
+    def __init__(self, tell: Tell, run: RunContext, watcher: Watcher) -> None:
+        self._tell = tell
+        self._run = run
+        self._watcher = watcher
+        self._woken = 0
+        self._ended: asyncio.Future[Rest] = asyncio.get_running_loop().create_future()
+
+    async def wait(self) -> Rest:
+        try:
+            return await asyncio.shield(self._ended)
+        except asyncio.CancelledError:
+            if not self._ended.done():
+                self._tell("stop")
+                # It must have cleaned up before whoever waits goes on.
+                await asyncio.wait([self._ended])
+            raise
+
+    def cancel(self, reason: str | None = None) -> None:
+        self._tell("cancel", reason)
+
+    async def drained(self) -> None:
+        await self._run.drain.drained()
+
+    def inherit(self, key: int, settled: Settled | None) -> None:
+        self._woken += 1
+        self._watcher.goes_on()
+        self._tell("inherit", key, settled)
+
+    def rested(self, rest: Rest) -> None:
+        if not self._ended.done():
+            self._ended.set_result(rest)
+
+    def broke(self, error: BaseException) -> None:
+        if not self._ended.done():
+            self._ended.set_exception(error)
+            self._ended.exception()
+
+    def stopped(self) -> None:
+        self._ended.cancel()
+
+    def watched(self, heard: int, questions: tuple[Question, ...] | None) -> None:
+        if questions is None:
+            self._watcher.goes_on()
+        elif heard == self._woken:
+            self._watcher.rests(questions)

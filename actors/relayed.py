@@ -1,0 +1,112 @@
+"""What belongs to a run's home, for its actors elsewhere: each of these tells or asks the home."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol, cast
+
+from chidori_actors.host.function import JsonObject, Question
+from chidori_actors.host.toolbox import RemoteTool
+from chidori_actors.journal.approvals import Decision
+from chidori_actors.journal.store import Store
+from chidori_actors.session.approvals import known_decision
+
+Tell = Callable[..., None]
+
+
+class Asks(Protocol):
+    """Asks the home for something that takes time."""
+
+    async def request(self, method: str, *args: Any) -> Any: ...
+
+
+class Told:
+    """Everything that is told to it is told to the home, under the name ``kind``."""
+
+    def __init__(self, tell: Tell, kind: str) -> None:
+        self._tell = tell
+        self._kind = kind
+
+    def __getattr__(self, method: str) -> Callable[..., None]:
+        def told(*args: Any) -> None:
+            self._tell(self._kind, method, *args)
+
+        self.__dict__[method] = told
+        return told
+
+
+class RelayedEvents:
+    """Implements ``RunEvents``; the home counts the calls as it writes them."""
+
+    calls = 0
+
+    def __init__(self, tell: Tell) -> None:
+        self._tell = tell
+
+    def taken_back(self, calls: int) -> None:
+        if calls:
+            self._tell("taken_back", calls)
+
+
+class RelayedBoard:
+    """Implements ``Board``. ``answers`` are those that may come, by the paths of their calls."""
+
+    def __init__(self, tell: Tell, answers: dict[str, Callable[[str], None]]) -> None:
+        self._tell = tell
+        self._answers = answers
+
+    def post(self, question: Question, answered: Callable[[str], None]) -> None:
+        self._answers[question.path] = answered
+        self._tell("post", question)
+
+    def withdraw(self, question: Question) -> None:
+        self._answers.pop(question.path, None)
+        self._tell("withdraw", question.path)
+
+    def pauses(self) -> None:
+        """Only a root pauses, and that is at home."""
+
+
+class RelayedApprovals:
+    """Implements ``RunApprovals``."""
+
+    def __init__(self, asks: Asks, store: Store, run_id: str) -> None:
+        self._asks = asks
+        self._store = store
+        self._run_id = run_id
+        self.asking = _RelayedLock(asks)
+
+    def known(self, target: str, args: Mapping[str, Any]) -> Decision | None:
+        return known_decision(self._store, self._run_id, target, args)
+
+    async def decide(self, question: Question, answer: str) -> Decision:
+        return cast(Decision, await self._asks.request("decide", question, answer))
+
+    def wait(self, question: Question, answered: Callable[[str], None]) -> None:
+        """The home knows it by its being on the board."""
+
+    def withdraw(self, question: Question) -> None:
+        """The home knows it by its being withdrawn from the board."""
+
+
+class _RelayedLock:
+    def __init__(self, asks: Asks) -> None:
+        self._asks = asks
+
+    async def __aenter__(self) -> None:
+        await self._asks.request("lock_asking")
+
+    async def __aexit__(self, *error: object) -> None:
+        await self._asks.request("unlock_asking")
+
+
+class RelayedMcp:
+    """Implements ``McpServers``: they run at home, so that all actors of the run have the same ones."""
+
+    def __init__(self, names: tuple[str, ...], asks: Asks) -> None:
+        self.names = names
+        self._asks = asks
+
+    async def tools(self, server: str) -> Sequence[RemoteTool]:
+        return cast(Sequence[RemoteTool], await self._asks.request("mcp_tools", server))
+
+    async def call(self, name: str, arguments: JsonObject) -> bytes:
+        return cast(bytes, await self._asks.request("mcp_call", name, arguments))

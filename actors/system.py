@@ -1,0 +1,250 @@
+"""Actors over the hosts of a cluster, as one host sees them: its runs' roots live here, what they start anywhere."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+from chidori_actors.journal.lanes import Settled
+from chidori_actors.placement.local import LocalSystem
+from chidori_actors.session.actor_spec import ActorSpec
+from chidori_actors.session.context import ActorRef, Closing, RunContext, Watcher
+from chidori_actors.session.lane_writer import LaneWriter
+from chidori_actors.session.outcome import Rest
+from chidori_actors.session.past import load_past
+from chidori_actors.vm.engine import load_engine
+
+from .config import Need
+from .home import Home, HostLost
+from .link import Message
+from .outpost import Outpost, Premises
+from .placements import Placements
+from .shipping import SentBundles, TakenBundles
+
+
+class PlacingSystem:
+    """Implements ``ActorSystem`` on the host ``me``. ``send`` tells another host something."""
+
+    def __init__(
+        self,
+        me: str,
+        local: LocalSystem,
+        premises: Premises,
+        placements: Placements,
+        send: Callable[[str, Message], None],
+    ) -> None:
+        self._me = me
+        self._local = local
+        self._premises = premises
+        self._placements = placements
+        self._send = send
+        self._homes: dict[str, Home] = {}
+        self._outposts: dict[tuple[str, str], Outpost] = {}
+        self._sent: dict[str, SentBundles] = {}
+        self._taken: dict[str, TakenBundles] = {}
+        self._placed: set[_Placed] = set()
+        self._ending: set[asyncio.Task[None]] = set()
+
+    def spawn(
+        self, spec: ActorSpec, run: RunContext, lane: LaneWriter, closing: Closing, watcher: Watcher | None = None
+    ) -> ActorRef:
+        if spec.meta is None or watcher is None or not spec.live:
+            return _Root(self._local.spawn(spec, run, lane, closing, watcher), lambda: self._leave(run))
+        placed = _Placed(self, run, spec, lane, closing, watcher)
+        self._placed.add(placed)
+        placed.task.add_done_callback(lambda _: self._placed.discard(placed))
+        return placed
+
+    @property
+    def live_vms(self) -> int:
+        return self._local.live_vms
+
+    async def close(self) -> None:
+        for placed in self._placed:
+            placed.task.cancel()
+        if self._placed:
+            await asyncio.wait([placed.task for placed in self._placed])
+        for outpost in list(self._outposts.values()):
+            await outpost.close()
+        await self._placements.aclose()
+        await self._local.close()
+
+    async def evacuate(self) -> None:
+        """Let go of the actors whose runs are at home elsewhere; their homes start them anew on other hosts."""
+        for outpost in list(self._outposts.values()):
+            await outpost.evacuate()
+
+    def told(self, sender: str, message: Message) -> None:
+        """Another host says something about a run that is at home here or there."""
+        to, run_id, method, *args = message
+        if to == "home":
+            self._told_home(sender, run_id, method, args)
+        else:
+            self._told_outpost(sender, run_id, method, args)
+
+    def lost(self, host: str) -> None:
+        """A host is gone: its actors are placed anew, and those here whose home it was end."""
+        self._sent.pop(host, None)
+        self._taken.pop(host, None)
+        for home in self._homes.values():
+            self._later(home.lost(host))
+        for (at, run_id), outpost in list(self._outposts.items()):
+            if at == host:
+                del self._outposts[at, run_id]
+                self._later(outpost.close())
+
+    # -- for the actors of runs that are at home here ---------------------------------------------------------------
+
+    async def place(self, run: RunContext, need: Need) -> str:
+        """The host on which an actor of the run is to live."""
+        return await self._placements.take(need)
+
+    def give_back(self, host: str) -> None:
+        self._placements.give_back(host)
+
+    def start(
+        self, host: str, spec: ActorSpec, run: RunContext, lane: LaneWriter, closing: Closing, watcher: Watcher
+    ) -> ActorRef:
+        """Let an actor live on that host."""
+        if host == self._me:
+            return self._local.spawn(spec, run, lane, closing, watcher)
+        home = self._homes.get(run.run_id)
+        if home is None:
+            send = partial(self._tell, "outpost", run.run_id)
+            home = self._homes[run.run_id] = Home(run, send, self._bundles_for, self._premises.images, self.spawn)
+        return home.start(host, spec, lane, closing, watcher)
+
+    def _leave(self, run: RunContext) -> None:
+        home = self._homes.get(run.run_id)
+        if home is not None and home.run is run:
+            del self._homes[run.run_id]
+            home.close()
+
+    # -- messages ---------------------------------------------------------------------------------------------------
+
+    def _tell(self, to: str, run_id: str, host: str, *message: Any) -> None:
+        self._send(host, (to, run_id, *message))
+
+    def _bundles_for(self, host: str) -> SentBundles:
+        return self._sent.setdefault(host, SentBundles())
+
+    def _bundles_of(self, host: str) -> TakenBundles:
+        return self._taken.setdefault(host, TakenBundles())
+
+    def _told_home(self, sender: str, run_id: str, method: str, args: list[Any]) -> None:
+        if method == "spawn":
+            args.append(self._bundles_of(sender).take(args[2].bundle))
+        home = self._homes.get(run_id)
+        if home is not None:
+            getattr(home, f"on_{method}")(sender, *args)
+
+    def _told_outpost(self, sender: str, run_id: str, method: str, args: list[Any]) -> None:
+        if method == "opened":
+            self._open(sender, run_id, args[0])
+            return
+        if method == "start":
+            args.append(self._bundles_of(sender).take(args[1].bundle))
+        outpost = self._outposts.get((sender, run_id))
+        if outpost is None:
+            return
+        if method == "closed":
+            del self._outposts[sender, run_id]
+            self._later(outpost.close())
+        else:
+            getattr(outpost, f"on_{method}")(*args)
+
+    def _open(self, home: str, run_id: str, shipped: Any) -> None:
+        bundle = self._bundles_of(home).take(shipped.bundle)
+        tell = partial(self._tell, "home", run_id, home)
+        former = self._outposts.get((home, run_id))
+        if former is not None:  # an earlier life of the run at the same home, which ended
+            self._later(former.close())
+        self._outposts[home, run_id] = Outpost(run_id, shipped, bundle, self._premises, self._bundles_for(home), tell)
+
+    def _later(self, work: Any) -> None:
+        task = asyncio.create_task(work)
+        self._ending.add(task)
+        task.add_done_callback(self._ending.discard)
+
+
+class _Root:
+    """A run's root; once it has ended, nothing of the run is left anywhere."""
+
+    def __init__(self, root: ActorRef, leave: Callable[[], None]) -> None:
+        self._leave = leave
+        self.cancel = root.cancel
+        self.drained = root.drained
+        self.inherit = root.inherit
+        self._wait = root.wait
+
+    async def wait(self) -> Rest:
+        try:
+            return await self._wait()
+        finally:
+            self._leave()
+
+
+class _Placed:
+    """An ``ActorRef`` to an actor, wherever it lives; where its host is lost, it is placed anew from its record."""
+
+    def __init__(
+        self,
+        system: PlacingSystem,
+        run: RunContext,
+        spec: ActorSpec,
+        lane: LaneWriter,
+        closing: Closing,
+        watcher: Watcher,
+    ) -> None:
+        self._system = system
+        self._run = run
+        self._closing = closing
+        self._watcher = watcher
+        self._ref: ActorRef | None = None
+        # What it was told so far, for where it lives next.
+        self._cancelled: tuple[str | None] | None = None
+        self._inherited: list[tuple[int, Settled | None]] = []
+        self.task = asyncio.create_task(self._live(spec, lane), name=f"placed {run.run_id}/{spec.path}")
+
+    async def wait(self) -> Rest:
+        try:
+            return await asyncio.shield(self.task)
+        except asyncio.CancelledError:
+            # It must have cleaned up before whoever waits goes on.
+            self.task.cancel()
+            await asyncio.wait([self.task])
+            raise
+
+    def cancel(self, reason: str | None = None) -> None:
+        self._cancelled = (reason,)
+        if self._ref is not None:
+            self._ref.cancel(reason)
+
+    async def drained(self) -> None:
+        await self._run.drain.drained()
+
+    def inherit(self, key: int, settled: Settled | None) -> None:
+        self._inherited.append((key, settled))
+        if self._ref is not None:
+            self._ref.inherit(key, settled)
+
+    async def _live(self, spec: ActorSpec, lane: LaneWriter) -> Rest:
+        system, run = self._system, self._run
+        while True:
+            host = await system.place(run, spec.need)
+            try:
+                self._ref = system.start(host, spec, run, lane, self._closing, self._watcher)
+                for key, settled in self._inherited:
+                    self._ref.inherit(key, settled)
+                if self._cancelled is not None:
+                    self._ref.cancel(*self._cancelled)
+                return await self._ref.wait()
+            except HostLost:
+                self._ref = None
+                self._watcher.goes_on()
+            finally:
+                system.give_back(host)
+            await run.store.flush()
+            past = load_past(run.store, lane.lane, load_engine().golden)
+            spec, lane = replace(spec, past=past), run.lane_writer(lane.lane, past.length)
