@@ -14,7 +14,7 @@ from .errors import NotResumable, RunNotFound, StoreError, UsageError
 from .journal.actors import ActorMeta, actor_writes, run_actors
 from .journal.bases import base_write
 from .journal.blobs import DAMAGED_HINT
-from .journal.collection import drop_run_writes
+from .journal.collection import drop_run_writes, runs_kept
 from .journal.lanes import (
     RUN_LANES,
     Entry,
@@ -78,7 +78,7 @@ async def make_branch(
         status="running",
         created_at_ms=now_ms,
         updated_at_ms=now_ms,
-        lane=await new_lane(store),
+        lane=await new_lane(store, fence.run_id, above=origin.meta.lane),
         output=None,
         error=None,
         # What is shared has numbers up to this one, also where the branch has no lane of its own.
@@ -112,7 +112,7 @@ async def make_copy(store: Store, parent: RunMeta, fence: Fence, now_ms: int, *,
         StoreError: an entry is missing or damaged, or nothing can be written.
     """
     check_at_rest(parent)
-    lane = await new_lane(store)
+    lane = await new_lane(store, fence.run_id, above=parent.lane)
     history = _History(store, parent)
     calls = run_tree(store, parent).calls_ended
     copy = replace(
@@ -153,8 +153,9 @@ def check_at_rest(run: RunMeta, *, before: RunMeta | None = None) -> None:
 async def _store(store: Store, branch: RunMeta, parent_id: str, writes: Sequence[Write], fence: Fence) -> None:
     await store.commit([*writes, *run_writes(branch, new=True)], fence=fence)
     try:
-        # Garbage collection may have dropped it just before that commit; from then on it keeps it.
-        get_run(store, parent_id)
+        async with runs_kept(store):
+            # Garbage collection may have dropped it just before that commit; from then on it keeps it.
+            get_run(store, parent_id)
     except RunNotFound:
         await store.commit(drop_run_writes(store, branch), fence=fence)
         raise

@@ -72,7 +72,7 @@ async def import_checkpoint(
     lease = await Lease.acquire(store, run_id, _OWNER)
     try:
         _refuse_taken(store, run_id)
-        meta = revise(replace(imported.meta, lane=await new_lane(store)))
+        meta = revise(replace(imported.meta, lane=await new_lane(store, run_id)))
         # One transaction: an import that was cut off leaves nothing behind.
         await store.commit([*_writes(imported, meta.lane), *run_writes(meta, new=True)], fence=lease.fence)
     finally:

@@ -7,8 +7,10 @@ together with its blob. A second look at all references therefore finds everythi
 back. Whatever is cut off is finished by the next collection.
 """
 
+import asyncio
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from ..errors import StoreError
@@ -29,6 +31,8 @@ _BATCH_WRITES = 1000
 _BATCH_BYTES = 16 << 20
 _ENDED = frozenset({"completed", "failed", "cancelled"})
 _LOCK = "garbage collection"  # no run has this id
+_TAKING_OUT = "taking runs out"  # nor this one
+_PAUSE_S = 0.01
 _WITH_BLOBS: tuple[Database, ...] = ("runs", "actors", "lanes")
 _BY_LANE: tuple[Database, ...] = ("lanes", "actors", "images", "forks", "events")
 
@@ -114,7 +118,8 @@ async def collect(
         values, blobs = _Removed(), _Removed()
         await _remove_contents(store, values, tell)
         old = _old_runs(store, older_than_ms, now_ms)
-        dropped = _take_out(store, old)
+        async with runs_kept(store):
+            dropped = _take_out(store, old)
         await _remove_contents(store, values, tell)
         tell("looking for values that nothing refers to …")
         await _sweep(store, blobs)
@@ -163,6 +168,24 @@ def drop_run_writes(store: Store, meta: RunMeta) -> list[Write]:
     ]
 
 
+@asynccontextmanager
+async def runs_kept(store: Store) -> AsyncIterator[None]:
+    """While this lasts nobody else takes a run out of the list.
+
+    Who makes a branch looks for its parent meanwhile: in a store in several pieces, the bases of branches do not lie
+    in one transaction with the runs that these need.
+    """
+    locks = store.locks()
+    while True:
+        if locks.lock(_TAKING_OUT):
+            break
+        await asyncio.sleep(_PAUSE_S)  # no lock tells when it is free
+    try:
+        yield
+    finally:
+        locks.unlock(_TAKING_OUT)
+
+
 def _runs(store: Store) -> Iterator[RunMeta]:
     """All runs whose description can be read; a damaged one is left alone."""
     for key, value in store.scan("runs"):
@@ -208,6 +231,7 @@ def _take_out_some(
     leaving: set[int] = set()
 
     def choose(bases: list[tuple[bytes, bytes]]) -> list[Write]:
+        leaving.clear()
         leaving.update(farewells.keys() - _needed(going, [*named, *_shared_lanes(store, bases)]))
         return [write for lane in leaving for write in farewells[lane]]
 

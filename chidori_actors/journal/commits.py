@@ -40,6 +40,13 @@ class Submission:
     count: int = 0
 
 
+def check_keys(writes: Sequence[Write]) -> None:
+    """Raises ``ValueError`` for a key that LMDB cannot hold."""
+    for write in writes:
+        if not 0 < len(write.key) <= _MAX_KEY:
+            raise ValueError(f"a key of {write.database} has {len(write.key)} bytes; 1 to {_MAX_KEY} fit")
+
+
 def _finish(batch: list[Submission]) -> None:
     """Tell each submitter, on its own loop; one that fails does not keep the others from hearing."""
     for submission in batch:
@@ -72,9 +79,7 @@ class Committer:
 
     def submit(self, submission: Submission) -> None:
         """Queue it. Raises ``ValueError`` for a key that LMDB cannot hold, before it can spoil a batch."""
-        for write in submission.writes:
-            if not 0 < len(write.key) <= _MAX_KEY:
-                raise ValueError(f"a key of {write.database} has {len(write.key)} bytes; 1 to {_MAX_KEY} fit")
+        check_keys(submission.writes)
         if self._is_lone(submission):
             self._commit_here(submission)
             return

@@ -43,15 +43,17 @@ RUN_LANES = 1 << 32
 
 _KEY = struct.Struct(">QQ")
 _LANE = struct.Struct(">Q")
-_COUNTER = b"lanes"
+LANE_COUNTER = b"lanes"
+"""The key in ``meta`` of the number of the newest run's root lane."""
 
 
-async def new_lane(store: Store) -> int:
-    """The root lane of a new run, which no other run of the store has; the first is ``RUN_LANES``.
+async def new_lane(store: Store, run_id: str, *, above: int = 0) -> int:
+    """The root lane of the new run ``run_id``, which no other run of the store has; the first is ``RUN_LANES``.
 
-    Its other actors' lanes are this one + 1, + 2, …; whoever drives the run gives them out.
+    Its other actors' lanes are this one + 1, + 2, …; whoever drives the run gives them out. It is higher than
+    ``above``, the root lane of another run, whose lanes may so be bases of its own.
     """
-    return await store.increment(_COUNTER) * RUN_LANES
+    return await store.increment(LANE_COUNTER, run_id=run_id, above=above // RUN_LANES) * RUN_LANES
 
 
 def run_lanes_prefix(root_lane: int) -> bytes:

@@ -12,6 +12,7 @@ import lmdb
 
 from ..errors import StoreError
 from ..settings import Durability
+from .chunks import read_pairs
 from .commits import Committer, Submission
 from .environment import LEASES, Environment, open_environment, real_path
 from .locks import LockFile
@@ -19,7 +20,6 @@ from .server_lock import ServerLock
 from .store import Done
 from .writes import Database, Fence, Write
 
-_CHUNK_ITEMS = 256
 _CHUNK_BYTES = 1 << 20
 
 
@@ -131,10 +131,12 @@ class LocalStore:
         loop = asyncio.get_running_loop()
         self._use().committer.submit(Submission(writes, fence, None, loop, lambda ended: done(ended.error), alone))
 
-    async def increment(self, counter: bytes, writes: Sequence[Write] = ()) -> int:
+    async def increment(
+        self, counter: bytes, writes: Sequence[Write] = (), *, run_id: str | None = None, above: int = 0
+    ) -> int:
         """Add one to the number at key ``counter`` of ``meta``, durably and together with ``writes``.
 
-        The new number; the first is 1.
+        The new number; the first is 1. For whose run it is, and what it has to exceed, is of no matter here.
         """
         return await self._enqueue(writes, None, counter)
 
@@ -213,7 +215,7 @@ class LocalStore:
         ``start`` is the key to begin at, itself included. At most ``limit`` pairs. What is written while the
         iteration goes on may or may not be seen: it reads in chunks, and no transaction is open in between.
         """
-        return self._pairs(database, prefix, start, reverse, limit, True)
+        return read_pairs(self.chunk, database, prefix, start, reverse, limit, True)
 
     def keys(
         self,
@@ -225,31 +227,9 @@ class LocalStore:
         limit: int | None = None,
     ) -> Iterator[bytes]:
         """The keys alone, as ``scan`` gives them; the values are not read."""
-        return (key for key, _ in self._pairs(database, prefix, start, reverse, limit, False))
+        return (key for key, _ in read_pairs(self.chunk, database, prefix, start, reverse, limit, False))
 
-    def _pairs(
-        self,
-        database: Database,
-        prefix: bytes,
-        start: bytes | None,
-        reverse: bool,
-        limit: int | None,
-        values: bool,
-    ) -> Iterator[tuple[bytes, bytes]]:
-        position = _first_position(prefix, start, reverse)
-        seen: bytes | None = None
-        left = limit
-        while left is None or left > 0:
-            items = _CHUNK_ITEMS if left is None else min(left, _CHUNK_ITEMS)
-            chunk, more = self._chunk(database, prefix, position, seen, reverse, items, values)
-            yield from chunk
-            if not more:
-                return
-            position = seen = chunk[-1][0]
-            if left is not None:
-                left -= len(chunk)
-
-    def _chunk(
+    def chunk(
         self,
         database: Database,
         prefix: bytes,
@@ -283,15 +263,6 @@ class LocalStore:
         shared, self._shared = self._shared, None
         if shared is not None:
             _unshare(self.path, shared)
-
-
-def _first_position(prefix: bytes, start: bytes | None, reverse: bool) -> bytes | None:
-    """Where a scan begins; None for the very first or last key."""
-    if not reverse:
-        return max(prefix, start or b"") or None
-    # Every key with the prefix is at most this one: keys have 511 bytes at the most.
-    last = prefix + b"\xff" * (511 - len(prefix)) if prefix else None
-    return last if start is None else start if last is None else min(start, last)
 
 
 def _seek(cursor: "lmdb.Cursor[bytes]", position: bytes | None) -> bool:

@@ -62,10 +62,13 @@ class Store(Protocol):
         """
         ...
 
-    async def increment(self, counter: bytes, writes: Sequence[Write] = ()) -> int:
-        """Add one to the number at key ``counter`` of ``meta``, durably and together with ``writes``.
+    async def increment(
+        self, counter: bytes, writes: Sequence[Write] = (), *, run_id: str | None = None, above: int = 0
+    ) -> int:
+        """Raise the number at key ``counter`` of ``meta``, durably and together with ``writes``.
 
-        The new number; the first is 1.
+        The new number, which ``counter`` never gave before; a store in one piece counts 1, 2, 3, … A store in several
+        pieces counts in that of the run ``run_id``, and past ``above``, a number that ``counter`` gave in any of them.
         """
         ...
 

@@ -43,7 +43,7 @@ async def _put(store: LocalStore, lane: int, entries: list[Entry], first: int = 
 
 
 async def test_the_lanes_of_a_run_are_a_range_of_their_own(store: LocalStore) -> None:
-    assert [await new_lane(store) for _ in range(3)] == [RUN_LANES, 2 * RUN_LANES, 3 * RUN_LANES]
+    assert [await new_lane(store, "run") for _ in range(3)] == [RUN_LANES, 2 * RUN_LANES, 3 * RUN_LANES]
 
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -52,11 +52,11 @@ def test_a_lane_on_lanes_reads_as_one_whole(
     store: LocalStore, links: list[tuple[int, int]], data: st.DataObject
 ) -> None:
     async def build() -> tuple[int, list[Entry]]:
-        lane, number = await new_lane(store), 0
+        lane, number = await new_lane(store, "run"), 0
         whole: list[Entry] = []
         for length, own in links:
             length = min(length, len(whole))
-            base, lane = lane, await new_lane(store)
+            base, lane = lane, await new_lane(store, "run")
             added: list[Entry] = [Retried(number + place, lane) for place in range(own)]
             number += own
             await store.commit([base_write(lane, base, length)])

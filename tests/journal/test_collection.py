@@ -46,7 +46,7 @@ async def _run(
     store: LocalStore, run_id: str, *, days: float = 50, status: Status = "completed", parent: RunMeta | None = None
 ) -> RunMeta:
     """A run with something in every database, ``days`` old."""
-    lane = await new_lane(store)
+    lane = await new_lane(store, "run")
     source, source_in = blob_write(_large(f"source of {run_id} "))
     meta = RunMeta(
         id=run_id,

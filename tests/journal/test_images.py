@@ -28,7 +28,7 @@ def test_few_images_are_kept_and_one_is_near_every_distance(
     store: LocalStore, every: int, distances: list[int]
 ) -> None:
     async def check() -> None:
-        lane = await new_lane(store)
+        lane = await new_lane(store, "run")
         taken: list[int] = []
         delivered = 0
         for distance in distances:

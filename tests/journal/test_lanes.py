@@ -76,7 +76,7 @@ entries: st.SearchStrategy[Entry] = st.one_of(
 @given(st.lists(entries, max_size=5))
 def test_entries_come_back_as_they_were_written(store: LocalStore, written: list[Entry]) -> None:
     async def put() -> int:
-        lane = await new_lane(store)
+        lane = await new_lane(store, "run")
         for number, entry in enumerate(written):
             await store.commit(encode_entry(lane, number, entry))
         return lane
