@@ -24,6 +24,10 @@ class Peer(Protocol):
         """Whether it still hears the sender. Raises what Ray raises when the actor is gone or cannot be reached."""
         ...
 
+    def watch(self) -> asyncio.Future[None]:
+        """Is done when the actor is gone, with what Ray raises then."""
+        ...
+
 
 class Links:
     """A host's links to all others, which are known by name. ``told`` is given what a peer says, ``lost`` its name when
@@ -100,6 +104,18 @@ class _Outgoing:
         self._number = 0
         self._under_way: set[asyncio.Task[None]] = set()
         self._scheduled = False
+        # A peer that is told nothing for long may be waited for all the same.
+        self._watching = asyncio.create_task(self._watch())
+
+    async def _watch(self) -> None:
+        while True:
+            try:
+                await self._peer.watch()
+            except ray.exceptions.ActorDiedError:
+                self._gone()
+                return
+            except ray.exceptions.RayError:
+                await asyncio.sleep(_PAUSES_S[-1])
 
     def send(self, message: Message) -> None:
         self._waiting.append(message)
@@ -110,7 +126,7 @@ class _Outgoing:
 
     def close(self) -> None:
         self._waiting.clear()
-        for task in self._under_way:
+        for task in (self._watching, *self._under_way):
             task.cancel()
 
     def _flush(self) -> None:

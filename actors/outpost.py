@@ -47,7 +47,8 @@ class Premises:
 
 
 class Outpost:
-    """The actors of one run that live here. ``tell`` tells the home something; what it says comes to ``on_…``."""
+    """The actors of one run that live here. ``tell`` tells the home something; what it says comes to ``on_…``. One that
+    is ``leaving`` takes none."""
 
     def __init__(
         self,
@@ -57,6 +58,8 @@ class Outpost:
         premises: Premises,
         bundles: SentBundles,
         tell: Tell,
+        *,
+        leaving: bool,
     ) -> None:
         self.tell = tell
         self.premises = premises
@@ -69,6 +72,7 @@ class Outpost:
         self._requests: dict[int, asyncio.Future[Any]] = {}
         self._last_request = 0
         self._answers: dict[str, Callable[[str], None]] = {}
+        self._leaving = leaving
         self.run = self._context(run_id, shipped, bundle)
 
     def _context(self, run_id: str, shipped: ShippedRun, bundle: Bundle) -> RunContext:
@@ -123,7 +127,16 @@ class Outpost:
 
     async def evacuate(self) -> None:
         """Let its actors settle what they do, then let go of them: the home starts them anew elsewhere."""
+        self._leaving = True
         await self.run.drain.drained()
+        if self._children:
+            # What is inside of them would be stopped in the middle of its calls, so the whole run moves.
+            self.tell("move")
+            await asyncio.wait([actor.task for actor in self._actors.values()])
+        else:
+            await self._stop()
+
+    async def _stop(self) -> None:
         tasks = [actor.task for actor in self._actors.values()]
         for task in tasks:
             task.cancel()
@@ -132,18 +145,19 @@ class Outpost:
 
     async def close(self) -> None:
         """End all of its actors as they are: their home is gone, or has ended, and nobody waits for them."""
-        tasks = [actor.task for actor in self._actors.values()]
-        for task in tasks:
-            task.cancel()
+        for actor in self._actors.values():
+            actor.task.cancel()
         # The home can tell of nothing any more.
         for child in self._children.values():
             child.stopped()
-        if tasks:
-            await asyncio.wait(tasks)
+        await self._stop()
 
     # -- what the home says -----------------------------------------------------------------------------------------
 
     def on_start(self, number: int, shipped: ShippedActor, bundle: Bundle) -> None:
+        if self._leaving:
+            self.tell("stopped", number)
+            return
         run = self.run
         self._numbers.know(shipped.seq, shipped.index)
         run.last_ms = max(run.last_ms, shipped.last_ms)

@@ -3,6 +3,7 @@
 import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable
+from functools import partial
 
 from .config import Need
 
@@ -14,8 +15,8 @@ _PAUSE_S = 0.2
 
 
 class Placements:
-    """``ask`` gives the names of the hosts for so many actors; ``give_back`` says how many ended where. Both raise while
-    the supervisor cannot be reached."""
+    """``ask`` gives the names of the hosts for at most so many actors, and for one at least; ``give_back`` says how many
+    ended where. Both raise what is ``unreachable`` while the supervisor is."""
 
     def __init__(self, ask: Ask, give_back: GiveBack, unreachable: tuple[type[BaseException], ...]) -> None:
         self._ask = ask
@@ -59,25 +60,23 @@ class Placements:
         await asyncio.sleep(0)  # what else wants a place in this turn of the loop is asked for with it
         waiting = self._waiting.pop(need)
         try:
-            hosts = await self._insist(lambda: self._ask(len(waiting), need))
+            while waiting:
+                hosts = await self._insist(partial(self._ask, len(waiting), need))
+                for place, host in zip(waiting, hosts, strict=False):
+                    if place.done():  # nobody waits for it any more
+                        self.give_back(host)
+                    else:
+                        place.set_result(host)
+                waiting = [place for place in waiting[len(hosts) :] if not place.done()]
         except Exception as error:
             for place in waiting:
                 if not place.done():
                     place.set_exception(error)
-            return
-        for place, host in zip(waiting, hosts, strict=True):
-            if place.done():  # nobody waits for it any more
-                self.give_back(host)
-            else:
-                place.set_result(host)
 
     async def _tell(self) -> None:
         await asyncio.sleep(_GIVE_BACK_S)
         ended, self._ended, self._telling = dict(self._ended), Counter(), None
-        try:
-            await self._insist(lambda: self._give_back(ended))
-        except asyncio.CancelledError:
-            raise
+        await self._insist(lambda: self._give_back(ended))
 
     async def _insist(self, ask: Callable[[], Awaitable[list[str] | None]]) -> list[str]:
         while True:

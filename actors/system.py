@@ -24,7 +24,8 @@ from .shipping import SentBundles, TakenBundles
 
 
 class PlacingSystem:
-    """Implements ``ActorSystem`` on the host ``me``. ``send`` tells another host something."""
+    """Implements ``ActorSystem`` on the host ``me``. ``send`` tells another host something; ``move`` hands a run that is
+    at home here over to another host."""
 
     def __init__(
         self,
@@ -33,12 +34,15 @@ class PlacingSystem:
         premises: Premises,
         placements: Placements,
         send: Callable[[str, Message], None],
+        move: Callable[[str], None],
     ) -> None:
         self._me = me
         self._local = local
         self._premises = premises
         self._placements = placements
         self._send = send
+        self._move = move
+        self._leaving = False
         self._homes: dict[str, Home] = {}
         self._outposts: dict[tuple[str, str], Outpost] = {}
         self._sent: dict[str, SentBundles] = {}
@@ -72,8 +76,10 @@ class PlacingSystem:
 
     async def evacuate(self) -> None:
         """Let go of the actors whose runs are at home elsewhere; their homes start them anew on other hosts."""
-        for outpost in list(self._outposts.values()):
-            await outpost.evacuate()
+        self._leaving = True
+        async with asyncio.TaskGroup() as leaving:
+            for outpost in self._outposts.values():
+                leaving.create_task(outpost.evacuate())
 
     def told(self, sender: str, message: Message) -> None:
         """Another host says something about a run that is at home here or there."""
@@ -136,7 +142,9 @@ class PlacingSystem:
         if method == "spawn":
             args.append(self._bundles_of(sender).take(args[2].bundle))
         home = self._homes.get(run_id)
-        if home is not None:
+        if method == "move":
+            self._move(run_id)
+        elif home is not None:
             getattr(home, f"on_{method}")(sender, *args)
 
     def _told_outpost(self, sender: str, run_id: str, method: str, args: list[Any]) -> None:
@@ -160,7 +168,9 @@ class PlacingSystem:
         former = self._outposts.get((home, run_id))
         if former is not None:  # an earlier life of the run at the same home, which ended
             self._later(former.close())
-        self._outposts[home, run_id] = Outpost(run_id, shipped, bundle, self._premises, self._bundles_for(home), tell)
+        self._outposts[home, run_id] = Outpost(
+            run_id, shipped, bundle, self._premises, self._bundles_for(home), tell, leaving=self._leaving
+        )
 
     def _later(self, work: Any) -> None:
         task = asyncio.create_task(work)

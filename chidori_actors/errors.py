@@ -1,5 +1,7 @@
 """Errors that a user can act on. The command line prints them as ``Error: …`` without a traceback."""
 
+from typing import Any
+
 
 class ChidoriError(Exception):
     """Something a user did or must decide; ``str()`` is what happened, ``hint`` how to get out.
@@ -13,11 +15,23 @@ class ChidoriError(Exception):
         super().__init__(message)
         self.hint = hint
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        # What they are made from is not what they say, and a run's error may have to reach another process.
+        return _unpickled, (type(self), self.args), self.__dict__
+
+
+def _unpickled(kind: type[ChidoriError], args: tuple[Any, ...]) -> ChidoriError:
+    return kind.__new__(kind, *args)
+
 
 class UsageError(ChidoriError):
     """A command was misused: a bad ``--input``, an unknown option value, a setting that cannot be read."""
 
     exit_code = 2
+
+
+class RunExists(UsageError):
+    """A new run was to have an id that another has."""
 
 
 class SourceError(ChidoriError):

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import cache
 
-from .errors import UsageError
+from .errors import RunExists, UsageError
 from .journal.lease import Lease
 from .journal.runs import is_run_id
 from .journal.store import Fence, Store
@@ -19,7 +19,8 @@ async def new_run(store: Store, run_id: str | None) -> AsyncIterator[Fence]:
     """The right to write the run of that id (None: a new id), which no run of the store has yet.
 
     Raises:
-        UsageError: it is not an id, or it is taken.
+        UsageError: it is not an id.
+        RunExists: it is taken.
     """
     run_id = run_id or str(uuid.uuid4())
     if not is_run_id(run_id):
@@ -35,7 +36,7 @@ async def new_run(store: Store, run_id: str | None) -> AsyncIterator[Fence]:
 
 def _refuse_taken(store: Store, run_id: str) -> None:
     if store.get("runs", run_id.encode()) is not None:
-        raise UsageError(f"run {run_id} exists already", hint=f"continue it with `chidori resume … {run_id}`")
+        raise RunExists(f"run {run_id} exists already", hint=f"continue it with `chidori resume … {run_id}`")
 
 
 @cache

@@ -1,67 +1,40 @@
-"""The one place that puts a run together: run, resume, replay, the benchmarks and every later front use it."""
+"""What runs agents on a store, here or on a cluster: all that fronts know of it."""
 
-import asyncio
-import secrets
-import time
-from collections.abc import AsyncIterator, Iterable, Sequence
-from contextlib import asynccontextmanager
-from dataclasses import asdict, dataclass, replace
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
+from typing import Protocol
 
-from .assembly import Surroundings, mcp_config, root_spec, run_context
-from .branching import Edit, check_at_rest, make_branch, make_copy
-from .errors import ChidoriError
-from .host.mcp_config import McpConfig
-from .host.resources import Resources
-from .journal.bundles import bundle_write
-from .journal.call_count import recorded_calls
-from .journal.lanes import new_lane
-from .journal.lease import Lease
 from .journal.local_store import LocalStore
-from .journal.runs import RunMeta, get_run, run_writes
-from .journal.store import Fence, Store, Write
-from .journal.tree import run_tree
+from .journal.store import Store
 from .languages.bundle import Bundle
-from .ownership import new_run, owner
-from .placement.local import LocalSystem
-from .placement.system import ActorSystem
-from .policy import Policy, Profile, strictest_profile
-from .reopening import reopen
-from .resumption import check_continuable, moved_to, recorded_bundle, resumable, source_to_continue
+from .local_runtime import LocalRuntime
+from .policy import Policy, Profile
+from .run_result import RunResult
 from .session.actor_images import IMAGE_EVERY
-from .session.actor_spec import ActorSpec
 from .session.attendance import Attendance
-from .session.context import ActorRef, Closing, RunContext, Watcher
-from .session.lane_writer import LaneWriter
-from .session.outcome import Cancelled, Completed, Failed, Rest, bound_exceeded
-from .session.past import Past, load_past
-from .session.run_state import at_rest
 from .settings import Settings
-from .vm.engine import load_engine
 from .vm.machine import Bounds
+
+__all__ = ["LocalRuntime", "RunResult", "Runtime", "open_runtime"]
 
 _UNATTENDED = Attendance()
 _BOUNDS = Bounds()
 
 
-@dataclass(frozen=True, slots=True)
-class RunResult:
-    """How a run stands: what the store knows of it now, and the rest it came to."""
-
-    meta: RunMeta
-    rest: Rest
-
-
-class Runtime:
+class Runtime(Protocol):
     """Runs agents on one store. Made by ``open_runtime``."""
 
-    def __init__(self, settings: Settings, store: Store, policy: Policy, bounds: Bounds, image_every: int) -> None:
-        self.settings = settings
-        self.store = store
-        self._bounds = bounds
-        self._resources = Resources()
-        self._system: ActorSystem | None = None
-        self._surroundings = Surroundings(settings, store, policy, self._resources, self._spawn, image_every)
+    @property
+    def settings(self) -> Settings: ...
+
+    @property
+    def store(self) -> Store: ...
+
+    @property
+    def live_vms(self) -> int:
+        """How many VMs its runs have in this process's memory now."""
+        ...
 
     async def run(
         self,
@@ -87,32 +60,7 @@ class Runtime:
             UsageError: ``run_id`` is not an id or is taken; the configuration of MCP servers cannot be read.
             StoreError: the journal cannot be written.
         """
-        mcp = mcp_config(self.settings)  # a run that cannot begin leaves nothing behind
-        async with new_run(self.store, run_id) as fence:
-            now_ms = int(time.time() * 1000)
-            digest, bundle_in = bundle_write(bundle.to_json())
-            meta = RunMeta(
-                id=fence.run_id,
-                agent=str(entry),
-                status="running",
-                input=input_json,
-                created_at_ms=now_ms,
-                updated_at_ms=now_ms,
-                seed=secrets.token_hex(16),
-                epoch_ms=now_ms,
-                lane=await new_lane(self.store),
-                policy=asdict(self.settings.runtime_policy),
-                model=model or self.settings.model,
-                bundle=digest,
-                tool_folders=tuple(str(folder) for folder in tool_folders),
-                served=served,
-                tries=1,
-                attempt_number=attempt_number,
-                idempotency_key=idempotency_key,
-                policy_profile=policy_profile,
-            )
-            await self.store.commit([bundle_in, *run_writes(meta, new=True)], fence=fence)
-            return await self._live(meta, bundle, Past(), fence, attendance, mcp)
+        ...
 
     async def resume(
         self,
@@ -138,35 +86,7 @@ class Runtime:
             UsageError: the configuration of MCP servers cannot be read.
             ReplayDivergence: the agent made other calls than its record has.
         """
-        meta = resumable(self.store, run_id)
-        if meta.status == "completed":
-            return await self.replay(meta.id, attendance=attendance)
-        mcp = mcp_config(self.settings)
-        lease = await Lease.acquire(self.store, meta.id, owner())
-        try:
-            meta = resumable(self.store, meta.id)
-            if meta.status == "completed":  # by its former owner, while we waited for the lease
-                return await self.replay(meta.id, attendance=attendance)
-            check_continuable(meta, self.settings)
-            bundle, changed = source_to_continue(self.store, meta, current, allow_change=allow_source_change)
-            profile = strictest_profile(meta.policy_profile, policy_profile)
-            meta = replace(meta, warnings=tuple(dict.fromkeys((*meta.warnings, *warnings))), policy_profile=profile)
-            if entry is not None:
-                meta = replace(meta, agent=moved_to(entry, meta.agent))
-            if changed:
-                # Only a source that fits the record takes the place of the recorded one, which may be the last copy.
-                await self._replay(meta, bundle, False, _UNATTENDED)
-            failed = meta.status == "failed"
-            meta, writes = reopen(self.store, meta, bundle if changed else None)
-            await self.store.commit(writes, fence=lease.fence)
-            if failed:
-                # What was taken back is in its record no more.
-                meta = replace(meta, calls=run_tree(self.store, meta).calls_ended)
-                await self.store.commit(run_writes(replace(meta, pending=()), new=False), fence=lease.fence)
-            past = load_past(self.store, meta.lane, None if changed else load_engine().golden)
-            return await self._live(meta, bundle, past, lease.fence, attendance, mcp)
-        finally:
-            lease.release()
+        ...
 
     async def replay(self, run_id: str, *, attendance: Attendance = _UNATTENDED) -> RunResult:
         """Run the recorded source against the record alone: no provider, no network, nothing is written.
@@ -174,10 +94,7 @@ class Runtime:
         Raises:
             ReplayDivergence: the agent made other calls than the record has.
         """
-        meta = get_run(self.store, run_id)
-        attendance.observer.run_started(meta.id)
-        complete = meta.status in ("completed", "failed")
-        return RunResult(meta, await self._replay(meta, recorded_bundle(self.store, meta), complete, attendance))
+        ...
 
     async def branch(
         self,
@@ -204,16 +121,7 @@ class Runtime:
                 MCP servers cannot be read.
             ManifestMismatch: the run cannot be continued by this runtime.
         """
-        edit = Edit(at, result, error, note)
-        mcp = mcp_config(self.settings)
-        parent = get_run(self.store, run_id)
-        check_continuable(parent, self.settings)
-        recorded_bundle(self.store, parent)  # without a source there is nothing to run
-        async with new_run(self.store, new_id) as fence:
-            now_ms = int(time.time() * 1000)
-            meta = await make_branch(self.store, parent, edit, fence, now_ms, served=served, profile=policy_profile)
-            past = load_past(self.store, meta.lane, load_engine().golden)
-            return await self._live(meta, recorded_bundle(self.store, meta), past, fence, attendance, mcp)
+        ...
 
     async def replay_as(
         self, run_id: str, new_id: str, *, served: bool = False, attendance: Attendance = _UNATTENDED
@@ -226,18 +134,7 @@ class Runtime:
             NotResumable: it is under way, or was interrupted: there is no whole record yet.
             RunNotFound, StoreError, ReplayDivergence: see there.
         """
-        parent = get_run(self.store, run_id)
-        check_at_rest(parent)
-        bundle = recorded_bundle(self.store, parent)
-        async with new_run(self.store, new_id) as fence:
-            meta = await make_copy(self.store, parent, fence, int(time.time() * 1000), served=served)
-            attendance.observer.run_started(meta.id)
-            complete = meta.status in ("completed", "failed")
-            rest = await self._replay(meta, bundle, complete, attendance)
-            if isinstance(rest, Completed):
-                meta = replace(meta, output=rest.output)
-                await self.store.commit(run_writes(meta, new=False), fence=fence)
-            return RunResult(meta, rest)
+        ...
 
     async def give_up(self, run_id: str, reason: str, *, cancelled: bool = False) -> RunResult:
         """End a run that cannot go on here, as failed or as cancelled; a failed one can still be resumed by hand.
@@ -245,79 +142,25 @@ class Runtime:
         Raises:
             RunOwned: a live process owns it.
         """
-        lease = await Lease.acquire(self.store, run_id, owner())
-        try:
-            meta = get_run(self.store, run_id)
-            rest = Cancelled(reason) if cancelled else bound_exceeded(reason)
-            meta = replace(
-                meta,
-                status="cancelled" if cancelled else "failed",
-                error=rest.error if isinstance(rest, Failed) else {"message": reason},
-                pending=(),
-                calls=recorded_calls(self.store, meta),
-                updated_at_ms=int(time.time() * 1000),
-            )
-            await self.store.commit(run_writes(meta, new=False), fence=lease.fence)
-        finally:
-            lease.release()
-        return RunResult(meta, rest)
+        ...
+
+    async def is_attendable(self, run_id: str) -> bool:
+        """Whether the run is under way where another process than the one that began it can attend it: on a cluster."""
+        ...
+
+    async def attend(self, run_id: str, attendance: Attendance) -> RunResult:
+        """Attend a run that is under way, from now on: its open questions are posted, and its end is waited for.
+
+        Cancelling the wait leaves the run as it is.
+
+        Raises:
+            NotResumable: it is not attendable.
+        """
+        ...
 
     async def close(self) -> None:
-        """Stop every run, which stays resumable, and free everything."""
-        if self._system is not None:
-            await self._system.close()
-        await self._resources.aclose()
-        self.store.close()
-
-    async def _replay(self, meta: RunMeta, bundle: Bundle, complete: bool, attendance: Attendance) -> Rest:
-        """Run ``bundle`` against the record; ``complete``: the agent must make exactly the recorded calls."""
-        past = load_past(self.store, meta.lane, None)
-        fence = Fence(meta.id, 0)
-        async with run_context(self._surroundings, meta, bundle, fence, past, attendance, None) as context:
-            spec = replace(root_spec(context, meta, bundle, past), live=False, record_complete=complete)
-            lane = context.lane_writer(meta.lane, past.length)
-            return await context.spawn(spec, context, lane, lambda rest: ()).wait()
-
-    async def _live(
-        self, meta: RunMeta, bundle: Bundle, past: Past, fence: Fence, attendance: Attendance, mcp: McpConfig | None
-    ) -> RunResult:
-        final = meta
-        attendance.observer.run_started(meta.id)
-        for reason in past.rejected:
-            attendance.observer.warned(reason)
-        for tool in bundle.broken_tools:
-            attendance.observer.warned(f"the tool {tool.path} cannot be used: {tool.reason}")
-        async with run_context(self._surroundings, meta, bundle, fence, past, attendance, mcp) as context:
-
-            def closing(rest: Rest) -> Iterable[Write]:
-                nonlocal final
-                final = at_rest(meta, rest, context)
-                return run_writes(final, new=False)
-
-            lane = context.lane_writer(meta.lane, past.length)
-            root = context.spawn(root_spec(context, meta, bundle, past), context, lane, closing)
-            attendance.holding(root)
-            try:
-                rest = await root.wait()
-            except (asyncio.CancelledError, ChidoriError):
-                if meta.served and final is meta:
-                    # It was stopped, and whoever did that knows why: that is none of the crashes that are counted.
-                    stopped = replace(meta, tries=0, pending=())
-                    self.store.submit(run_writes(stopped, new=False), fence, lambda error: None)
-                raise
-        return RunResult(final, rest)
-
-    @property
-    def live_vms(self) -> int:
-        """How many VMs its runs have in memory now."""
-        return 0 if self._system is None else self._system.live_vms
-
-    def _spawn(
-        self, spec: ActorSpec, run: RunContext, lane: LaneWriter, closing: Closing, watcher: Watcher | None = None
-    ) -> ActorRef:
-        if self._system is None:
-            self._system = LocalSystem(load_engine(), self._bounds)
-        return self._system.spawn(spec, run, lane, closing, watcher)
+        """Stop the runs that end with this process, which stay resumable, and free everything but the store."""
+        ...
 
 
 @asynccontextmanager
@@ -329,16 +172,38 @@ async def open_runtime(
     bounds: Bounds = _BOUNDS,
     image_every: int = IMAGE_EVERY,
 ) -> AsyncIterator[Runtime]:
-    """A runtime on the store that ``settings`` name; leaving the context stops its runs and closes the store.
+    """A runtime on the store that ``settings`` name, or on that of the cluster at ``settings.ray_address``; leaving the
+    context stops its runs and closes the store. A cluster has ``bounds`` of its own.
 
     Raises:
         StoreError: the store cannot be opened.
-        UsageError: the policy cannot be read.
+        UsageError: the policy cannot be read; there is no such cluster.
     """
     policy = policy or Policy.load(settings)
-    store = LocalStore.open(settings.store, durability=settings.durability, create=create)
-    runtime = Runtime(settings, store, policy, bounds, image_every)
-    try:
+    async with _opened(settings, policy, create, bounds, image_every) as runtime:
         yield runtime
+
+
+def _opened(
+    settings: Settings, policy: Policy, create: bool, bounds: Bounds, image_every: int
+) -> AbstractAsyncContextManager[Runtime]:
+    if settings.ray_address is None:
+        return _local(settings, policy, create, bounds, image_every)
+    from .placement.clusters import find_system  # of no use to runs in this process
+
+    return find_system(f"--address {settings.ray_address}").open_runtime(settings, policy, image_every)
+
+
+@asynccontextmanager
+async def _local(
+    settings: Settings, policy: Policy, create: bool, bounds: Bounds, image_every: int
+) -> AsyncIterator[Runtime]:
+    store = LocalStore.open(settings.store, durability=settings.durability, create=create)
+    try:
+        runtime = LocalRuntime(settings, store, policy, bounds, image_every)
+        try:
+            yield runtime
+        finally:
+            await runtime.close()
     finally:
-        await runtime.close()
+        store.close()

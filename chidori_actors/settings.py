@@ -51,7 +51,8 @@ class Settings:
     ``http_max_body_bytes`` bounds the decoded body of an answer that an agent gets by ``http``, ``max_body_bytes`` the
     body of a request to the server. ``cors_origins`` are those of browsers that may use the server, ``*`` for all;
     ``max_concurrent_sessions`` None sets no limit, and a request waits ``acquire_timeout_ms`` for its turn;
-    ``webhooks`` is the file that says how event paths authenticate.
+    ``webhooks`` is the file that says how event paths authenticate. ``ray_address`` is the cluster that runs agents
+    and has the store, None for this process; ``resources`` are what its hosts must have for them, by name.
     """
 
     store: Path = Path(".chidori/store")
@@ -70,6 +71,8 @@ class Settings:
     acquire_timeout_ms: int = _ACQUIRE_TIMEOUT_MS
     max_body_bytes: int = _MAX_BODY_BYTES
     webhooks: Path | None = None
+    ray_address: str | None = None
+    resources: tuple[tuple[str, float], ...] = ()
     runtime_policy: RuntimePolicy = field(default_factory=RuntimePolicy)
     environ: Mapping[str, str] = field(default_factory=dict, repr=False)
 
@@ -200,6 +203,7 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
         acquire_timeout_ms=_number(env, "CHIDORI_ACQUIRE_TIMEOUT_MS", 0, _ACQUIRE_TIMEOUT_MS),
         max_body_bytes=_number(env, "CHIDORI_MAX_BODY_BYTES", 1, _MAX_BODY_BYTES),
         webhooks=Path(webhooks) if webhooks else None,
+        ray_address=env.get("CHIDORI_RAY_ADDRESS") or None,
         runtime_policy=policy,
         environ=env,
     )

@@ -120,7 +120,7 @@ async def test_a_branch_from_history_counts_what_it_paid_itself(tmp_path: Path) 
         _answered(4),
     ]
     store = LocalStore.open(tmp_path / "store")
-    parent, branch = await new_lane(store), await new_lane(store)
+    parent, branch = await new_lane(store, "run"), await new_lane(store, "run")
     writes = [write for number, entry in enumerate(shared) for write in encode_entry(parent, number, entry)]
     writes += [write for number, entry in enumerate(own, start=4) for write in encode_entry(branch, number, entry)]
     await store.commit([*writes, base_write(branch, parent, 4)])

@@ -195,13 +195,13 @@ async def test_a_taken_id_is_refused_and_nothing_is_written(tmp_path: Path) -> N
     data, _ = await exported(tmp_path, PROMPTING)
     async with other_store(tmp_path) as runtime:
         await import_checkpoint(runtime.store, data)
-        lane = await new_lane(runtime.store)
+        lane = await new_lane(runtime.store, "run")
         with pytest.raises(ChidoriError, match="run test-run is in the store already") as caught:
             await import_checkpoint(runtime.store, data)
         assert "--as" in (caught.value.hint or "")
         with pytest.raises(ChidoriError, match="'a/b' is not a run id"):
             await import_checkpoint(runtime.store, data, run_id="a/b")
-        assert await new_lane(runtime.store) == lane + RUN_LANES
+        assert await new_lane(runtime.store, "run") == lane + RUN_LANES
         assert len(list_runs(runtime.store).runs) == 1
 
 

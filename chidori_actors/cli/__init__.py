@@ -26,6 +26,7 @@ _MODULES = {
     "export": ".inspect",
     "import": ".inspect",
     "gc": ".collecting",
+    "cluster": ".clusters",
 }
 """Command → module; each module lists its commands as ``COMMANDS``."""
 

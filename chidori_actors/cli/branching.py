@@ -9,9 +9,9 @@ from ..journal.runs import get_run
 from ..policy import Policy, Profile
 from ..runtime import RunResult, Runtime
 from ..session.attendance import Attendance
-from ..settings import load_settings
-from .execution import Execution, RunOptions, check_placement, execute, placement_options, reporting_options
+from .execution import Execution, RunOptions, execute, profile_options, reporting_options
 from .opened_store import open_store
+from .placement import command_settings, placement_options
 
 
 @click.command("branch")
@@ -30,6 +30,7 @@ from .opened_store import open_store
 @click.option("--as", "new_id", metavar="RUN_ID", help="The id of the new run, instead of a random one.")
 @reporting_options
 @placement_options
+@profile_options
 def branch(
     run_id: str,
     seq: int,
@@ -37,8 +38,6 @@ def branch(
     error: str | None,
     note: str | None,
     new_id: str | None,
-    local: bool,
-    address: str | None,
     profile: Profile | None,
     **reporting: bool,
 ) -> int:
@@ -48,11 +47,10 @@ def branch(
     were under way at that moment: these get idempotency keys of the new run. From there on it goes its own way, with
     the recorded source. RUN_ID stays as it is, and so does what its calls did to the world and to `memory`.
     """
-    check_placement(local, address)
     if (result is None) == (error is None):
         raise UsageError("say what the call answers instead: with --result JSON or with --error TEXT, one of them")
     edited = None if result is None else _json_text(result)
-    settings = load_settings()
+    settings = command_settings()
     policy = Policy.load(settings, profile=profile)
     with open_store() as store:
         parent = get_run(store, run_id)

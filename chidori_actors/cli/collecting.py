@@ -11,10 +11,10 @@ from ..errors import UsageError
 from ..journal.collection import Collected, Foreseen, collect, foresee
 from ..journal.compaction import compact
 from ..journal.runs import RunMeta
-from ..settings import load_settings
 from .interruption import run_interruptibly
 from .opened_store import open_store
 from .output import write
+from .placement import command_settings, placement_options
 from .plain_text import bytes_text, counted
 from .screen import printable
 
@@ -48,12 +48,19 @@ def _age(ctx: click.Context, option: click.Parameter, text: str | None) -> int |
     "--compact", "compacting", is_flag=True, help="Give the disk back what is free; nothing may use the store."
 )
 @click.option("--yes", is_flag=True, help="Drop runs without asking.")
+@placement_options
 def gc(older_than_ms: int | None, dry_run: bool, compacting: bool, yes: bool) -> None:
     """Remove from the store what nobody needs any more.
 
     With --older-than those are old runs that completed, failed or were cancelled, and that no kept run is a branch of.
     Without it only large values go that no run refers to any more. Memory is never touched.
     """
+    settings = command_settings()
+    if compacting and settings.ray_address is not None:
+        raise UsageError(
+            "--compact needs the store to itself, and the cluster has it open",
+            hint="stop the cluster with `chidori cluster stop`, then compact its store with --local on its node",
+        )
     now_ms = int(time.time() * 1000)
     progress = _Progress()
     with open_store() as store:
@@ -74,7 +81,7 @@ def gc(older_than_ms: int | None, dry_run: bool, compacting: bool, yes: bool) ->
     if compacting:
         progress.tell("compacting the store …")
         try:
-            done = compact(load_settings().store)
+            done = compact(settings.store)
         finally:
             progress.end()
         write(f"compacted the store: {bytes_text(done.before)} → {bytes_text(done.after)}")

@@ -16,12 +16,12 @@ from ..settings import Settings
 from .conclusion import conclude, resume_command
 from .interruption import run_interruptibly
 from .output import write
+from .placement import Command
 from .reports import ConsoleReport, StreamReport
 from .screen import LiveScreen, PlainScreen, Screen
 from .terminal import TerminalQuestions
 
 Work = Callable[[Runtime, Attendance], Awaitable[RunResult]]
-Command = Callable[..., Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,25 +57,22 @@ def reporting_options(command: Command) -> Command:
     return command
 
 
-def placement_options(command: Command) -> Command:
-    """Adds ``--local``, ``--address``, and ``--trusted``, ``--supervised`` and ``--untrusted``, which come as
-    ``profile``."""
+def profile_options(command: Command) -> Command:
+    """Adds ``--trusted``, ``--supervised`` and ``--untrusted``, which come as ``profile``."""
 
     @functools.wraps(command)
     def with_profile(*args: Any, **options: Any) -> Any:
         chosen = [profile for profile in get_args(Profile) if options.pop(profile)]
         return command(*args, profile=_profile(chosen), **options)
 
-    placed: Command = with_profile
+    command_of_profile: Command = with_profile
     for option in (
         click.option("--untrusted", is_flag=True, help="Deny http, tools, exec and env."),
         click.option("--supervised", is_flag=True, help="Ask before http, tools, exec and env that the rules allow."),
         click.option("--trusted", is_flag=True, help="Allow what no rule speaks of (default)."),
-        click.option("--address", metavar="A", help="Run on the cluster at this address."),
-        click.option("--local", is_flag=True, help="Run in this process (default)."),
     ):
-        placed = option(placed)
-    return placed
+        command_of_profile = option(command_of_profile)
+    return command_of_profile
 
 
 def _profile(chosen: Sequence[Profile]) -> Profile | None:
@@ -83,22 +80,6 @@ def _profile(chosen: Sequence[Profile]) -> Profile | None:
         *others, last = (f"--{profile}" for profile in chosen)
         raise UsageError(f"{', '.join(others)} and {last} exclude each other")
     return chosen[0] if chosen else None
-
-
-def check_placement(local: bool, address: str | None) -> None:
-    """Only this process can run agents here.
-
-    Raises:
-        UsageError: a cluster was named.
-    """
-    if address is None:
-        return
-    if local:
-        raise UsageError("--local and --address exclude each other")
-    raise UsageError(
-        f"--address {address}: the placement on a Ray cluster is not installed",
-        hint="leave --address out to run the agent in this process",
-    )
 
 
 def execute(execution: Execution, work: Work) -> int:

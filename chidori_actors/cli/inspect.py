@@ -18,6 +18,7 @@ from ..settings import load_settings
 from ..transfer import export_run, import_checkpoint
 from .interruption import run_interruptibly
 from .opened_store import open_store
+from .placement import placement_options
 from .run_list import RunList, read_runs, run_list_json, run_list_lines
 from .screen import printable
 from .statistics import read_statistics, statistics_json, statistics_lines
@@ -45,6 +46,7 @@ def _print(lines: Iterator[str]) -> None:
 @click.command("trace")
 @click.argument("run_id")
 @as_json
+@placement_options
 def trace(run_id: str, as_json: bool) -> None:
     """Print the calls of RUN_ID and what they add up to."""
     with open_store() as store:
@@ -57,6 +59,7 @@ def trace(run_id: str, as_json: bool) -> None:
 
 @click.command("snapshot")
 @click.argument("run_id")
+@placement_options
 def snapshot(run_id: str) -> None:
     """Print the manifest of RUN_ID as JSON.
 
@@ -71,6 +74,7 @@ def snapshot(run_id: str) -> None:
 @click.option("--limit", type=click.IntRange(1, 10_000), default=20, show_default=True, help="At most so many.")
 @click.option("--cursor", metavar="C", help="Go on after an earlier list, which printed this.")
 @as_json
+@placement_options
 def runs(status: str | None, limit: int, cursor: str | None, as_json: bool) -> None:
     """List the stored runs, the newest first."""
     with open_store() as store:
@@ -86,6 +90,7 @@ def runs(status: str | None, limit: int, cursor: str | None, as_json: bool) -> N
 
 @click.command("stats")
 @as_json
+@placement_options
 def stats(as_json: bool) -> None:
     """Print what all stored runs add up to.
 
@@ -106,6 +111,7 @@ def stats(as_json: bool) -> None:
 @click.argument("run_id")
 @click.option("-o", "--output", metavar="FILE", help="Write to FILE instead of the standard output.")
 @click.option("--force", is_flag=True, help="Overwrite FILE.")
+@placement_options
 def export(run_id: str, output: str | None, force: bool) -> None:
     """Write RUN_ID as a file for `chidori import`."""
     path = None if output in (None, "-") else Path(output or "").resolve()
@@ -141,6 +147,7 @@ def _write_file(path: Path, data: bytes) -> None:
 @click.option("--agent", metavar="AGENT", help="The agent's file, for a checkpoint that does not carry its source.")
 @click.option("--allow-source-change", is_flag=True, help="Take AGENT although it is not what was recorded.")
 @tools_option
+@placement_options
 def import_(
     file: str, run_id: str | None, agent: str | None, allow_source_change: bool, tools: tuple[Path, ...]
 ) -> None:

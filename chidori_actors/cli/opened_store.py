@@ -5,19 +5,27 @@ from contextlib import contextmanager
 
 from ..journal.local_store import LocalStore
 from ..journal.store import Store
-from ..settings import load_settings
+from .placement import command_settings
 
 
 @contextmanager
 def open_store(*, create: bool = False) -> Iterator[Store]:
-    """The store, closed at the end of the block; with ``create`` it is made when there is none.
+    """The store, that of the cluster when one is named, closed at the end of the block; with ``create`` it is made when
+    there is none.
 
     Raises:
         StoreError: it cannot be opened.
+        UsageError: there is no such cluster.
     """
-    settings = load_settings()
-    store = LocalStore.open(settings.store, durability=settings.durability, create=create)
+    settings = command_settings()
+    if settings.ray_address is not None:
+        from ..placement.clusters import find_system  # of no use to most commands
+
+        with find_system(f"--address {settings.ray_address}").open_store(settings) as store:
+            yield store
+        return
+    opened = LocalStore.open(settings.store, durability=settings.durability, create=create)
     try:
-        yield store
+        yield opened
     finally:
-        store.close()
+        opened.close()

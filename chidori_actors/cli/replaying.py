@@ -8,10 +8,10 @@ from ..policy import Policy
 from ..runtime import RunResult, Runtime, open_runtime
 from ..session.attendance import Attendance
 from ..session.outcome import Completed, Failed, RecordEnded
-from ..settings import load_settings
 from .execution import Execution, RunOptions, execute, reporting_options
 from .interruption import run_interruptibly
 from .output import write
+from .placement import command_settings, placement_options
 from .plain_text import clip
 
 _SHOWN = 300
@@ -20,6 +20,7 @@ _SHOWN = 300
 @click.command("replay")
 @click.argument("run_id")
 @reporting_options
+@placement_options
 def replay(run_id: str, **reporting: bool) -> int:
     """Run RUN_ID again from its record alone and print its output."""
 
@@ -27,11 +28,12 @@ def replay(run_id: str, **reporting: bool) -> int:
         return await runtime.replay(run_id, attendance=attendance)
 
     # No call is made, so there is nothing to decide, and a policy that cannot be read is in nobody's way.
-    return execute(Execution(load_settings(), Policy(), RunOptions(**reporting)), work)
+    return execute(Execution(command_settings(), Policy(), RunOptions(**reporting)), work)
 
 
 @click.command("verify")
 @click.argument("run_ids", nargs=-1, required=True, metavar="RUN_ID…")
+@placement_options
 def verify(run_ids: tuple[str, ...]) -> int:
     """Replay each RUN_ID and compare the outputs, byte by byte."""
     return run_interruptibly(_verify_all(run_ids))
@@ -39,7 +41,7 @@ def verify(run_ids: tuple[str, ...]) -> int:
 
 async def _verify_all(run_ids: tuple[str, ...]) -> int:
     code = 0
-    async with open_runtime(load_settings(), policy=Policy(), create=False) as runtime:
+    async with open_runtime(command_settings(), policy=Policy(), create=False) as runtime:
         for run_id in run_ids:
             reason = await _fault(runtime, run_id)
             write(f"OK: {run_id}" if reason is None else f"FAILED: {run_id}: {clip(reason, _SHOWN)}")

@@ -13,16 +13,14 @@ from ..journal.runs import get_run
 from ..policy import Policy, Profile
 from ..runtime import RunResult, Runtime
 from ..session.attendance import Attendance
-from ..settings import load_settings
 from .execution import (
-    Command,
     Execution,
     RunOptions,
-    check_placement,
     execute,
-    placement_options,
+    profile_options,
     reporting_options,
 )
+from .placement import Command, command_settings, placement_options
 from .tools import tools_option
 
 
@@ -53,6 +51,7 @@ def _decision(name: str, meaning: str) -> Callable[[Command], Command]:
 @tools_option
 @reporting_options
 @placement_options
+@profile_options
 def resume(
     file: str,
     run_id: str,
@@ -62,8 +61,6 @@ def resume(
     approve: tuple[str, ...],
     deny: tuple[str, ...],
     tools: tuple[Path, ...],
-    local: bool,
-    address: str | None,
     profile: Profile | None,
     **reporting: bool,
 ) -> int:
@@ -72,10 +69,9 @@ def resume(
     A paused run asks its open questions again, an interrupted one goes on where it was, a failed one makes
     the call again whose error ended it, and a completed one is replayed.
     """
-    check_placement(local, address)
     if recorded_source and allow_source_change:
         raise UsageError("--recorded-source and --allow-source-change exclude each other")
-    settings = load_settings()
+    settings = command_settings()
     policy = Policy.load(settings, profile=profile)
 
     async def work(runtime: Runtime, attendance: Attendance) -> RunResult:

@@ -8,16 +8,15 @@ from ..agent_source import load_agent
 from ..policy import Policy, Profile
 from ..runtime import RunResult, Runtime
 from ..session.attendance import Attendance
-from ..settings import load_settings
 from .execution import (
     Execution,
     RunOptions,
-    check_placement,
     execute,
-    placement_options,
+    profile_options,
     reporting_options,
 )
 from .inputs import parse_inputs
+from .placement import command_settings, placement_options, resources_option
 from .tools import tools_option
 
 
@@ -35,19 +34,18 @@ from .tools import tools_option
 @tools_option
 @reporting_options
 @placement_options
+@resources_option
+@profile_options
 def run(
     file: str,
     inputs: tuple[str, ...],
     model: str | None,
     tools: tuple[Path, ...],
-    local: bool,
-    address: str | None,
     profile: Profile | None,
     **reporting: bool,
 ) -> int:
     """Run the agent in FILE and print its output."""
-    check_placement(local, address)
-    settings = load_settings()
+    settings = command_settings()
     input_json = parse_inputs(inputs)
     policy = Policy.load(settings, profile=profile)
     entry = Path(file)

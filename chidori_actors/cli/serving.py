@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 import click
 
 from ..policy import Policy, Profile
-from ..settings import load_settings
-from .execution import check_placement, placement_options
+from .execution import profile_options
 from .interruption import run_interruptibly
 from .output import write
+from .placement import command_settings, placement_options, resources_option
 from .tools import tools_option
 
 if TYPE_CHECKING:
@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 @click.option("--log-format", type=click.Choice(("text", "json")), default="text", show_default=True)
 @tools_option
 @placement_options
+@resources_option
+@profile_options
 def serve(
     file: str,
     port: int,
@@ -38,8 +40,6 @@ def serve(
     grace: float,
     log_format: "LogFormat",
     tools: tuple[Path, ...],
-    local: bool,
-    address: str | None,
     profile: Profile | None,
 ) -> int:
     """Serve the agent in FILE, and those beside it, over HTTP."""
@@ -47,8 +47,7 @@ def serve(
     from ..front_door.server import Serving  # aiohttp: 0.2 s that other commands save
     from ..front_door.server import serve as run_server
 
-    check_placement(local, address)
-    settings = load_settings()
+    settings = command_settings()
     policy = Policy.load(settings, profile=profile)
     serving = Serving(Path(file), host, port, grace, log_format, tools)
 

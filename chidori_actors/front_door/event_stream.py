@@ -49,7 +49,7 @@ async def _frames(sessions: Sessions, store: Store, session_id: str, after: int)
         last = number
         yield _frame(number, "call", data)
     while True:
-        session = sessions.runs.get(session_id)
+        session = await sessions.live(session_id)
         # Before the store is read: what comes in between is news.
         news = None if session is None else session.news
         meta = sessions.meta(session_id)

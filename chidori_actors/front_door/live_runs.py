@@ -16,6 +16,7 @@ from .run_log import RunLog
 from .slots import Slots
 
 Work = Callable[[LiveSession], Awaitable[RunResult]]
+_NO_SLOTS = Slots(None, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,12 +60,14 @@ class LiveRuns:
         *,
         before: Callable[[LiveSession], None] = lambda session: None,
         patiently: bool = False,
+        attending: bool = False,
     ) -> Handle:
         """Let ``work`` be done for the session, which nobody else may change until it rests again. ``agent`` is for the
         log.
 
         ``before`` is done at once, before anybody else sees the session. Returns once its run is under way.
-        ``patiently`` waits for a slot, and nobody is there who could be told what went wrong: the log is.
+        ``patiently`` waits for a slot, and nobody is there who could be told what went wrong: the log is. A run that is
+        under way somewhere else, ``attending``, takes none.
 
         Raises:
             Refused: somebody else is changing it, there is no slot, or the run could not be begun.
@@ -79,20 +82,22 @@ class LiveRuns:
         )
         before(session)
         self._live[session_id] = session
+        slots = _NO_SLOTS if attending else self._slots
         try:
-            await self._slots.take(patiently=patiently)
+            await slots.take(patiently=patiently)
             if self._is_closing:
-                self._slots.give_back()
+                slots.give_back()
                 raise _stopping()
         except BaseException as error:
             del self._live[session_id]
             session.refuse(error)
             raise
-        task = asyncio.create_task(self._drive(session, work, unasked=patiently), name=f"session {session_id}")
+        driving = self._drive(session, work, slots, unasked=patiently)
+        task = asyncio.create_task(driving, name=f"session {session_id}")
         self._tasks[session_id] = task
         return await self.begun(session_id)
 
-    async def _drive(self, session: LiveSession, work: Work, *, unasked: bool) -> None:
+    async def _drive(self, session: LiveSession, work: Work, slots: Slots, *, unasked: bool) -> None:
         began = time.perf_counter()
         try:
             result = await work(session)
@@ -112,7 +117,7 @@ class LiveRuns:
             self._log.rested(result.meta, time.perf_counter() - began)
         finally:
             del self._live[session.id], self._tasks[session.id]
-            self._slots.give_back()
+            slots.give_back()
             session.tell()
 
     async def begun(self, session_id: str) -> Handle:

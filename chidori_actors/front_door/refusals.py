@@ -9,6 +9,7 @@ from ..errors import (
     ManifestMismatch,
     NotResumable,
     ReplayDivergence,
+    RunExists,
     RunNotFound,
     RunOwned,
     SourceError,
@@ -25,6 +26,7 @@ CLIENT_GONE = 499
 
 INTERNAL = "internal server error; the server's log has more"
 _STATUS: tuple[tuple[type[ChidoriError], int], ...] = (
+    (RunExists, 409),
     (UsageError, 422),
     (RunNotFound, 404),
     (RunOwned, 409),

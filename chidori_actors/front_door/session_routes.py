@@ -59,7 +59,7 @@ class SessionRoutes:
         return answer(200, {"sessions": [list_item(meta) for meta in page.runs], "next_cursor": page.next_cursor})
 
     async def get_session(self, request: web.Request) -> web.Response:
-        return answer(200, self._view(_id(request)))
+        return answer(200, await self._view(_id(request)))
 
     async def get_checkpoint(self, request: web.Request) -> web.Response:
         meta = self._sessions.meta(_id(request))
@@ -79,7 +79,7 @@ class SessionRoutes:
     async def create_session(self, request: web.Request) -> web.Response:
         handle = await self._sessions.create(await _new_session(request))
         if "respond-async" in request.headers.get("Prefer", ""):
-            return answer(202, self._view(handle.id), {"Preference-Applied": "respond-async"})
+            return answer(202, await self._view(handle.id), {"Preference-Applied": "respond-async"})
         return await self._at_rest(201, handle)
 
     async def create_and_stream(self, request: web.Request) -> web.StreamResponse:
@@ -135,10 +135,12 @@ class SessionRoutes:
         # Not as it stands now: somebody else may have brought it back in the meantime.
         return answer(status, session_view(await self._sessions.at_rest(handle), None))
 
-    def _view(self, session_id: str) -> View:
-        meta, session = self._sessions.meta(session_id), self._sessions.runs.get(session_id)
+    async def _view(self, session_id: str) -> View:
+        session = await self._sessions.live(session_id)
+        meta = self._sessions.meta(session_id)
         now = as_it_stands(self._store, meta, is_live=session is not None)
-        return session_view(now, None if session is None else session.questions)
+        # At rest the store has the questions; the session may not have heard of it yet.
+        return session_view(now, None if session is None or now.status != "running" else session.questions)
 
 
 def answer(status: int, body: Any, headers: dict[str, str] | None = None) -> web.Response:

@@ -18,7 +18,9 @@ from ..errors import (
     ManifestMismatch,
     NotResumable,
     ReplayDivergence,
+    RunExists,
     RunNotFound,
+    RunOwned,
     StoreError,
     UsageError,
 )
@@ -34,6 +36,9 @@ from .live_runs import Handle, LiveRuns
 from .live_session import LiveSession
 from .refusal import Refused, not_found
 
+_KEYED = uuid.UUID("6b0f1a52-5d0c-4f43-9c1e-8f5b7d2f2a10")
+_LOOK_S, _LOOKS = 0.05, 200
+"""So a session is waited for that another server is beginning."""
 _MOST_TRIES = 3
 """So many lives in a row may a session have in which no call ends."""
 
@@ -88,8 +93,9 @@ class Sessions:
         agent = self._agents.load(new.agent)
         known = None if new.key is None else self._keys.get(new.key) or run_of_key(self._runtime.store, new.key)
         if known is not None:
-            return await self.runs.begun(known)
-        session_id = new.id or str(uuid.uuid4())
+            return await self._of_key(known)
+        # The same key is the same id, so that of several servers of a store one alone can begin it.
+        session_id = new.id or str(uuid.uuid4() if new.key is None else uuid.uuid5(_KEYED, new.key))
         if self.runs.get(session_id) is not None or self._runtime.store.get("runs", session_id.encode()) is not None:
             raise Refused(409, f"Session {session_id} exists already")
 
@@ -141,8 +147,48 @@ class Sessions:
         self._keys[new.key] = session_id
         try:
             return await self.runs.begin(session_id, name, work)
+        except Refused as refusal:
+            if _is_begun(refusal) and new.id is None:
+                return await self._begun_elsewhere(session_id)
+            raise
         finally:
             del self._keys[new.key]
+
+    async def _of_key(self, session_id: str) -> Handle:
+        """The session that stands for a key which was seen before."""
+        if self.runs.get(session_id) is not None:
+            try:
+                return await self.runs.begun(session_id)
+            except Refused as refusal:
+                if not _is_begun(refusal):
+                    raise
+        return await self._begun_elsewhere(session_id)
+
+    async def _begun_elsewhere(self, session_id: str) -> Handle:
+        """The session that another server of the store has begun, or is beginning."""
+        for _ in range(_LOOKS):
+            if self._runtime.store.get("runs", session_id.encode()) is not None:
+                break
+            await asyncio.sleep(_LOOK_S)
+        return Handle(session_id, await self.live(session_id))
+
+    async def live(self, session_id: str) -> LiveSession | None:
+        """The session when its run is under way: here, or somewhere else where it can be attended."""
+        session = self.runs.get(session_id)
+        if session is not None:
+            return session
+        meta = self.meta(session_id)
+        if meta.status != "running" or not await self._runtime.is_attendable(session_id):
+            return self.runs.get(session_id)
+
+        async def work(session: LiveSession) -> RunResult:
+            return await self._runtime.attend(session_id, session.attendance())
+
+        with contextlib.suppress(Refused):  # it has come to rest in the meantime
+            if self.runs.get(session_id) is None:  # somebody else may have asked for it at the same time
+                await self.runs.begin(session_id, meta.agent, work, attending=True)
+            await self.runs.begun(session_id)
+        return self.runs.get(session_id)
 
     async def at_rest(self, handle: Handle) -> RunMeta:
         """Wait until nothing of the session can go on by itself; how it stands then.
@@ -180,7 +226,7 @@ class Sessions:
     async def retry(self, session_id: str, *, changed: bool = False) -> Handle:
         """Make the call again whose error ended the run, or continue an interrupted one."""
         meta = self.meta(session_id)
-        if meta.status not in ("failed", "running") or self.runs.get(session_id) is not None:
+        if meta.status not in ("failed", "running") or await self.live(session_id) is not None:
             raise Refused(409, "Session is neither failed nor interrupted")
         return await self._continue(meta, {}, changed)
 
@@ -195,8 +241,8 @@ class Sessions:
         return meta, session.questions
 
     async def _reachable(self, session_id: str) -> LiveSession | None:
-        """The session when its run is under way here, and not about to rest."""
-        while (session := self.runs.get(session_id)) is not None and session.is_pausing:
+        """The session when its run is under way, and not about to rest."""
+        while (session := await self.live(session_id)) is not None and session.is_pausing:
             await asyncio.wait([session.rested])
         return session
 
@@ -301,12 +347,15 @@ class Sessions:
     # -- the server's life ------------------------------------------------------------------------------------------
 
     async def take_up(self) -> None:
-        """Continue the sessions that a server had created and that were interrupted."""
+        """Continue the sessions that a server had created and that were interrupted; those that are under way where
+        they can be attended, are."""
         cursor: str | None = None
         while True:
             page = list_runs(self._runtime.store, status="running", cursor=cursor)
             for meta in page.runs:
-                if meta.served and self.runs.get(meta.id) is None and not is_running(self._runtime.store, meta.id):
+                if not meta.served or await self.live(meta.id) is not None:
+                    continue
+                if not is_running(self._runtime.store, meta.id):
                     await self._take_up(meta)
             if page.next_cursor is None:
                 return
@@ -325,6 +374,11 @@ class Sessions:
 
         with contextlib.suppress(Refused):  # it is as it was, and the log says why; the others are not to suffer
             await self.runs.begin(meta.id, meta.agent, work, patiently=True)
+
+
+def _is_begun(refusal: Refused) -> bool:
+    """Whether a session could not be begun because another server has done so."""
+    return isinstance(refusal.__cause__, RunExists | RunOwned)
 
 
 def _no_file(meta: RunMeta) -> str:

@@ -149,7 +149,7 @@ def test_trace_indents_calls_by_their_parent_and_shows_attempts_and_warnings(chi
     ]
 
     async def write(store: Store) -> None:
-        lane = await new_lane(store)
+        lane = await new_lane(store, "run")
         meta = RunMeta(
             "made-up", "a.ts", "cancelled", b"{}", at, at + 70_000, "00", at, lane, {}, warnings=("degraded",)
         )
@@ -175,7 +175,7 @@ def test_trace_of_a_long_run_is_complete(chidori: Chidori) -> None:
     count = 20_000
 
     async def write(store: Store) -> None:
-        lane = await new_lane(store)
+        lane = await new_lane(store, "run")
         writes: list[Write] = []
         for number in range(count):
             writes += encode_entry(

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from .console import assert_refused, chidori, read_run_id, read_until, run_id_of, run_program, running
+from .console import assert_refused, chidori, environment, read_run_id, read_until, run_id_of, run_program, running
 
 ECHO = """
 export async function agent(input, chidori) {
@@ -172,7 +172,22 @@ def test_a_signal_leaves_the_run_resumable_and_says_how(folder: Path, number: si
 
 
 def test_a_cluster_that_is_not_there_is_refused(folder: Path) -> None:
-    assert_refused(chidori(folder, "run", "echo.ts", "--address", "auto"), 2, "Ray cluster is not installed")
+    result = chidori(folder, "run", "echo.ts", "--address", "127.0.0.1:1")
+    assert_refused(result, 1, "no cluster answers at 127.0.0.1:1")
+    both = chidori(folder, "run", "echo.ts", "--address", "127.0.0.1:1", "--local")
+    assert_refused(both, 2, "--local and --address exclude each other")
+
+
+def test_local_wins_over_the_environment(folder: Path) -> None:
+    elsewhere = environment(folder, CHIDORI_RAY_ADDRESS="127.0.0.1:1")
+    assert_refused(chidori(folder, "run", "echo.ts", env=elsewhere), 1, "no cluster answers at 127.0.0.1:1")
+    assert_refused(chidori(folder, "runs", env=elsewhere), 1, "no cluster answers at 127.0.0.1:1")
+    assert chidori(folder, "run", "echo.ts", "--local", env=elsewhere).returncode == 0
+
+
+def test_resources_are_for_a_cluster(folder: Path) -> None:
+    assert_refused(chidori(folder, "run", "echo.ts", "--resources", "cpus=1"), 2, "--resources is for a cluster")
+    assert_refused(chidori(folder, "run", "echo.ts", "--resources", "cpus"), 2, "'cpus' is not NAME=AMOUNT")
 
 
 def test_misuse_exits_2_and_the_version_is_known(folder: Path) -> None:

@@ -1,0 +1,383 @@
+"""The supervisor: the Ray actor that starts hosts, hears of their deaths, and says where actors are placed."""
+
+import asyncio
+import os
+import time
+import traceback
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import ray
+from ray.exceptions import ActorUnavailableError, RayActorError, RayError
+
+from chidori_actors.errors import ChidoriError, UsageError
+from chidori_actors.placement.clusters import ClusterStatus, DrainReport, StopReport
+
+from .cluster_nodes import live_nodes
+from .config import ClusterConfig, Need
+from .growth import ANY, Start
+from .host_processes import HOST, death, find_hosts, new_name, start_host
+from .overview import overview
+from .registry import SUPERVISOR, Registry
+from .shards import ShardAddress, find_shards
+from .status import HostLoad
+
+if TYPE_CHECKING:
+    from .work import Work
+
+_ROUND_S = 2.0
+_MOVING_S = 5.0
+"""So long ``locate`` waits for a run that is between two homes."""
+_EVACUATION_S = 600.0
+_RETRY_S = 0.2
+_LONGEST_PAUSE_S = 30.0
+
+
+class Supervisor:
+    """Ray starts it again when it dies; then it asks the hosts what they do, and knows all it knew, except which nodes
+    were being drained. Everything else that it must remember is in its arguments, which Ray keeps.
+    """
+
+    def __init__(self, config: ClusterConfig, host_class: str = HOST) -> None:
+        self._config = config
+        self._host_class = host_class
+        self._registry = Registry(config)
+        self._hosts: dict[str, Any] = {}
+        self._loads: dict[str, HostLoad] = {}
+        self._answers: dict[int, tuple[str, asyncio.Future[list[str]]]] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._recovered = asyncio.Event()
+        self._changed = asyncio.Condition()
+        self._wake = asyncio.Event()
+        self._failure: str | None = None
+        self._failures = 0
+        self._not_before = 0.0
+        self._stopped = False
+        self._shards: list[ShardAddress] = []
+        # A restarted actor is called by nobody, so it has itself to call.
+        ray.get_runtime_context().current_actor.supervise.remote()
+
+    async def supervise(self) -> None:
+        """Everything that goes on by itself; never returns."""
+        try:
+            await self._recover()
+            while True:
+                await self._round()
+                self._wake.clear()
+                try:
+                    await asyncio.wait_for(self._wake.wait(), _ROUND_S)
+                except TimeoutError:
+                    continue
+        except BaseException:
+            # Half a supervisor is worse than none: a new one finds out all that this one knew.
+            traceback.print_exc()
+            os._exit(1)
+
+    # What hosts and fronts call
+
+    async def config(self) -> ClusterConfig:
+        """What the cluster was started with."""
+        return self._config
+
+    async def settled(self) -> str | None:
+        """Returns once the hosts that are started ahead are up: None, or why one could not start."""
+        await self._recovered.wait()
+        async with self._changed:
+            await self._changed.wait_for(lambda: self._failure is not None or self._is_settled())
+        return None if self._is_settled() else self._failure
+
+    async def join(self, host: str, node_id: str) -> None:
+        """The host is up."""
+        await self._recovered.wait()
+        await self._up(host)
+
+    async def place(self, client: str, count: int, need: Need | None = None) -> list[str]:
+        """The hosts for at most ``count`` actors, at least one, each named once for every actor that is booked on it;
+        waits while there is no room at all.
+
+        ``client`` is the host whose run wants them, and gives them back by ``release``; or a front, of which each is
+        the root of a run that its host will say it drives.
+
+        Raises:
+            ChidoriError: too many wait, or no node has what is needed.
+        """
+        await self._recovered.wait()
+        return await self._granted(client, count, need or ANY)
+
+    async def release(self, client: str, host_counts: Mapping[str, int]) -> None:
+        """So many actors that ``client`` placed have ended on each host."""
+        await self._recovered.wait()
+        self._registry.release(client, host_counts, time.monotonic())
+        self._serve()
+
+    async def drives(self, host: str, work: "Work") -> None:
+        """The host is the run's home."""
+        await self._recovered.wait()
+        self._registry.drives(host, work, time.monotonic())
+        await self._tell()
+
+    async def rests(self, host: str, run_id: str) -> None:
+        """The host has ended or paused the run, whose root's room is free."""
+        await self._recovered.wait()
+        self._registry.rests(host, run_id, time.monotonic())
+        self._serve()
+        await self._tell()
+
+    async def locate(self, run_id: str) -> str | None:
+        """The host that drives the run; None when nobody does. Waits some seconds while it is between two homes."""
+        await self._recovered.wait()
+
+        def known() -> bool:
+            run = self._registry.runs.get(run_id)
+            return run is None or run.host is not None
+
+        async with self._changed:
+            try:
+                await asyncio.wait_for(self._changed.wait_for(known), _MOVING_S)
+            except TimeoutError:
+                return None
+        run = self._registry.runs.get(run_id)
+        return None if run is None else run.host
+
+    async def gone(self, host: str) -> None:
+        """Somebody heard that the host is dead."""
+        handle = self._hosts.get(host)
+        if handle is None:
+            return
+        try:
+            await asyncio.wait_for(handle.ping.remote(), self._config.lost_after_s)
+        except (ActorUnavailableError, TimeoutError):
+            return  # whoever watches it decides
+        except RayActorError as died:
+            await self._bury(host, str(died))
+
+    # What an operator asks
+
+    async def status(self) -> ClusterStatus:
+        """The cluster as it is now."""
+        await self._recovered.wait()
+        return await overview(self._config, self._registry, self._loads, self._shards, self._failure)
+
+    async def drain(self, node: str) -> DrainReport:
+        """Move everything away from the node, which takes nothing from now on.
+
+        Raises:
+            UsageError: no node is called so, or it holds the journal.
+        """
+        await self._recovered.wait()
+        began = time.monotonic()
+        found = self._registry.find_node(node)
+        if any(shard.node_id == found.id for shard in self._shards):
+            raise UsageError(
+                f"node {found.id[:8]} ({found.address}) holds the journal, which cannot move",
+                hint="`chidori cluster stop` ends the cluster, its runs can be resumed; drain the other nodes",
+            )
+        hosts = self._registry.drain(found.id)
+        runs, actors = sum(len(host.runs) for host in hosts), sum(host.actors for host in hosts)
+        self._wake.set()
+        evacuated = await asyncio.gather(*(self._evacuate(host.name) for host in hosts))
+        cut_off = [host.name for host, left in zip(hosts, evacuated, strict=True) if not left]
+        seconds = time.monotonic() - began
+        return DrainReport(found.id, found.address, len(hosts), runs, actors, seconds, cut_off)
+
+    async def stop(self) -> StopReport:
+        """End all hosts; what they did can be resumed from its record."""
+        await self._recovered.wait()
+        self._stopped = True
+        runs = sorted(self._registry.runs)
+        names = list(self._hosts)
+        await asyncio.gather(*(self._bury(name, "the cluster was stopped") for name in names))
+        return StopReport(len(names), 0, runs)
+
+    # Hosts
+
+    async def _recover(self) -> None:
+        self._shards = await find_shards(self._config)
+        self._registry.see_nodes(await asyncio.to_thread(live_nodes))
+        found = await asyncio.to_thread(find_hosts, self._config)
+        await asyncio.gather(*(self._adopt(name, host) for name, host in found.items()))
+        self._recovered.set()
+        await self._tell()
+
+    async def _adopt(self, name: str, host: Any) -> None:
+        try:
+            load, works = await asyncio.wait_for(
+                asyncio.gather(host.ping.remote(), host.hosted.remote()), self._config.lost_after_s
+            )
+        except (TimeoutError, RayError):
+            # What it drove is not known; whoever follows such a run resumes it.
+            await self._forget(name)
+            ray.kill(host)
+            return
+        self._registry.adopt(name, Start(load.node_id, load.need), load.actors, works, time.monotonic())
+        self._loads[name] = load
+        self._keep(name, host)
+
+    async def _round(self) -> None:
+        """Look at the nodes, start what is missing, end what is not needed."""
+        # Ray's own calls about nodes block while its head is away.
+        gone = self._registry.see_nodes(await asyncio.to_thread(live_nodes))
+        for name in gone:
+            self._spawn(self._bury(name, "its node is gone"))
+        now = time.monotonic()
+        self._registry.expire(now)
+        for name in self._registry.idle(now):
+            self._spawn(self._bury(name, "it was idle"))
+        if not self._stopped and now >= self._not_before:
+            for start in self._registry.wanted():
+                self._start(start)
+        self._serve()
+
+    def _start(self, start: Start) -> None:
+        name = new_name()
+        self._registry.starting(name, start)
+        self._keep(name, start_host(name, start, self._config, self._host_class))
+
+    def _keep(self, name: str, host: Any) -> None:
+        self._hosts[name] = host
+        self._spawn(self._attend(name, host))
+
+    async def _attend(self, name: str, host: Any) -> None:
+        """Hear what the host says of itself until it is lost."""
+
+        def heard(load: HostLoad) -> None:
+            self._loads[name] = load
+            self._registry.observe(name, load.actors, time.monotonic())
+            self._spawn(self._up(name))
+
+        await self._bury(name, await death(host, self._config, heard))
+
+    async def _up(self, name: str) -> None:
+        entry = self._registry.hosts.get(name)
+        if entry is None or entry.state != "starting":
+            return
+        self._registry.up(name, time.monotonic())
+        self._failure, self._failures = None, 0
+        self._serve()
+        await self._tell()
+
+    async def _bury(self, name: str, reason: str) -> None:
+        """The host is no more, whatever it still does; its runs go on elsewhere."""
+        host = self._hosts.pop(name, None)
+        if host is None:
+            return
+        entry = self._registry.hosts[name]
+        if entry.state == "starting" and not self._stopped:
+            self._failures += 1
+            self._failure = reason
+            self._not_before = time.monotonic() + min(_LONGEST_PAUSE_S, 0.5 * 2.0**self._failures)
+        self._loads.pop(name, None)
+        runs = self._registry.lose(name, time.monotonic())
+        for number in [number for number, (client, _) in self._answers.items() if client == name]:
+            self._answers.pop(number)[1].cancel()
+        await self._forget(name)
+        ray.kill(host)
+        self._wake.set()
+        await self._tell()
+        if runs and not self._stopped:
+            self._spawn(self._resume(runs, entry.need))
+
+    async def _forget(self, name: str) -> None:
+        """From here on the host can write nothing more."""
+        await asyncio.gather(*(self._forget_at(shard, name) for shard in self._shards))
+
+    async def _forget_at(self, shard: ShardAddress, name: str) -> None:
+        while True:
+            try:
+                await shard.actor.forget.remote(name)
+                return
+            except RayActorError:  # it is being started again; without it nothing can go on anyway
+                await asyncio.sleep(_RETRY_S)
+
+    async def _evacuate(self, name: str) -> bool:
+        """Whether the host let go of all it had."""
+        host = self._hosts.get(name)
+        if host is None:
+            return True
+        try:
+            await asyncio.wait_for(host.evacuate.remote(), _EVACUATION_S)
+        except (TimeoutError, RayError):
+            traceback.print_exc()
+        entry = self._registry.hosts.get(name)
+        left = entry is None or not entry.runs
+        await self._bury(name, "its node was drained")
+        return left
+
+    # Runs
+
+    async def _resume(self, run_ids: Sequence[str], need: Need) -> None:
+        """Give runs without a home a new one."""
+        waiting = [run_id for run_id in run_ids if self._is_homeless(run_id)]
+        while waiting:
+            try:
+                names = await self._granted(SUPERVISOR, len(waiting), need)
+            except ChidoriError:
+                await asyncio.sleep(_ROUND_S)  # the only node that has what they need is gone; it may come back
+                continue
+            given = defaultdict(list)
+            for name, run_id in zip(names, waiting, strict=False):
+                given[name].append(run_id)
+            del waiting[: len(names)]
+            await asyncio.gather(*(self._begin(name, run_ids, need) for name, run_ids in given.items()))
+
+    async def _begin(self, name: str, run_ids: Sequence[str], need: Need) -> None:
+        works = [self._registry.runs[run_id].work.resumed() for run_id in run_ids if self._is_homeless(run_id)]
+        host = self._hosts.get(name)
+        try:
+            if host is not None:
+                await host.begin.remote("", works)
+                for work in works:
+                    if self._is_homeless(work.run_id):
+                        self._registry.drives(name, work, time.monotonic())
+        except RayError:
+            traceback.print_exc()
+            await asyncio.sleep(_RETRY_S)
+        await self._tell()
+        left = [run_id for run_id in run_ids if self._is_homeless(run_id)]
+        if left and not self._stopped:
+            self._spawn(self._resume(left, need))
+
+    def _is_homeless(self, run_id: str) -> bool:
+        run = self._registry.runs.get(run_id)
+        return run is not None and run.host is None
+
+    # Room
+
+    async def _granted(self, client: str, count: int, need: Need) -> list[str]:
+        request = self._registry.ask(client, count, need)
+        answer: asyncio.Future[list[str]] = asyncio.get_running_loop().create_future()
+        self._answers[request.number] = (client, answer)
+        self._serve()
+        if not answer.done() and self._registry.wanted():
+            self._wake.set()
+        return await answer
+
+    def _serve(self) -> None:
+        now = time.monotonic()
+        for request, names in (*self._registry.serve(now), *self._registry.unblock(now)):
+            _, answer = self._answers.pop(request.number)
+            if answer.done():  # whoever asked has given up
+                self._registry.release(request.client, Counter(names), time.monotonic())
+            else:
+                answer.set_result(names)
+
+    def _is_settled(self) -> bool:
+        hosts = self._registry.hosts.values()
+        return any(host.state == "up" for host in hosts) and not any(host.state == "starting" for host in hosts)
+
+    async def _tell(self) -> None:
+        async with self._changed:
+            self._changed.notify_all()
+
+    def _spawn(self, work: Any) -> None:
+        task: asyncio.Task[None] = asyncio.create_task(self._crashing(work))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _crashing(self, work: Any) -> None:
+        try:
+            await work
+        except Exception:
+            traceback.print_exc()
+            os._exit(1)
