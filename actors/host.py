@@ -144,7 +144,8 @@ class Host:
         supervisor = SupervisorLink(config)
         resources = Resources()
         local = LocalSystem(load_engine(), Bounds())
-        placements = Placements(_Room(name, supervisor).ask, _Room(name, supervisor).give_back, (RayError,))
+        room = _Room(name, supervisor)
+        placements = Placements(room.ask, room.give_back, (RayError,))
         links = Links(
             name,
             self._peer,
@@ -152,14 +153,8 @@ class Host:
             lambda host: system.lost(host),
             lost_after_s=config.lost_after_s,
         )
-        system = PlacingSystem(
-            name,
-            local,
-            Premises(store, resources, local, Images()),
-            placements,
-            links.send,
-            lambda run_id: runs.move(run_id),
-        )
+        premises = Premises(store, resources, local, Images())
+        system = PlacingSystem(name, local, premises, placements, links.send, lambda run_id: runs.move(run_id))
 
         def make_runtime(conditions: Conditions) -> LocalRuntime:
             return LocalRuntime(

@@ -168,9 +168,8 @@ class PlacingSystem:
         former = self._outposts.get((home, run_id))
         if former is not None:  # an earlier life of the run at the same home, which ended
             self._later(former.close())
-        self._outposts[home, run_id] = Outpost(
-            run_id, shipped, bundle, self._premises, self._bundles_for(home), tell, leaving=self._leaving
-        )
+        outpost = Outpost(run_id, shipped, bundle, self._premises, self._bundles_for(home), tell, leaving=self._leaving)
+        self._outposts[home, run_id] = outpost
 
     def _later(self, work: Any) -> None:
         task = asyncio.create_task(work)
