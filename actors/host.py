@@ -3,7 +3,7 @@
 import asyncio
 import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,7 +26,8 @@ from .outpost import Premises
 from .placements import Placements
 from .references import References
 from .remote_store import RemoteStore
-from .shards import find_shards
+from .reports import Reports
+from .shards import ShardAddress, find_shards
 from .status import HostLoad
 from .supervisor_link import SupervisorLink
 from .system import PlacingSystem
@@ -53,12 +54,21 @@ class Host:
     """Drives the runs that fronts have it begin, and holds actors of others. Its name stands for one life of it.
 
     The methods of the group ``control`` are answered on another thread, also while this one is busy, and only look.
+    Through what ``find_journal`` gives it reaches the journal: whoever lets a host be cut off from that, and from
+    nothing else, gives it shards of its own.
     """
 
-    def __init__(self, name: str, config: ClusterConfig, need: Need) -> None:
+    def __init__(
+        self,
+        name: str,
+        config: ClusterConfig,
+        need: Need,
+        find_journal: Callable[[ClusterConfig], Awaitable[Sequence[ShardAddress]]] = find_shards,
+    ) -> None:
         self._name = name
         self._config = config
         self._need = need
+        self._find_journal = find_journal
         self._node_id = ray.get_runtime_context().get_node_id()
         self._opening: asyncio.Task[_House] | None = None
         self._house: _House | None = None
@@ -140,7 +150,7 @@ class Host:
 
     async def _open(self) -> _House:
         config, name = self._config, self._name
-        store = RemoteStore(name, await find_shards(config), config)
+        store = RemoteStore(name, await self._find_journal(config), config)
         supervisor = SupervisorLink(config)
         resources = Resources()
         local = LocalSystem(load_engine(), Bounds())
@@ -216,12 +226,13 @@ class _Elsewhere:
         self._me = me
         self._config = config
         self._supervisor = supervisor
+        self._reports = Reports(me, supervisor)
 
     async def drives(self, work: Work) -> None:
-        await self._supervisor.ask("drives", self._me, work)
+        await self._reports.tell(work)
 
     async def rests(self, run_id: str) -> None:
-        await self._supervisor.ask("rests", self._me, run_id)
+        await self._reports.tell(run_id)
 
     async def place(self, need: Need) -> str:
         # As a front does: the room is that of the run's root, wherever it is.

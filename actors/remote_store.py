@@ -2,6 +2,7 @@
 
 import asyncio
 import heapq
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext
 from functools import partial
@@ -40,6 +41,8 @@ class RemoteStore:
         self._deliveries = count(1)
         self._links = [ShardLink(client, address, config, address.node_id == here) for address in shards]
         self._last_read = 0
+        # What the runs submitted that wait for a write to memory elsewhere, and how each ended that has.
+        self._ordered: dict[str, deque[tuple[Done, list[tuple[BaseException | None]]]]] = {}
         for link in self._links:
             link.on_lost = self.lost.set
 
@@ -63,6 +66,12 @@ class RemoteStore:
         link = self._links[shard_of_run(run_id, len(self._links))]
         self._show_life(link)
         return link.lock(run_id)
+
+    async def take(self, run_id: str) -> bool:
+        """The same; only the caller waits."""
+        link = self._links[shard_of_run(run_id, len(self._links))]
+        self._show_life(link)
+        return await link.take(run_id)
 
     def unlock(self, run_id: str) -> None:
         """Give the run free if it is ours; does not wait."""
@@ -116,6 +125,8 @@ class RemoteStore:
         own = parts.pop(home)
         delivery = delivery_id(self._client, next(self._deliveries)) if parts else b""
         entries = {shard: outbox_write(delivery, shard, part) for shard, part in parts.items()}
+        if parts or fence.run_id in self._ordered:
+            done = self._in_order(fence.run_id, done)
 
         def recorded(result: Result) -> None:
             if isinstance(result, Exception) or not parts:
@@ -125,6 +136,23 @@ class RemoteStore:
             self._submit_parts(waiting, partial(self._made, home, waiting, list(entries.values()), done))
 
         self._links[home].submit(Submitted((*own, *entries.values()), fence), recorded)
+
+    def _in_order(self, run_id: str, done: Done) -> Done:
+        """``done``, called no earlier than those of what the run submitted before: its actors hear of settlements in
+        the order of their lanes."""
+        queue = self._ordered.setdefault(run_id, deque())
+        place: list[tuple[BaseException | None]] = []
+        queue.append((done, place))
+
+        def ended(error: BaseException | None) -> None:
+            place.append((error,))
+            while queue and queue[0][1]:
+                first, (ending,) = queue.popleft()
+                first(*ending)
+            if not queue:
+                self._ordered.pop(run_id, None)
+
+        return ended
 
     def _made(
         self,

@@ -232,6 +232,19 @@ class ShardLink:
             self._held.add(run_id)
         return answer.locked
 
+    async def take(self, run_id: str) -> bool:
+        """The same; only the caller waits."""
+        if run_id in self._held:
+            return False
+        while True:
+            answer: Locked = await self._ask("lock", self._client, run_id, self._generation)
+            if answer.locked is not None:
+                break
+            self._asserted(*await self._ask("assert_locks", self._client, sorted(self._held)))
+        if answer.locked:
+            self._held.add(run_id)
+        return answer.locked
+
     def unlock(self, run_id: str) -> None:
         """Give the run free if it is ours; does not wait."""
         if run_id not in self._held:

@@ -111,16 +111,16 @@ class Supervisor:
         self._registry.release(client, host_counts, time.monotonic())
         self._serve()
 
-    async def drives(self, host: str, work: "Work") -> None:
-        """The host is the run's home."""
+    async def report(self, host: str, changes: Sequence["Work | str"]) -> None:
+        """The host is the home of the run of each work from now on, and no more of the runs of these ids: they have
+        ended or paused, and the room of their roots is free."""
         await self._recovered.wait()
-        self._registry.drives(host, work, time.monotonic())
-        await self._tell()
-
-    async def rests(self, host: str, run_id: str) -> None:
-        """The host has ended or paused the run, whose root's room is free."""
-        await self._recovered.wait()
-        self._registry.rests(host, run_id, time.monotonic())
+        now = time.monotonic()
+        for change in changes:
+            if isinstance(change, str):
+                self._registry.rests(host, change, now)
+            else:
+                self._registry.drives(host, change, now)
         self._serve()
         await self._tell()
 

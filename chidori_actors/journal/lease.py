@@ -36,7 +36,7 @@ class Lease:
         try:
             locks = store.locks()
             for attempt in range(1, _ATTEMPTS + 1):
-                if locks.lock(run_id):
+                if await locks.take(run_id):
                     break
                 if attempt == _ATTEMPTS:
                     raise RunOwned(

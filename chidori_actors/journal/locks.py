@@ -29,6 +29,10 @@ class LockFile:
         self._held.add(run_id)
         return True
 
+    async def take(self, run_id: str) -> bool:
+        """The same; the kernel answers at once."""
+        return self.lock(run_id)
+
     def unlock(self, run_id: str) -> None:
         """Give the run free if it is ours; after ``close`` none is."""
         if run_id in self._held:

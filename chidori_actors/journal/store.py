@@ -17,7 +17,14 @@ class Locks(Protocol):
     """Which runs are this process's. The locks of a process that ended, however it ended, are free."""
 
     def lock(self, run_id: str) -> bool:
-        """Whether the run is ours from now on; False when somebody has it, another part of this process included."""
+        """Whether the run is ours from now on; False when somebody has it, another part of this process included.
+
+        This thread may have to wait for the answer.
+        """
+        ...
+
+    async def take(self, run_id: str) -> bool:
+        """The same; nothing else waits."""
         ...
 
     def unlock(self, run_id: str) -> None:

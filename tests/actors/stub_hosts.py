@@ -37,7 +37,7 @@ class StubHost:
         supervisor = ray.get_actor("supervisor", namespace=self._config.namespace)
         for work in works:
             self._works[work.run_id] = work
-            await supervisor.drives.remote(self._name, work)
+            await supervisor.report.remote(self._name, [work])
 
     async def hosted(self) -> list[StubWork]:
         return list(self._works.values())

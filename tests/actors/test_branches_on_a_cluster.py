@@ -6,8 +6,6 @@ import signal
 from pathlib import Path
 from typing import Any
 
-import ray
-
 from actors.calls import answer
 from tests.support.agents import output_of, start, within, write_agent
 from tests.support.litellm_warnings import LITELLM_WARNINGS

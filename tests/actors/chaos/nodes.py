@@ -59,8 +59,8 @@ class Nodes:
         return "\n".join("\n".join((name, *lines)) for name, lines in texts if lines)
 
     def _arguments(self) -> dict[str, Any]:
-        # The whole of 127.0.0.0/8 is this machine.
-        address = f"127.0.0.{1 + len(self._made)}"
+        # The whole of 127.0.0.0/8 is this machine; Ray takes 127.0.0.1 for another name of its outer address.
+        address = f"127.0.0.{2 + len(self._made)}"
         return {"num_cpus": self._cpus, "object_store_memory": _MEMORY, "node_ip_address": address}
 
 

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import orjson
 
 from chidori_actors.agent_source import load_agent
-from chidori_actors.errors import UsageError
+from chidori_actors.errors import RunNotFound
 from chidori_actors.journal.store import Store
 from chidori_actors.runtime import Runtime
 from tests.support.agents import output_of, records_of, write_agent
@@ -182,7 +182,7 @@ def _answers(store: Store, name: str) -> dict[str, int]:
     """What the record of a session has as answered, by path."""
     try:
         found = records_of(store, name)
-    except UsageError:
+    except RunNotFound:
         return {}
     return {
         urlsplit(record["args"]["url"]).path: record["result"]["body"]["answer"]
