@@ -15,8 +15,8 @@ _PAUSE_S = 0.2
 
 
 class Placements:
-    """``ask`` gives the names of the hosts for at most so many actors, for one at least; ``give_back`` says how many ended
-    where. Both raise what is ``unreachable`` while the supervisor is."""
+    """``ask`` gives the names of the hosts for at most so many actors, for one at least; ``give_back`` says how many
+    ended where. Both raise what is ``unreachable`` while the supervisor is."""
 
     def __init__(self, ask: Ask, give_back: GiveBack, unreachable: tuple[type[BaseException], ...]) -> None:
         self._ask = ask

@@ -24,8 +24,8 @@ from .shipping import SentBundles, TakenBundles
 
 
 class PlacingSystem:
-    """Implements ``ActorSystem`` on the host ``me``. ``send`` tells another host something, ``move`` hands a run that is at
-    home here over to another host."""
+    """Implements ``ActorSystem`` on the host ``me``. ``send`` tells another host something, ``move`` hands a run whose
+    home is here over to another host."""
 
     def __init__(
         self,

@@ -15,7 +15,7 @@ from chidori_actors.journal.actors import run_actors
 from chidori_actors.journal.lanes import Settled, Started
 from chidori_actors.journal.runs import get_run
 from chidori_actors.journal.store import Store
-from chidori_actors.runtime import Runtime, open_runtime
+from chidori_actors.runtime import Runtime
 from chidori_actors.session.attendance import Attendance
 from chidori_actors.vm.machine import inherited_key
 from tests.session.test_random_agents import RELAXED, RUN, bounded, patched
@@ -23,6 +23,7 @@ from tests.session.test_random_trees import HANGS_AFTER_S, Execution, execute, p
 from tests.support.agents import functions_with, make_settings
 from tests.support.random_agents import Conductor
 from tests.support.random_trees import staged, tree_sources
+from tests.support.systems import open_runtime
 from tests.support.trees import lanes_of
 
 AT_MOST = 5

@@ -8,9 +8,9 @@ from aiohttp import ClientSession
 
 from chidori_actors.front_door.server import Serving, read_files, running
 from chidori_actors.policy import Policy
-from chidori_actors.runtime import open_runtime
 from tests.front_door.small_app import Client
 from tests.support.agents import make_settings
+from tests.support.systems import open_runtime
 
 
 @asynccontextmanager

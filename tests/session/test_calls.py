@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 
-from chidori_actors import assembly
 from chidori_actors.host.function import HostCall, HostError, HostResult, HostServices
 from chidori_actors.journal.local_store import LocalStore
 from chidori_actors.session.attendance import Attendance
@@ -21,6 +20,7 @@ from tests.support.agents import (
     records_of,
     runtime_in,
     start,
+    use_functions,
     within,
     write_agent,
 )
@@ -175,7 +175,7 @@ async def test_an_unhandled_host_error_names_its_place_in_the_agents_file(
     async def prompt(call: HostCall, services: HostServices) -> HostResult:
         raise HostError("the model is away", name="ProviderError", data={"status": 503})
 
-    monkeypatch.setattr(assembly, "host_functions", lambda: functions_with(prompt=prompt))
+    use_functions(monkeypatch, functions_with(prompt=prompt))
     source = """interface Unused { one: string; two: number }
 type Also = { a: 1 } | { b: 2 };
 
@@ -221,7 +221,7 @@ async def test_an_error_with_a_failed_call_as_its_cause_is_that_calls(
     async def prompt(call: HostCall, services: HostServices) -> HostResult:
         raise HostError("away")
 
-    monkeypatch.setattr(assembly, "host_functions", lambda: functions_with(prompt=prompt))
+    use_functions(monkeypatch, functions_with(prompt=prompt))
     path = write_agent(
         tmp_path,
         AGENT + f"await chidori.log('1'); try {{ await chidori.prompt('2'); }} catch (error) {{ {wrapping} }} }}",

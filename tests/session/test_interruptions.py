@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 
-from chidori_actors import assembly
 from chidori_actors.errors import UsageError
 from chidori_actors.host.function import HostCall, HostError, HostResult, HostServices
 from chidori_actors.journal.images import newest_image
@@ -20,6 +19,7 @@ from tests.support.agents import (
     output_of,
     runtime_in,
     start,
+    use_functions,
     within,
     write_agent,
 )
@@ -61,7 +61,7 @@ async def test_an_image_knows_the_calls_that_its_vm_made_and_gave_up(
                 await asyncio.Event().wait()
             return HostResult(b"null")
 
-        monkeypatch.setattr(assembly, "host_functions", lambda: functions_with(log=log))
+        use_functions(monkeypatch, functions_with(log=log))
         running = asyncio.create_task(start(runtime, path))
         await within(10, last.wait())
         running.cancel()
@@ -111,7 +111,7 @@ async def test_an_error_that_orjson_refuses_reaches_the_agent(
     async def log(call: HostCall, services: HostServices) -> HostResult:
         raise error
 
-    monkeypatch.setattr(assembly, "host_functions", lambda: functions_with(log=log))
+    use_functions(monkeypatch, functions_with(log=log))
     path = write_agent(tmp_path, AGENT + "try { await chidori.log('x'); } catch (e: any) { return e.message; } }")
     async with runtime_in(tmp_path) as runtime:
         result = await start(runtime, path)
@@ -135,7 +135,7 @@ async def test_large_answers_that_come_together_need_no_more_memory_than_one_by_
         await together.wait()
         return HostResult(b'"' + b"x" * (2 << 20) + b'"')
 
-    monkeypatch.setattr(assembly, "host_functions", lambda: functions_with(log=log))
+    use_functions(monkeypatch, functions_with(log=log))
     path = write_agent(
         tmp_path,
         AGENT
@@ -155,7 +155,7 @@ async def test_a_call_that_cancels_itself_fails_instead_of_waiting_for_ever(
     async def log(call: HostCall, services: HostServices) -> HostResult:
         raise asyncio.CancelledError
 
-    monkeypatch.setattr(assembly, "host_functions", lambda: functions_with(log=log))
+    use_functions(monkeypatch, functions_with(log=log))
     path = write_agent(tmp_path, AGENT + "return (await chidori.tryCall(() => chidori.log('x'))).error; }")
     async with runtime_in(tmp_path) as runtime:
         assert output_of(await within(5, start(runtime, path))) == "log: the call was cancelled from within"
@@ -185,7 +185,7 @@ async def test_a_run_that_is_stopped_leaves_images_and_goes_on_from_them(
         raise AssertionError
 
     async with runtime_in(tmp_path) as runtime:
-        monkeypatch.setattr(assembly, "host_functions", lambda: functions_with(prompt=prompt))
+        use_functions(monkeypatch, functions_with(prompt=prompt))
         run = asyncio.create_task(start(runtime, path))
         await within(30, both.wait())
         run.cancel()

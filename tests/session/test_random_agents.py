@@ -13,13 +13,11 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from chidori_actors import assembly
 from chidori_actors.host.function import HostFunction
 from chidori_actors.journal.lanes import Settled, apply_retries, read_lane
 from chidori_actors.journal.local_store import LocalStore
 from chidori_actors.journal.runs import get_run
 from chidori_actors.journal.store import Done, Fence, Store, Write
-from chidori_actors.runtime import open_runtime
 from chidori_actors.session import actor_images
 from chidori_actors.session.attendance import Attendance
 from chidori_actors.session.outcome import Rest
@@ -30,9 +28,11 @@ from tests.support.agents import (
     make_settings,
     records_of,
     start,
+    use_functions,
     write_agent,
 )
 from tests.support.random_agents import Conductor, agent_sources, left_of, scripted_world
+from tests.support.systems import open_runtime
 
 RUN = "test-run"
 RELAXED = {"CHIDORI_DURABILITY": "relaxed"}
@@ -57,7 +57,7 @@ class Execution:
 def patched(functions: dict[str, HostFunction], image_worth: int = 0) -> Iterator[pytest.MonkeyPatch]:
     """Runs use ``functions``, and take an image after every step however little it is worth."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(assembly, "host_functions", lambda: functions)
+        use_functions(patch, functions)
         patch.setattr(actor_images, "_IMAGE_WORTH", image_worth)
         yield patch
 

@@ -12,12 +12,13 @@ import pytest
 
 from chidori_actors.host.function import HostCall, HostResult, HostServices
 from chidori_actors.journal.store import Write
-from chidori_actors.runtime import Runtime, open_runtime
+from chidori_actors.runtime import Runtime
 from chidori_actors.session.outcome import Completed, Failed, Rest
 from tests.session.test_random_agents import RELAXED, RUN, observe_writes, patched, store_after_crash
 from tests.session.test_random_trees import Tree, settled_in, tree_in
 from tests.support.agents import functions_with, make_settings, records_of, start, within, write_agent
 from tests.support.random_starlark import Program, Said, programs, scripted_prompt
+from tests.support.systems import open_runtime
 
 HANGS_AFTER_S = 20
 MOST_CRASHES = 12

@@ -20,7 +20,7 @@ from chidori_actors.journal.local_store import LocalStore
 from chidori_actors.journal.runs import get_run
 from chidori_actors.journal.store import Store, Write
 from chidori_actors.placement.local import LocalSystem
-from chidori_actors.runtime import Runtime, open_runtime
+from chidori_actors.runtime import Runtime
 from chidori_actors.session.actor_spec import ActorSpec
 from chidori_actors.session.attendance import Attendance
 from chidori_actors.session.context import RunContext
@@ -30,6 +30,7 @@ from tests.session.test_random_agents import RELAXED, RUN, bounded, observe_writ
 from tests.support.agents import RecordingObserver, functions_with, make_settings, start, write_agent
 from tests.support.random_agents import HEAD, TAIL, Conductor, left_of, scripted_world
 from tests.support.random_trees import staged, tree_sources
+from tests.support.systems import open_runtime
 from tests.support.trees import lanes_of
 
 HANGS_AFTER_S = 20

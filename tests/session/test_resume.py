@@ -9,7 +9,6 @@ import orjson
 import pytest
 from aiohttp import web
 
-from chidori_actors import assembly
 from chidori_actors.errors import ChidoriError, ManifestMismatch, ReplayDivergence, RunOwned
 from chidori_actors.host.function import HostCall, HostError, HostResult, HostServices
 from chidori_actors.journal.images import newest_image
@@ -30,6 +29,7 @@ from tests.support.agents import (
     records_of,
     runtime_in,
     start,
+    use_functions,
     within,
     write_agent,
 )
@@ -117,7 +117,7 @@ async def test_a_failed_run_makes_only_the_failed_call_again(tmp_path: Path, mon
             raise HostError("away", name="ProviderError")
         return HostResult(b'"well"')
 
-    monkeypatch.setattr(assembly, "host_functions", lambda: functions_with(prompt=prompt))
+    use_functions(monkeypatch, functions_with(prompt=prompt))
     path = write_agent(
         tmp_path,
         AGENT
@@ -158,7 +158,7 @@ async def test_a_failed_run_makes_calls_again_that_its_end_cancelled(
             raise HostError("away")
         return HostResult(orjson.dumps(call.args["text"]))
 
-    monkeypatch.setattr(assembly, "host_functions", lambda: functions_with(prompt=prompt))
+    use_functions(monkeypatch, functions_with(prompt=prompt))
     path = write_agent(tmp_path, AGENT + "return Promise.all([chidori.prompt('slow'), chidori.prompt('fails')]); }")
     async with runtime_in(tmp_path) as runtime:
         failure_of(await within(10, start(runtime, path)))
@@ -200,7 +200,7 @@ async def test_a_changed_source_takes_the_place_of_the_images_of_a_failed_run_to
             await asyncio.sleep(60)
         return HostResult(b'"well"')
 
-    monkeypatch.setattr(assembly, "host_functions", lambda: functions_with(prompt=prompt))
+    use_functions(monkeypatch, functions_with(prompt=prompt))
     body = "await chidori.log('1'); await chidori.log('2'); const a = await chidori.prompt('p'); return [a, '%s']; }"
     path = write_agent(tmp_path, AGENT + body % "old")
     async with runtime_in(tmp_path, image_every=1) as runtime:

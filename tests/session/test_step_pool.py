@@ -7,14 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from chidori_actors import assembly
 from chidori_actors.journal.forks import get_fork
 from chidori_actors.journal.runs import get_run
 from chidori_actors.session import actor_images, forks, vm_host
 from chidori_actors.vm.machine import Bounds
 from tests.support.agents import (
     failure_of,
-    functions_with,
     output_of,
     pause_of,
     records_of,
@@ -114,12 +112,9 @@ async def test_a_memory_bomb_fails_the_run_with_its_bound(tmp_path: Path) -> Non
         assert failure_of(await within(20, runtime.replay("test-run"))).error["name"] == failed.error["name"]
 
 
-async def test_cancelling_a_run_in_the_pool_leaves_it_resumable(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_cancelling_a_run_in_the_pool_leaves_it_resumable(tmp_path: Path) -> None:
     path = write_agent(tmp_path, SLOW)
     value = {"loops": LOOPS, "turns": 3, "quick": 0}
-    monkeypatch.setattr(assembly, "host_functions", functions_with)
     async with runtime_in(tmp_path) as runtime:
         running = asyncio.create_task(start(runtime, path, value))
         await asyncio.sleep(0.15)

@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import orjson
+import pytest
 
+from chidori_actors import assembly
 from chidori_actors.agent_source import load_agent
 from chidori_actors.history import records
 from chidori_actors.host.function import HostCall, HostFunction, HostResult, HostServices, Question
@@ -19,12 +21,14 @@ from chidori_actors.journal.runs import get_run
 from chidori_actors.journal.store import Store
 from chidori_actors.journal.tree import run_tree
 from chidori_actors.languages.bundle import Bundle
-from chidori_actors.runtime import RunResult, Runtime, open_runtime
+from chidori_actors.runtime import RunResult, Runtime
 from chidori_actors.session.actor_images import IMAGE_EVERY
 from chidori_actors.session.attendance import Attendance
 from chidori_actors.session.outcome import Completed, Failed, Paused
 from chidori_actors.settings import RuntimePolicy, Settings, load_settings
 from chidori_actors.vm.machine import Bounds
+
+from .systems import chosen_system, open_runtime
 
 Run = Callable[[HostCall, HostServices], Awaitable[HostResult]]
 
@@ -103,9 +107,9 @@ async def runtime_in(
     bounds: Bounds | None = None,
     image_every: int = IMAGE_EVERY,
 ) -> AsyncIterator[Runtime]:
-    """A runtime whose store is ``folder/store``; ``environ`` takes the place of ``LOCAL``."""
+    """A runtime on the chosen system whose store is ``folder/store``; ``environ`` takes the place of ``LOCAL``."""
     settings = make_settings(folder / "store", environ)
-    async with open_runtime(settings, bounds=bounds or Bounds(), image_every=image_every) as runtime:
+    async with open_runtime(settings, bounds=bounds, image_every=image_every) as runtime:
         yield runtime
 
 
@@ -168,3 +172,12 @@ def functions_with(**runs: Run) -> dict[str, HostFunction]:
     for name, run in runs.items():
         table[name] = replace(table[name], run=run)
     return table
+
+
+def use_functions(patch: pytest.MonkeyPatch, functions: dict[str, HostFunction]) -> None:
+    """Let the actors of this process have these host functions, on whichever host in it they live."""
+    patch.setattr(assembly, "host_functions", lambda: functions)
+    if chosen_system() == "hosts":
+        from actors import outpost  # imports Ray
+
+        patch.setattr(outpost, "host_functions", lambda: functions)

@@ -13,10 +13,11 @@ import orjson
 from chidori_actors import exact_json
 from chidori_actors.errors import RunNotFound
 from chidori_actors.journal.runs import get_run
-from chidori_actors.runtime import RunResult, Runtime, open_runtime
+from chidori_actors.runtime import RunResult, Runtime
 from chidori_actors.settings import load_settings
 
 from .agents import LOCAL, bundle_of, start
+from .systems import open_runtime
 
 RUN = "killed-run"
 
