@@ -20,6 +20,7 @@ from chidori_actors.errors import NotResumable
 from chidori_actors.journal.runs import get_run
 from chidori_actors.journal.store import Store
 from chidori_actors.languages.bundle import Bundle
+from chidori_actors.placement.need import need_for
 from chidori_actors.policy import Policy, Profile
 from chidori_actors.runtime import LocalRuntime, RunResult
 from chidori_actors.session.attendance import Attendance, Nobody
@@ -31,7 +32,6 @@ from chidori_actors.vm.machine import Bounds
 from .attended_run import AttendedRun
 from .calls import answer
 from .cluster import ClusterHandles, connect
-from .config import Need
 from .directory import ClusterDirectory
 from .following import Following
 from .host_end import HostLink
@@ -58,7 +58,7 @@ class ClusterRuntime:
         self._front = front
         self._following = following
         self._numbers = count(1)
-        self._need = _need(settings)
+        self._need = need_for(settings.resources)
         paths = settings.mcp_config.absolute() if settings.mcp_config is not None else None
         self._conditions = Conditions(replace(settings, mcp_config=paths), policy, image_every)
         self._sources: dict[str, Source] = {}
@@ -314,9 +314,3 @@ def _termination_kept() -> Iterator[None]:
 
 def _front_name() -> str:
     return f"front-{secrets.token_hex(6)}"
-
-
-def _need(settings: Settings) -> Need:
-    amounts = dict(settings.resources)
-    cpus, gpus = amounts.pop("cpus", 0.0), amounts.pop("gpus", 0.0)
-    return Need(cpus, gpus, tuple(sorted(amounts.items())))

@@ -77,6 +77,7 @@ class ChildGroup:
         self._all_needed = all_needed
         self._changed = changed
         self._waiting: deque[int] = deque()
+        self._lanes: dict[int, int] = {}
         self._running: dict[int, ActorRef] = {}
         self._resting: dict[int, tuple[Question, ...]] = {}
         self._outcomes: dict[int, Outcome] = {}
@@ -111,7 +112,7 @@ class ChildGroup:
                 self._waiting.append(index)
             else:
                 self._note(index, ended)
-        await self._run.numbers.make_ready(lanes=len(self._waiting))
+        await self._take_lanes()
         # What was settled first is seen first again, so that of several failures the same one is the first.
         self._waiting = deque(sorted(self._waiting, key=self._last_settled))
         try:
@@ -124,6 +125,12 @@ class ChildGroup:
         if self._failed:
             raise self._first_failure()
         return [self._outcomes[index] for index in range(self._plan.count)]
+
+    async def _take_lanes(self) -> None:
+        # All at once: those that start late would find that another group has had what was made ready for them.
+        new = [index for index in self._waiting if self._run.actors.find(self._seq, index) is None]
+        await self._run.numbers.make_ready(lanes=len(new))
+        self._lanes = {index: self._run.numbers.next_lane() for index in new}
 
     def cancel(self) -> None:
         """End every actor, recorded as cancelled; ``run`` then raises."""
@@ -189,7 +196,7 @@ class ChildGroup:
         run = self._run
         meta = run.actors.find(self._seq, index)
         if meta is None:
-            meta, writes = self._plan.describe(index, run.numbers.next_lane())
+            meta, writes = self._plan.describe(index, self._lanes[index])
             past = Past()
             lane = run.lane_writer(meta.lane, 0)
             lane.attach([*writes, *actor_writes(meta)])

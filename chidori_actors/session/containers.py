@@ -9,7 +9,8 @@ from ..host.function import HostError, HostResult
 from ..journal.actors import ActorKind, ActorMeta, actor_writes
 from ..journal.lanes import Settled
 from ..journal.store import Write
-from ..languages.bundle import Bundle
+from ..languages.bundle import Bundle, Tool
+from ..placement.need import ANYWHERE, Need, asked_need
 from ..vm.machine import inherited_key
 from .actor_spec import ActorSpec
 from .children import ChildFailed, ChildGroup, Outcome, Plan
@@ -138,11 +139,14 @@ class Containers:
     async def _tool(self, call: LiveCall) -> "_Module":
         name, arguments = call.args["name"], call.args["kwargs"]
         bundle = self._recorded_source(call)
+        found = next((tool for tool in self._run.bundle.tools if tool.name == name), None)
         if bundle is None:
             await self._run.services.tools.validate(name, arguments)
-            bundle = next(tool.bundle for tool in self._run.bundle.tools if tool.name == name)
+            assert found is not None
+            bundle = found.bundle
         tool = SubAgent(bundle, None, None)
-        return _Module(self._run, self._spec, self._lane, call, "tool", tool, exact_json.dumps(arguments))
+        need = ANYWHERE if found is None else _need_of(found)
+        return _Module(self._run, self._spec, self._lane, call, "tool", tool, exact_json.dumps(arguments), need)
 
     def _recorded_source(self, call: LiveCall) -> Bundle | None:
         """The source of the actor that was started for this call before a crash."""
@@ -212,7 +216,9 @@ class _Module:
         kind: ActorKind,
         source: SubAgent,
         input_json: bytes,
+        need: Need = ANYWHERE,
     ) -> None:
+        self._need = need
         self._run = run
         self._parent = parent
         self._lane = lane
@@ -264,10 +270,16 @@ class _Module:
             chain=(*self._parent.chain, name),
             parent_seq=meta.parent_seq,
             meta=meta,
+            need=self._need,
         )
 
     def settled(self) -> Iterable[tuple[int, Settled | None]]:
         return ()
+
+
+def _need_of(tool: Tool) -> Need:
+    resources = exact_json.loads(tool.definition).get("resources")
+    return ANYWHERE if resources is None else asked_need(resources)
 
 
 def _output(end: Outcome) -> bytes:

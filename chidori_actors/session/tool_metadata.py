@@ -9,6 +9,7 @@ from .. import exact_json
 from ..errors import SourceError
 from ..languages.bundle import Bundle
 from ..languages.lexer import Lines, tokenize
+from ..placement.need import asked_need
 from ..settings import RuntimePolicy
 from ..vm.machine import Call, Returned, Said, Threw
 from .failure import place_of
@@ -18,14 +19,14 @@ _SECONDS = 2.0
 """Definitions take milliseconds; more is a loop that never ends."""
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
 """What every provider takes."""
-_FIELDS = ("name", "description", "parameters")
+_FIELDS = ("name", "description", "parameters", "resources")
 _REFUSED = "TypeError: result"
 """How the error begins that names what JSON cannot carry in an agent's result (prelude/json.js)."""
 _NO_PARAMETERS = {"type": "object", "properties": {}}
 
 
 def read_definition(bundle: Bundle, policy: RuntimePolicy) -> str:
-    """The tool's definition as JSON text, ``{name, description, parameters}``; the same at every reading.
+    """The tool's definition as JSON text, ``{name, description, parameters, resources?}``; the same at every reading.
 
     Whether ``parameters`` is sound as a JSON Schema is looked at where it is used (json_schema.py): that takes a
     library which costs more than all the rest of a start.
@@ -79,8 +80,15 @@ def _definition(value: Any, bundle: Bundle) -> str:
         raise _fault(f"`tool.parameters` is missing and `tool.{others[0]}` is not known", bundle)
     parameters = value.get("parameters", _NO_PARAMETERS)
     _check_shape(parameters, bundle)
+    definition = {"name": name, "description": description, "parameters": parameters}
+    if "resources" in value:
+        try:
+            asked_need(value["resources"])
+        except ValueError as fault:
+            raise _fault(f"`tool.resources` {fault}", bundle) from None
+        definition["resources"] = value["resources"]
     # The author's order of parameters is kept: models read them in it.
-    return exact_json.dumps({"name": name, "description": description, "parameters": parameters}).decode()
+    return exact_json.dumps(definition).decode()
 
 
 def _check_shape(parameters: Any, bundle: Bundle) -> None:

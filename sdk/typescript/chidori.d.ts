@@ -278,6 +278,8 @@ export interface ToolDefinition {
   description: string;
   /** Checked before `run` is called, and sent to the model as it stands. Without it no argument is described. */
   parameters?: { type: "object"; properties?: Record<string, JsonSchema>; required?: string[] } & JsonSchema;
+  /** What its host on a cluster must have: CPUs and GPUs of its own, and resources that the cluster names itself. */
+  resources?: { cpus?: number; gpus?: number; custom?: Record<string, number> };
 }
 
 /** The same object that `agent` and `run` are given. */

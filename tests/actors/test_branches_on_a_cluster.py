@@ -8,6 +8,7 @@ from typing import Any
 
 from actors.calls import answer
 from tests.support.agents import output_of, start, within, write_agent
+from tests.support.gate import gate
 from tests.support.litellm_warnings import LITELLM_WARNINGS
 from tests.support.openai_server import OpenAIServer
 
@@ -57,17 +58,25 @@ async def test_a_killed_host_costs_its_branches_nothing_that_they_had_settled(tm
         AGENT
         + POST
         + """return await chidori.parallel([0, 1, 2, 3, 4, 5, 6, 7].map((i) => async () => {
-          await post(`first ${i}`); await post(`second ${i}`, 1500); return await post(`third ${i}`) > 0;
+          await post(`first ${i}`); await chidori.http(input.gate + "/hold"); return await post(`third ${i}`) > 0;
         })); }""",
     )
-    async with OpenAIServer() as server, cluster_in(tmp_path, namespace) as handles, front_of(handles) as runtime:
-        run = asyncio.create_task(start(runtime, path, {"url": f"{server.root}/count"}))
-        await within(SECONDS, all_of(server, [f"first {i}" for i in range(8)]))
+    async with (
+        OpenAIServer() as server,
+        gate() as target,
+        cluster_in(tmp_path, namespace) as handles,
+        front_of(handles) as runtime,
+    ):
+        value = {"url": f"{server.root}/count", "gate": target.url}
+        run = asyncio.create_task(start(runtime, path, value))
+        await within(SECONDS, target.until_asked("/hold", 8))
         home = await home_of(handles, "test-run")
         at_home = (await answer(home.ping.remote())).pid
         others = [pid for pid in (await processes(handles)).values() if pid != at_home]
         assert others
         os.kill(others[0], signal.SIGKILL)
+        await within(SECONDS, target.until_asked("/hold", 9))
+        target.open("/hold")
         result = await within(SECONDS, run)
         assert output_of(result) == [True] * 8
         for i in range(8):
@@ -76,7 +85,18 @@ async def test_a_killed_host_costs_its_branches_nothing_that_they_had_settled(tm
         assert output_of(await within(SECONDS, runtime.replay("test-run"))) == [True] * 8
 
 
-async def all_of(server: OpenAIServer, bodies: list[str]) -> None:
-    """Wait until the server has counted all of these."""
-    while not all(server.counted_bodies[body] for body in bodies):
-        await asyncio.sleep(0.02)
+async def test_a_tool_that_needs_a_cpu_lives_on_a_host_that_has_one(tmp_path: Path, namespace: str) -> None:
+    path = write_agent(tmp_path, AGENT + """return await chidori.tool("work", { url: input.url }); }""")
+    (tmp_path / "tools").mkdir()
+    (tmp_path / "tools" / "work.ts").write_text(
+        """export const tool = { name: "work", description: "Works.", resources: { cpus: 1 } };
+        export async function run(args: { url: string }, chidori: any) {
+          return (await chidori.http(args.url + "/hold")).status; }"""
+    )
+    async with gate() as target, cluster_in(tmp_path, namespace) as handles, front_of(handles) as runtime:
+        run = asyncio.create_task(start(runtime, path, {"url": target.url}))
+        await within(SECONDS, target.until_asked("/hold"))
+        status = await answer(handles.supervisor.status.remote())
+        assert [host.actors for host in status.hosts if host.need] == [1]
+        target.open("/hold")
+        assert output_of(await within(SECONDS, run)) == 200

@@ -135,6 +135,10 @@ def test_templates_beside_a_tool_are_in_its_bundle(tmp_path: Path) -> None:
         (tool_source("x", ', parameters: { type: "object", properties: [] }'), "`tool.parameters.properties` must be"),
         (tool_source("x", ', parameters: { type: "object", properties: { a: "string" } }'), "properties.a` must be"),
         (tool_source("x", ', parameters: { type: "object", required: true }'), "`tool.parameters.required` must be"),
+        (tool_source("x", ", resources: 2"), "`tool.resources` must be an object: { cpus, gpus, custom }"),
+        (tool_source("x", ", resources: { gpu: 1 }"), "`tool.resources` has 'gpu'; known are cpus, gpus and custom"),
+        (tool_source("x", ", resources: { gpus: -1 }"), "`tool.resources` has -1 for gpus: it must be a number"),
+        (tool_source("x", ", resources: { custom: { tpu: true } }"), "`tool.resources` has True for tpu"),
         (tool_source("x", ", parameters: { f: () => 1 }"), "tool.parameters.f is a function, which JSON cannot carry"),
     ],
 )
