@@ -52,6 +52,12 @@ class HostEntry:
     promises: deque[float] = field(default_factory=deque)
     last_placed: int = 0
     empty_since: float | None = None
+    cut_off: bool = False
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it takes actors, if there is room."""
+        return self.state == "up" and not self.cut_off
 
 
 @dataclass(slots=True)
@@ -128,9 +134,12 @@ class Registry:
             self.runs[run_id].host = None
         return sorted(host.runs)
 
-    def observe(self, name: str, actors: int, now: float) -> None:
-        """The host counts so many actors: strays that it does not have any more are gone."""
+    def observe(self, name: str, actors: int, now: float, *, journal_reachable: bool = True) -> None:
+        """The host counts so many actors: strays that it does not have any more are gone. One that cannot reach the
+        journal takes nothing."""
         host = self.hosts.get(name)
+        if host is not None:
+            host.cut_off = not journal_reachable
         if host is not None and host.strays:
             known = host.actors - host.strays
             remaining = min(host.strays, max(0, actors - known))
@@ -259,7 +268,7 @@ class Registry:
             return []
         served: list[tuple[Request, list[str]]] = []
         for need in self._waiting.needs():
-            hosts = [host for host in self._live(need) if host.state == "up"]
+            hosts = [host for host in self._live(need) if host.is_open]
             if hosts and (request := self._waiting.first_under_way(need)) is not None:
                 host = min(hosts, key=lambda each: each.actors)
                 self._book(host, 1)
@@ -301,7 +310,7 @@ class Registry:
         heap = [
             ((host.actors, on_node[host.node], host.last_placed), host.name)
             for host in self._live(need)
-            if host.state == "up" and host.actors < host.room and host.node in self.nodes
+            if host.is_open and host.actors < host.room and host.node in self.nodes
         ]
         heapq.heapify(heap)
         return heap

@@ -243,7 +243,8 @@ class Supervisor:
 
         def heard(load: HostLoad) -> None:
             self._loads[name] = load
-            self._registry.observe(name, load.actors, time.monotonic())
+            now = time.monotonic()
+            self._registry.observe(name, load.actors, now, journal_reachable=load.journal_reachable)
             self._spawn(self._up(name))
 
         await self._bury(name, await death(host, self._config, heard))

@@ -13,7 +13,7 @@ from actors import registry as registry_module
 from actors.config import ClusterConfig, Need
 from actors.growth import ANY, Start
 from actors.nodes import Node
-from actors.registry import IDLE_S, PROMISE_S, Registry
+from actors.registry import IDLE_S, PROMISE_S, STUCK_S, Registry
 from actors.work import Work
 from chidori_actors.errors import ChidoriError, UsageError
 
@@ -129,6 +129,31 @@ def test_what_a_run_under_way_asks_for_comes_before_new_runs_and_else_the_first_
     assert order == [asked[2], asked[0]]
     registry.release(host, {host: 1}, 0.0)
     assert [request.number for request, _ in registry.serve(0.0)] == [asked[1]]
+
+
+def test_a_host_that_cannot_reach_the_journal_takes_nothing() -> None:
+    registry = _registry(_node("a"), hosts=2, max_hosts=2)
+    first, second = _grow(registry)
+    registry.observe(first, 0, 0.0, journal_reachable=False)
+    assert _place(registry, "front", 3) == [second] * 3
+    registry.observe(first, 0, 0.0)
+    assert _place(registry, "front", 3) == [first] * 3
+
+
+def test_a_cluster_full_of_parents_gives_one_more_place_when_nothing_else_becomes_free() -> None:
+    registry = _registry(_node("a"), hosts=1, max_hosts=1, actors_per_host=1)
+    (host,) = _grow(registry)
+    assert _place(registry, "front", 1) == [host]
+    registry.drives(host, _work("run"), 10.0)
+    waits = registry.ask(host, 2, ANY)
+    registry.ask("front", 1, ANY)
+    assert registry.serve(10.0) == []
+    assert registry.unblock(STUCK_S - 0.1) == []
+    assert registry.unblock(STUCK_S) == [(waits, [host])]
+    assert registry.unblock(STUCK_S + 1.0) == [], "one at a time, and never for new runs"
+    registry.release(host, {host: 1}, STUCK_S + 2.0)
+    registry.ask(host, 1, ANY)
+    assert registry.unblock(2 * STUCK_S + 1.0) == [], "something became free meanwhile"
 
 
 def test_a_full_cluster_with_a_long_queue_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
