@@ -66,7 +66,7 @@ class Following:
                 await self._end(host).begin(work)
             except (RayActorError, ValueError):
                 await self._directory.gone(host)
-                if await self._attend(run):
+                if await self._join(run, _LOOKS):
                     break
                 work = work.resumed()
                 continue
@@ -79,7 +79,9 @@ class Following:
 
     async def attend(self, run: AttendedRun) -> bool:
         """Follow a run that is under way; False when it is not."""
-        if not await self._attend(run):
+        self._runs[run.run_id] = run
+        if not await self._join(run, 1):
+            self._leave(run)
             return False
         run.hold()
         return True
@@ -170,24 +172,20 @@ class Following:
     async def _find_again(self, run: AttendedRun) -> None:
         """Follow the run to where it is now, or tell how it ended."""
         run.leaves()
-        looks = 0
-        while not run.ended.done() and self._runs.get(run.run_id) is run:
-            try:
-                if await self._attend(run):
-                    run.arrived()
-                    return
-                looks += 1
-                if looks < _LOOKS:
-                    await asyncio.sleep(_LOOK_S)
-                elif self._ended_unseen(run):
-                    return
-                elif run.work is None:
-                    raise NotResumable(f"run {run.run_id} was interrupted", hint="it can be resumed")
-                else:
-                    await self.begin(run, run.work.resumed())
-                    return
-            except (ChidoriError, RayActorError) as error:
-                run.give_up(error if isinstance(error, ChidoriError) else ChidoriError(str(error)))
+        try:
+            if await self._join(run, _LOOKS):
+                run.arrived()
+            elif not self._is_wanted(run) or self._ended_unseen(run):
+                return
+            elif run.work is None:
+                raise NotResumable(f"run {run.run_id} was interrupted", hint="it can be resumed")
+            else:
+                await self.begin(run, run.work.resumed())
+        except (ChidoriError, RayActorError) as error:
+            run.give_up(error if isinstance(error, ChidoriError) else ChidoriError(str(error)))
+
+    def _is_wanted(self, run: AttendedRun) -> bool:
+        return not run.ended.done() and self._runs.get(run.run_id) is run
 
     def _ended_unseen(self, run: AttendedRun) -> bool:
         """Whether the run came to rest, and its host was lost before it could say so."""
@@ -199,10 +197,26 @@ class Following:
             run.ended.set_result(stored_result(meta))
         return True
 
-    async def _attend(self, run: AttendedRun) -> bool:
-        host = await self._directory.locate(run.run_id)
-        if host is None:
-            return False
+    async def _join(self, run: AttendedRun, looks: int) -> bool:
+        """Follow the run to where it is; False once nobody has known it so often, or wants it.
+
+        A host that the supervisor names and that does not have it yet, or any more, is not nobody: it is on its way.
+        """
+        unknown = 0
+        while self._is_wanted(run):
+            host = await self._directory.locate(run.run_id)
+            if host is None:
+                unknown += 1
+                if unknown == looks:
+                    break
+            elif await self._attend(run, host):
+                return True
+            else:
+                unknown = 0
+            await asyncio.sleep(_LOOK_S)
+        return False
+
+    async def _attend(self, run: AttendedRun, host: str) -> bool:
         self._settle(run, host)
         try:
             if await self._end(host).attend(run.run_id, run.listening):

@@ -86,8 +86,8 @@ class Home:
         if self._asking.pop(host, 0):
             await self.run.approvals.asking.__aexit__(None, None, None)
         gone = [actor for actor in self._actors.values() if actor.host == host]
-        for actor in gone:
-            await actor.lost()
+        # All at once: one may be inside of another, which cannot end before it.
+        await asyncio.gather(*(actor.lost() for actor in gone))
 
     def close(self) -> None:
         """The run has ended."""

@@ -1,7 +1,6 @@
 """The runs that a host drives: begun, attended, stopped, handed over to others."""
 
 import asyncio
-import pickle
 from collections import OrderedDict
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
@@ -9,7 +8,7 @@ from typing import Any, Protocol
 
 from ray.exceptions import RayError
 
-from chidori_actors.errors import ChidoriError, LeaseLost, RunOwned
+from chidori_actors.errors import LeaseLost, RunOwned
 from chidori_actors.journal.runs import get_run
 from chidori_actors.languages.bundle import Bundle
 from chidori_actors.runtime import LocalRuntime, RunResult
@@ -17,6 +16,7 @@ from chidori_actors.runtime import LocalRuntime, RunResult
 from .config import Need
 from .front_queue import FrontQueues
 from .news import Action, Ended, Moved, Stopping
+from .portable_errors import portable
 from .relayed_attendance import RelayedAttendance
 from .rested import stored_result
 from .sources import Sources
@@ -171,7 +171,7 @@ class HostedRuns:
             # Another host was told to go on with it, which the fronts will find.
             result = error
         except Exception as error:
-            result = error if _can_travel(error) else ChidoriError(f"{type(error).__name__}: {error}")
+            result = portable(error)
         hosted = self._runs[work.run_id]
         if self._is_cut_off() or (hosted.relay is relay and hosted.moving):
             return
@@ -263,11 +263,3 @@ async def _either(first: Coroutine[Any, Any, None], second: asyncio.Task[None]) 
         await asyncio.wait([waiting, second], return_when=asyncio.FIRST_COMPLETED)
     finally:
         waiting.cancel()
-
-
-def _can_travel(error: Exception) -> bool:
-    try:
-        pickle.loads(pickle.dumps(error))
-    except Exception:  # whatever its class does there
-        return False
-    return True

@@ -1,7 +1,7 @@
 """Messages between hosts: in order, each once, and many in one call."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from itertools import chain, repeat
 from typing import Any, Protocol
 
@@ -73,7 +73,10 @@ class Links:
         if incoming is None:
             incoming = self._incoming[sender] = _Incoming()
         for message in incoming.take(number, payload, references):
-            self._told(sender, message)
+            try:
+                self._told(sender, message)
+            except Exception as error:  # what came with it is meant for others
+                _report(f"what {sender} said could not be heard: {message[:3]}", error)
         return True
 
     def bury(self, peer: str) -> None:
@@ -132,8 +135,8 @@ class _Outgoing:
     def _flush(self) -> None:
         self._scheduled = False
         if self._waiting and len(self._under_way) < _WINDOW:
-            payload, references = dumps(self._waiting)
-            self._waiting = []
+            messages, self._waiting = self._waiting, []
+            payload, references = _packed(messages)
             self._number += 1
             task = asyncio.create_task(self._deliver(self._number, payload, references))
             self._under_way.add(task)
@@ -155,7 +158,7 @@ class _Outgoing:
                 return
             except ray.exceptions.ActorDiedError:
                 break
-            except ray.exceptions.ActorUnavailableError:
+            except ray.exceptions.RayError:  # it may or may not have come
                 if loop.time() + pause > until:
                     break
                 await asyncio.sleep(pause)
@@ -171,12 +174,30 @@ class _Incoming:
         self._next = 1
         self._early: dict[int, tuple[bytes, References]] = {}
 
-    def take(self, number: int, payload: bytes, references: References) -> list[Message]:
+    def take(self, number: int, payload: bytes, references: References) -> Iterator[Message]:
         if number < self._next:
-            return []
+            return
         self._early[number] = payload, references
-        messages: list[Message] = []
         while (ready := self._early.pop(self._next, None)) is not None:
             self._next += 1
-            messages += loads(*ready)
-        return messages
+            yield from loads(*ready)
+
+
+def _packed(messages: list[Message]) -> tuple[bytes, References]:
+    try:
+        return dumps(messages)
+    except Exception:  # whatever a value's class does there; the others are to arrive
+        return dumps([message for message in messages if _can_be_sent(message)])
+
+
+def _can_be_sent(message: Message) -> bool:
+    try:
+        dumps(message)
+    except Exception as error:
+        _report(f"what cannot be pickled cannot be told: {message[:3]}", error)
+        return False
+    return True
+
+
+def _report(what: str, error: Exception) -> None:
+    asyncio.get_running_loop().call_exception_handler({"message": what, "exception": error})

@@ -22,6 +22,8 @@ from .outpost import Outpost, Premises
 from .placements import Placements
 from .shipping import SentBundles, TakenBundles
 
+_PAUSE_S = 0.05
+
 
 class PlacingSystem:
     """Implements ``ActorSystem`` on the host ``me``. ``send`` tells another host something, ``move`` hands a run whose
@@ -43,6 +45,8 @@ class PlacingSystem:
         self._send = send
         self._move = move
         self._leaving = False
+        # A host's name is that of one life of it.
+        self._lost: set[str] = set()
         self._homes: dict[str, Home] = {}
         self._outposts: dict[tuple[str, str], Outpost] = {}
         self._sent: dict[str, SentBundles] = {}
@@ -91,6 +95,7 @@ class PlacingSystem:
 
     def lost(self, host: str) -> None:
         """A host is gone: its actors are placed anew, and those here whose home it was end."""
+        self._lost.add(host)
         self._sent.pop(host, None)
         self._taken.pop(host, None)
         for home in self._homes.values():
@@ -112,7 +117,13 @@ class PlacingSystem:
     def start(
         self, host: str, spec: ActorSpec, run: RunContext, lane: LaneWriter, closing: Closing, watcher: Watcher
     ) -> ActorRef:
-        """Let an actor live on that host."""
+        """Let an actor live on that host.
+
+        Raises:
+            HostLost: it is gone.
+        """
+        if host in self._lost:
+            raise HostLost(host)
         if host == self._me:
             return self._local.spawn(spec, run, lane, closing, watcher)
         home = self._homes.get(run.run_id)
@@ -241,7 +252,7 @@ class _Placed:
     async def _live(self, spec: ActorSpec, lane: LaneWriter) -> Rest:
         system, run = self._system, self._run
         while True:
-            host = await system.place(run, spec.need)
+            host, length = await system.place(run, spec.need), lane.length
             try:
                 self._ref = system.start(host, spec, run, lane, self._closing, self._watcher)
                 for key, settled in self._inherited:
@@ -250,10 +261,14 @@ class _Placed:
                     self._ref.cancel(*self._cancelled)
                 return await self._ref.wait()
             except HostLost:
+                if self._ref is None:
+                    # Whoever named the host has yet to hear of it.
+                    await asyncio.sleep(_PAUSE_S)
                 self._ref = None
                 self._watcher.goes_on()
             finally:
                 system.give_back(host)
-            await run.store.flush()
-            past = load_past(run.store, lane.lane, load_engine().golden)
-            spec, lane = replace(spec, past=past), run.lane_writer(lane.lane, past.length)
+            if lane.length > length:
+                # Until it has written something, what it begins with waits in the lane writer, which it keeps.
+                await run.store.flush()
+                spec = replace(spec, past=load_past(run.store, lane.lane, load_engine().golden))

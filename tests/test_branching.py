@@ -299,6 +299,7 @@ async def test_collection_keeps_what_a_branch_refers_to(tmp_path: Path) -> None:
         await check_replay(runtime, made)
 
 
+@pytest.mark.only_local("what the test replaces or watches stays in its process", also="hosts")
 async def test_a_parent_that_is_dropped_meanwhile_leaves_no_branch(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -111,6 +111,7 @@ random_trees = given(sources=tree_sources(), seed=st.integers(0, 2**32))
 # Shrinking a hang takes minutes: leave `phases` out to have that done.
 @settings(bounded, max_examples=12, derandomize=True, phases=[Phase.generate])
 @random_trees
+@pytest.mark.only_local("it watches and steers the actors of one process")
 def test_a_branch_with_the_recorded_answer_ends_as_the_run(sources: Mapping[str, str], seed: int) -> None:
     asyncio.run(check(sources, seed))
 
@@ -118,5 +119,6 @@ def test_a_branch_with_the_recorded_answer_ends_as_the_run(sources: Mapping[str,
 @pytest.mark.slow
 @settings(bounded, max_examples=60, derandomize=True, phases=[Phase.generate])
 @random_trees
+@pytest.mark.only_local("it watches and steers the actors of one process")
 def test_many_random_branches(sources: Mapping[str, str], seed: int) -> None:
     asyncio.run(check(sources, seed))

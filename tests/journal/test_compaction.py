@@ -56,7 +56,7 @@ OPENER = """
 import sys
 from pathlib import Path
 from chidori_actors.errors import StoreError
-from chidori_actors.journal.store import Store
+from chidori_actors.journal.local_store import LocalStore
 try:
     store = LocalStore.open(Path(sys.argv[1]))
 except StoreError as error:

@@ -169,6 +169,7 @@ async def test_retry_gives_up_with_the_last_error_and_try_call_catches(tmp_path:
         ]
 
 
+@pytest.mark.only_local("host functions that the test replaces stay in its process", also="hosts")
 async def test_an_unhandled_host_error_names_its_place_in_the_agents_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -215,6 +216,7 @@ export async function agent(input: { x?: number }, chidori: any): Promise<unknow
         "throw error;",
     ],
 )
+@pytest.mark.only_local("host functions that the test replaces stay in its process", also="hosts")
 async def test_an_error_with_a_failed_call_as_its_cause_is_that_calls(
     tmp_path: Path, wrapping: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -312,6 +314,7 @@ async def test_a_function_name_with_a_tab_does_not_break_the_call(tmp_path: Path
         assert output_of(await start(runtime, path)) == 1
 
 
+@pytest.mark.only_local("what the test replaces or watches stays in its process", also="hosts")
 async def test_every_post_is_recorded_as_started_before_it_is_sent(tmp_path: Path) -> None:
     """Also when several leave in one step: only one of them finds its entry not yet on its way."""
     path = write_agent(

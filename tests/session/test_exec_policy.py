@@ -38,6 +38,7 @@ CASES = [
 
 
 @pytest.mark.parametrize(("target", "place", "language"), CASES)
+@pytest.mark.only_local("what the test replaces or watches stays in its process", also="hosts")
 async def test_untrusted_code_is_denied_or_approved_where_it_is_run(
     target: str, place: str, language: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -72,6 +73,7 @@ async def test_untrusted_code_is_denied_or_approved_where_it_is_run(
         assert made.requests == {"/before": 2}
 
 
+@pytest.mark.only_local("what the test replaces or watches stays in its process", also="hosts")
 async def test_a_refusal_runs_nothing_and_an_approval_repeats_no_earlier_execution(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -145,6 +147,7 @@ async def test_rules_match_what_holds_where_a_call_says_nothing(tmp_path: Path) 
     ]
 
 
+@pytest.mark.only_local("what the test replaces or watches stays in its process", also="hosts")
 async def test_untrusted_denies_and_supervised_asks_before_every_sandbox(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -28,6 +28,7 @@ AGENT = "export async function agent(input: any, chidori: any) {\n"
 RUN = "test-run"
 
 
+@pytest.mark.only_local("host functions that the test replaces stay in its process", also="hosts")
 async def test_an_image_knows_the_calls_that_its_vm_made_and_gave_up(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -71,6 +72,7 @@ async def test_an_image_knows_the_calls_that_its_vm_made_and_gave_up(
         assert output_of(await within(10, runtime.resume(RUN))) is None
 
 
+@pytest.mark.only_local("hosts of a cluster have bounds of their own", also="hosts")
 async def test_a_run_in_the_pool_may_be_cancelled_again_and_again(tmp_path: Path) -> None:
     path = write_agent(tmp_path, AGENT + "await chidori.log('x'); let n = 0; for (;;) n++; }")
     async with runtime_in(tmp_path, bounds=Bounds(step_seconds=1)) as runtime:
@@ -105,6 +107,7 @@ async def test_closing_the_runtime_cancels_a_run_and_gives_its_lease_free(tmp_pa
 
 
 @pytest.mark.parametrize("error", [HostError("half \ud83d"), HostError("x", data={"n": 2**70})])
+@pytest.mark.only_local("host functions that the test replaces stay in its process", also="hosts")
 async def test_an_error_that_orjson_refuses_reaches_the_agent(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: HostError
 ) -> None:
@@ -126,6 +129,7 @@ async def test_a_function_named_by_half_an_emoji_makes_calls(tmp_path: Path) -> 
         assert output_of(await start(runtime, path)) is None
 
 
+@pytest.mark.only_local("host functions that the test replaces stay in its process", also="hosts")
 async def test_large_answers_that_come_together_need_no_more_memory_than_one_by_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -147,6 +151,7 @@ async def test_large_answers_that_come_together_need_no_more_memory_than_one_by_
         assert output_of(await runtime.replay(RUN)) == 16 << 20
 
 
+@pytest.mark.only_local("host functions that the test replaces stay in its process", also="hosts")
 async def test_a_call_that_cancels_itself_fails_instead_of_waiting_for_ever(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -161,6 +166,7 @@ async def test_a_call_that_cancels_itself_fails_instead_of_waiting_for_ever(
         assert output_of(await within(5, start(runtime, path))) == "log: the call was cancelled from within"
 
 
+@pytest.mark.only_local("host functions that the test replaces stay in its process", also="hosts")
 async def test_a_run_that_is_stopped_leaves_images_and_goes_on_from_them(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

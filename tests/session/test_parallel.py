@@ -270,6 +270,7 @@ async def test_a_failure_inside_has_its_place_inside(tmp_path: Path) -> None:
         ("return new ArrayBuffer(2 ** 31 - 1);", "out of memory", 10),
     ],
 )
+@pytest.mark.only_local("hosts of a cluster have bounds of their own", also="hosts")
 async def test_a_branch_that_exceeds_a_bound_rejects_alone(
     tmp_path: Path, thunk: str, words: str, seconds: float
 ) -> None:
@@ -640,6 +641,7 @@ async def test_the_call_that_ended_a_run_is_found_wherever_it_was_made(
             assert output_of(await runtime.replay("test-run")) == output
 
 
+@pytest.mark.only_local("hosts of a cluster have bounds of their own", also="hosts")
 async def test_a_branch_that_exceeded_a_bound_goes_on_under_a_wider_one(tmp_path: Path) -> None:
     body = """return chidori.parallel([() => post("a"), async () => {
       await post("b");

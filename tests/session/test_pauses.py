@@ -169,6 +169,7 @@ async def test_two_questions_one_after_the_other_three_levels_deep(tmp_path: Pat
     assert output_of(result) == [[["x", "X", "X2"], "other"], [["y", "Y", "Y2"], "other"]]
 
 
+@pytest.mark.only_local("what the test replaces or watches stays in its process", also="hosts")
 async def test_a_paused_run_has_an_image_of_every_actor_and_its_resume_replays_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

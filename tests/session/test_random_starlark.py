@@ -131,19 +131,23 @@ def check_crashes(seed: int, count: int) -> None:
         asyncio.run(crash_and_resume(program))
 
 
+@pytest.mark.only_local("host functions that the test replaces stay in its process", also="hosts")
 def test_programs_come_to_what_python_makes_of_them_with_the_same_calls_in_order() -> None:
     check_evaluation(0, 10)
 
 
+@pytest.mark.only_local("host functions that the test replaces stay in its process", also="hosts")
 def test_programs_resumed_from_crashes_end_as_if_there_had_been_none() -> None:
     check_crashes(1, 2)
 
 
 @pytest.mark.slow
+@pytest.mark.only_local("host functions that the test replaces stay in its process", also="hosts")
 def test_many_programs_come_to_what_python_makes_of_them() -> None:
     check_evaluation(2, 80)
 
 
 @pytest.mark.slow
+@pytest.mark.only_local("host functions that the test replaces stay in its process", also="hosts")
 def test_many_programs_resumed_from_crashes() -> None:
     check_crashes(3, 8)

@@ -248,6 +248,7 @@ FORK_BESIDE_A_SETTLEMENT = """
 
 
 @pytest.mark.parametrize("seed", range(4))
+@pytest.mark.only_local("it watches and steers the actors of one process")
 def test_a_fork_has_seen_only_what_was_settled_before_its_call(seed: int) -> None:
     asyncio.run(check({"agent.ts": f"{HEAD}{FORK_BESIDE_A_SETTLEMENT}{TAIL}"}, seed, thorough=False))
 
@@ -255,6 +256,7 @@ def test_a_fork_has_seen_only_what_was_settled_before_its_call(seed: int) -> Non
 # Shrinking a hang takes minutes: leave `phases` out to have that done.
 @settings(bounded, max_examples=10, derandomize=True, phases=[Phase.generate])
 @random_trees
+@pytest.mark.only_local("it watches and steers the actors of one process")
 def test_replay_and_resume_from_every_crash_give_what_the_tree_gave(sources: Mapping[str, str], seed: int) -> None:
     asyncio.run(check(sources, seed, thorough=False))
 
@@ -262,5 +264,6 @@ def test_replay_and_resume_from_every_crash_give_what_the_tree_gave(sources: Map
 @pytest.mark.slow
 @settings(bounded, max_examples=12, derandomize=True, phases=[Phase.generate])
 @random_trees
+@pytest.mark.only_local("it watches and steers the actors of one process")
 def test_many_random_trees(sources: Mapping[str, str], seed: int) -> None:
     asyncio.run(check(sources, seed, thorough=True))

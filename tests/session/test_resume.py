@@ -109,6 +109,7 @@ async def test_an_answer_that_is_no_choice_is_an_error_of_the_call(tmp_path: Pat
         assert output_of(await runtime.resume(RUN, attendance=answering("a"))) == "a"
 
 
+@pytest.mark.only_local("host functions that the test replaces stay in its process", also="hosts")
 async def test_a_failed_run_makes_only_the_failed_call_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     well = False
 
@@ -146,6 +147,7 @@ async def test_a_failed_run_makes_only_the_failed_call_again(tmp_path: Path, mon
         assert server.counted_bodies == {"one": 1, "two": 1, "three": 1, "four": 1}
 
 
+@pytest.mark.only_local("host functions that the test replaces stay in its process", also="hosts")
 async def test_a_failed_run_makes_calls_again_that_its_end_cancelled(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -184,6 +186,7 @@ async def test_a_run_that_its_own_code_ended_is_not_resumed_with_the_same_source
         assert output_of(await runtime.replay(RUN)) == "mended"
 
 
+@pytest.mark.only_local("host functions that the test replaces stay in its process", also="hosts")
 async def test_a_changed_source_takes_the_place_of_the_images_of_a_failed_run_too(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -39,6 +39,7 @@ LOOPS = 700_000
 
 
 @pytest.mark.parametrize("image_every", [64, 1])
+@pytest.mark.only_local("what the test replaces or watches stays in its process", also="hosts")
 async def test_slow_javascript_gives_the_same_result_and_stalls_nobody(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, image_every: int
 ) -> None:
@@ -83,6 +84,7 @@ async def test_a_slow_start_is_repeated_in_the_pool(tmp_path: Path) -> None:
         assert output_of(await within(20, runtime.replay("test-run"))) == first
 
 
+@pytest.mark.only_local("hosts of a cluster have bounds of their own", also="hosts")
 async def test_an_endless_loop_fails_the_run_with_its_bound_and_others_go_on(tmp_path: Path) -> None:
     endless = write_agent(
         tmp_path,
@@ -100,6 +102,7 @@ async def test_an_endless_loop_fails_the_run_with_its_bound_and_others_go_on(tmp
         assert failure_of(await within(20, runtime.replay("endless"))) == failed
 
 
+@pytest.mark.only_local("hosts of a cluster have bounds of their own", also="hosts")
 async def test_a_memory_bomb_fails_the_run_with_its_bound(tmp_path: Path) -> None:
     path = write_agent(
         tmp_path,
@@ -126,6 +129,7 @@ async def test_cancelling_a_run_in_the_pool_leaves_it_resumable(tmp_path: Path) 
         assert output_of(await within(40, runtime.replay("test-run"))) == resumed
 
 
+@pytest.mark.only_local("hosts of a cluster have bounds of their own", also="hosts")
 async def test_a_run_that_exceeded_a_bound_goes_on_under_a_larger_one(tmp_path: Path) -> None:
     path = write_agent(
         tmp_path,
@@ -145,6 +149,7 @@ async def test_a_run_that_exceeded_a_bound_goes_on_under_a_larger_one(tmp_path: 
         assert [record["function"] for record in records_of(runtime.store)] == ["log"]
 
 
+@pytest.mark.only_local("hosts of a cluster have bounds of their own", also="hosts")
 async def test_a_fork_whose_history_exceeds_a_bound_rejects(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = write_agent(
         tmp_path,

@@ -86,6 +86,7 @@ def expected(extra: tuple[str, ...] = ()) -> Any:
     return {"parts": parts, "shared": answer("shared"), "log": ["shared"]}
 
 
+@pytest.mark.only_local("what the test replaces or watches stays in its process", also="hosts")
 async def test_another_golden_image_strands_no_run_that_waits_in_nested_branches(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -101,6 +102,7 @@ async def test_another_golden_image_strands_no_run_that_waits_in_nested_branches
         assert made.requests.total() == len(made.requests), "nothing was sent again"
 
 
+@pytest.mark.only_local("what the test replaces or watches stays in its process", also="hosts")
 async def test_a_run_goes_on_with_images_of_two_engines_among_its_actors(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

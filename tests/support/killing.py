@@ -1,6 +1,10 @@
-"""Runs in processes of their own that are killed and resumed, and a server that counts what they send."""
+"""Runs in processes of their own that are killed and resumed, and a server that counts what they send.
+
+On a cluster, hosts are killed in the place of these processes, and nobody resumes the run: it goes on by itself.
+"""
 
 import asyncio
+import os
 import signal
 import sys
 from collections import Counter
@@ -19,8 +23,9 @@ from chidori_actors.journal.records import Record
 from chidori_actors.journal.runs import get_run
 
 from .agents import records_of, write_agent
-from .drive import RUN
+from .drive import IMAGE_EVERY, RUN, ended, run_on, settings_in
 from .http_server import LocalServer, serve
+from .systems import VARIABLE, chosen_system, kill_host, open_runtime
 
 KILLED = -signal.SIGKILL
 SECONDS = 60
@@ -83,6 +88,8 @@ async def drive(folder: Path, server: LocalServer, kill: Kill | None = None) -> 
         *(sys.executable, "-m", "tests.support.drive", str(folder), server.url),
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
+        # What a run on a cluster must come to is what one process comes to.
+        env={**os.environ, VARIABLE: "local"} if chosen_system() == "ray" else None,
     )
     if kill is not None:
         kill.of(process)
@@ -97,6 +104,21 @@ async def drive(folder: Path, server: LocalServer, kill: Kill | None = None) -> 
     return process.returncode or 0, exact_json.loads(printed) if printed else None
 
 
+def comparable(records: Iterable[Record], url: str) -> list[tuple[Any, ...]]:
+    """What must be the same in every execution: without times, the server's ``url``, and the marks of calls made
+    again."""
+
+    def plain(record: Record) -> tuple[Any, ...]:
+        args, result = dict(record["args"]), record["result"]
+        if record["function"] == "http" and result is not None:
+            result = result["body"]
+        args.pop("request_digest", None)
+        text = exact_json.dumps([args, result]).replace(url.encode(), b"")
+        return record["path"], record["function"], text, record.get("error")
+
+    return sorted(map(plain, records))
+
+
 @dataclass(frozen=True, slots=True)
 class Left:
     """What a process left in the store: the records of the calls that ended, and the actors that did."""
@@ -109,20 +131,6 @@ class Left:
         """The paths of the requests whose answers are in the journal."""
         urls = (record["args"]["url"] for record in self.records if record["function"] == "http")
         return {"/" + url.rpartition("/")[2] for url in urls}
-
-    def comparable(self, url: str) -> list[tuple[Any, ...]]:
-        """What must be the same in every execution: without times, the server's ``url``, and the marks of calls made
-        again."""
-
-        def plain(record: Record) -> tuple[Any, ...]:
-            args, result = dict(record["args"]), record["result"]
-            if record["function"] == "http":
-                result = result["body"]
-            args.pop("request_digest", None)
-            text = exact_json.dumps([args, result]).replace(url.encode(), b"")
-            return record["path"], record["function"], text, record.get("error")
-
-        return sorted(map(plain, self.records))
 
 
 def left_in(folder: Path) -> Left:
@@ -161,27 +169,63 @@ class Scenario:
             _, ended = await drive(folder, server)
         assert ended["status"] == "completed", ended
         assert len(made.requests) == made.requests.total() == self.requests, made.requests
-        return ended, left_in(folder).comparable(server.url)
+        return ended, comparable(left_in(folder).records, server.url)
 
     async def kill_and_resume(self, folder: Path, kills: Iterable[tuple[int, float]], expected: Any) -> None:
         """Run in ``folder``, killed once per entry of ``kills`` (n-th request of that process, delay in s)."""
         folder.mkdir()
         self.write(folder)
         async with world() as (made, server):
-            killed = 0
-            for at_request, delay_s in kills:
-                code, _ = await _drive_on(folder, made, server, Kill(made, at_request, delay_s))
-                killed += code == KILLED
-            made.watch(lambda count: None)
-            code, ended = await _drive_on(folder, made, server, None)
-        assert code == 0
-        records = left_in(folder).comparable(server.url)
+            on_hosts = chosen_system() == "ray"
+            killed, ended, found = await (_kill_hosts if on_hosts else _kill_processes)(folder, made, server, kills)
+        records = comparable(found, server.url)
         assert ended == expected[0], ended
         assert records == expected[1], set(records) ^ set(expected[1])
         assert len(made.requests) == self.requests
         assert max(made.requests.values()) <= 1 + killed
         assert made.requests.total() <= self.requests + self.at_once * killed
         assert all(len(keys) == 1 for keys in made.keys.values()), "a repeated POST has its first key"
+
+
+async def _kill_processes(
+    folder: Path, made: World, server: LocalServer, kills: Iterable[tuple[int, float]]
+) -> tuple[int, Any, Sequence[Record]]:
+    """How many were killed, how the run ended, and its records."""
+    killed = 0
+    for at_request, delay_s in kills:
+        code, _ = await _drive_on(folder, made, server, Kill(made, at_request, delay_s))
+        killed += code == KILLED
+    made.watch(lambda count: None)
+    code, ended = await _drive_on(folder, made, server, None)
+    assert code == 0
+    return killed, ended, left_in(folder).records
+
+
+async def _reached(made: World, at_request: int) -> None:
+    """Wait for the n-th request from now on."""
+    reached = asyncio.Event()
+    made.watch(lambda count: reached.set() if count == at_request else None)
+    await reached.wait()
+
+
+async def _kill_hosts(
+    folder: Path, made: World, server: LocalServer, kills: Iterable[tuple[int, float]]
+) -> tuple[int, Any, Sequence[Record]]:
+    """The same on a cluster. The run's home and the other host are killed in turn."""
+    settings = settings_in(folder, server.url)
+    async with open_runtime(settings, image_every=IMAGE_EVERY) as runtime, asyncio.TaskGroup() as group:
+        running = group.create_task(run_on(runtime, folder, server.url))
+        killed = 0
+        for number, (at_request, delay_s) in enumerate(kills):
+            waiting = group.create_task(_reached(made, at_request))
+            await asyncio.wait((running, waiting), return_when=asyncio.FIRST_COMPLETED)
+            if running.done():
+                waiting.cancel()
+                break
+            await asyncio.sleep(delay_s)
+            killed += await kill_host(settings, RUN, at_home=number % 2 == 0)
+        result = await running
+        return killed, ended(result), records_of(runtime.store, RUN)
 
 
 async def _drive_on(folder: Path, made: World, server: LocalServer, kill: Kill | None) -> tuple[int, Any]:

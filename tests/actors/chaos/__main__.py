@@ -1,7 +1,6 @@
 """One scenario on a cluster of several nodes, in a process of its own.
 
-Run as ``RAY_AUTH_MODE=disabled python -m tests.actors.chaos SCENARIO FOLDER``; prints figures as JSON. ``--count`` is how
-many sessions there are.
+Run as ``RAY_AUTH_MODE=disabled python -m tests.actors.chaos SCENARIO FOLDER [--count N]``; prints figures as JSON.
 """
 
 import argparse

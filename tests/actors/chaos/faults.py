@@ -3,7 +3,7 @@
 import asyncio
 import os
 import signal
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 
 import ray
@@ -13,6 +13,8 @@ from actors.calls import answer
 from actors.cluster import ClusterHandles
 from chidori_actors.placement.clusters import ClusterStatus, HostStatus
 
+_EVERY_S = 0.05
+
 
 async def status_of(handles: ClusterHandles) -> ClusterStatus:
     """The cluster as its supervisor knows it."""
@@ -21,8 +23,9 @@ async def status_of(handles: ClusterHandles) -> ClusterStatus:
 
 
 async def hosts_of(handles: ClusterHandles) -> list[HostStatus]:
-    """The hosts that are up and have said which process they are."""
-    return [host for host in (await status_of(handles)).hosts if host.state == "up" and host.pid is not None]
+    """The hosts that are up and have said which process they are, if that lives."""
+    hosts = (await status_of(handles)).hosts
+    return [host for host in hosts if host.state == "up" and host.pid is not None and _lives(host.pid)]
 
 
 async def homed_at(handles: ClusterHandles, host: str, names: Sequence[str]) -> list[str]:
@@ -31,19 +34,11 @@ async def homed_at(handles: ClusterHandles, host: str, names: Sequence[str]) -> 
     return [name for name, home in zip(names, homes, strict=True) if home == host]
 
 
-def process_of(handles: ClusterHandles, actor: str) -> int:
-    """The process in which the actor of that name lives."""
-    pids = [
-        found["Pid"]
-        for found in known_actors().values()
-        if found["Name"] == actor and found["State"] == "ALIVE" and found["ActorID"] == _id_of(handles, actor)
-    ]
-    assert len(pids) == 1, (actor, pids)
-    return int(pids[0])
-
-
-def _id_of(handles: ClusterHandles, actor: str) -> str:
-    return str(ray.get_actor(actor, namespace=handles.config.namespace)._actor_id.hex())
+def process_of(handles: ClusterHandles, actor: str) -> int | None:
+    """The process in which the actor of that name lives; None while it lives in none."""
+    identity = ray.get_actor(actor, namespace=handles.config.namespace)._actor_id.hex()
+    found = known_actors(identity)
+    return int(found["Pid"]) if found.get("State") == "ALIVE" else None
 
 
 def kill(pid: int) -> None:
@@ -51,35 +46,44 @@ def kill(pid: int) -> None:
     os.kill(pid, signal.SIGKILL)
 
 
+async def until(check: Callable[[], Awaitable[bool]]) -> None:
+    """Wait until ``check`` says so: processes and the cluster's own view of itself tell nobody when they change."""
+    while True:
+        if await check():
+            return
+        await asyncio.sleep(_EVERY_S)
+
+
 async def ended(pid: int) -> None:
     """Wait until the process is gone."""
-    while Path(f"/proc/{pid}").exists():
-        await asyncio.sleep(0.05)
+
+    async def is_gone() -> bool:
+        return not _lives(pid)
+
+    await until(is_gone)
 
 
-async def replaced(handles: ClusterHandles, actor: str, former: int) -> int:
-    """Wait until the actor of that name lives in another process; which one."""
-    while True:
-        try:
-            pid = process_of(handles, actor)
-        except (AssertionError, ValueError):
-            pid = former
-        if pid != former:
-            return pid
-        await asyncio.sleep(0.05)
+async def until_replaced(handles: ClusterHandles, actor: str, former: int) -> None:
+    """Wait until the actor of that name lives in another process."""
 
+    async def is_another() -> bool:
+        return process_of(handles, actor) not in (None, former)
 
-async def until_hosts(handles: ClusterHandles, number: int) -> list[HostStatus]:
-    """Wait until so many hosts are up."""
-    while len(found := await hosts_of(handles)) < number:
-        await asyncio.sleep(0.1)
-    return found
+    await until(is_another)
 
 
 async def until_empty(handles: ClusterHandles) -> None:
     """Wait until nothing is booked on any host: what ended has been given back."""
-    while True:
+
+    async def is_empty() -> bool:
         status = await status_of(handles)
-        if not status.runs and not status.waiting and not any(host.actors or host.runs for host in status.hosts):
-            return
-        await asyncio.sleep(0.1)
+        return not (status.runs or status.waiting or any(host.actors or host.runs for host in status.hosts))
+
+    await until(is_empty)
+
+
+def _lives(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False

@@ -15,8 +15,11 @@ _LAST_LINES = 15
 
 
 class Nodes:
-    """A head, and the nodes that are added. To be used in a process of its own, with ``RAY_AUTH_MODE=disabled``: left to
-    itself, Ray starts the first node without tokens and, once its driver has joined, the others with them."""
+    """A head, and the nodes that are added.
+
+    To be used in a process of its own, with ``RAY_AUTH_MODE=disabled``: left to itself, Ray starts the first node
+    without tokens and, once its driver has joined, the others with them.
+    """
 
     def __init__(self, cpus: int = 2) -> None:
         self._cpus = cpus
@@ -37,8 +40,8 @@ class Nodes:
         return [node.node_id for node in self._made]
 
     def add(self) -> str:
-        """One more; its id."""
-        self._made.append(self._cluster.add_node(**self._arguments()))
+        """One more; its id. The main thread only, which waits meanwhile."""
+        self._made.append(self._cluster.add_node(wait=False, **self._arguments()))
         return str(self._made[-1].node_id)
 
     def kill(self, node_id: str) -> None:

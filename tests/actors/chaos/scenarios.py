@@ -3,10 +3,14 @@
 import asyncio
 import os
 import signal
+from collections.abc import Sequence
+from time import monotonic
 
+from chidori_actors.placement.clusters import HostStatus
 from tests.support.agents import within
 
-from .faults import ended, homed_at, hosts_of, kill, process_of, replaced, until_hosts
+from .cut_hosts import cut
+from .faults import ended, homed_at, hosts_of, kill, process_of, until, until_replaced
 from .stage import LIMIT_S, Stage
 
 
@@ -34,23 +38,32 @@ async def _kill_host(stage: Stage, place: int) -> None:
 
 
 async def kill_branches(stage: Stage) -> None:
-    """A host is killed on which only branches live: it came up when all sessions had begun elsewhere."""
-    before = {host.name for host in await hosts_of(stage.handles)}
+    """A host is killed on which only branches live."""
+    host = await only_branches(stage)
+    assert host.pid is not None
+    await stage.settle()
+    stage.clock.strike()
+    kill(host.pid)
+
+
+async def only_branches(stage: Stage) -> HostStatus:
+    """Wait until many branches and no sessions live on a host, whose node is added once all sessions have begun."""
     assert stage.nodes is not None
     stage.ledger.holds = lambda path: path.endswith("/first")
     await stage.ledger.until(stage.sessions.count)
-    await asyncio.to_thread(stage.nodes.add)
-    found = await within(LIMIT_S, until_hosts(stage.handles, len(before) + 1))
-    (new,) = (host for host in found if host.name not in before)
+    node = stage.nodes.add()
+
+    async def is_up() -> bool:
+        return any(host.node == node for host in await hosts_of(stage.handles))
+
+    await within(LIMIT_S, until(is_up))
     stage.ledger.release()
     await stage.sessions.part(0.4)
-    (now,) = (host for host in await hosts_of(stage.handles) if host.name == new.name)
-    assert now.actors > 0, "no branch lives on the new host"
-    assert now.runs == 0
-    await stage.settle()
-    stage.clock.strike()
-    assert now.pid is not None
-    kill(now.pid)
+    new = [host for host in await hosts_of(stage.handles) if host.node == node]
+    fullest = max(new, key=lambda host: host.actors)
+    assert fullest.actors > 0, "no branch lives on the new node"
+    assert [host.runs for host in new] == [0] * len(new)
+    return fullest
 
 
 async def kill_node(stage: Stage) -> None:
@@ -82,6 +95,7 @@ async def kill_supervisor_and_host(stage: Stage) -> None:
     hit = await homed_at(stage.handles, host.name, stage.sessions.names)
     pid = process_of(stage.handles, "supervisor")
     assert host.pid is not None
+    assert pid is not None
     await stage.settle()
     stage.clock.strike(hit)
     kill(pid)
@@ -91,10 +105,11 @@ async def kill_supervisor_and_host(stage: Stage) -> None:
 async def _kill_actor(stage: Stage, name: str) -> None:
     await stage.sessions.part(0.3)
     pid = process_of(stage.handles, name)
+    assert pid is not None
     await stage.settle()
     stage.clock.strike()
     kill(pid)
-    await within(LIMIT_S, replaced(stage.handles, name, pid))
+    await within(LIMIT_S, until_replaced(stage.handles, name, pid))
 
 
 async def freeze(stage: Stage) -> None:
@@ -108,14 +123,69 @@ async def freeze(stage: Stage) -> None:
     os.kill(host.pid, signal.SIGSTOP)
     try:
         await within(LIMIT_S, _until_gone(stage, host.name))
-        first = [f"/{name}/" for name in hit]
-        while stage.ledger.first_since(stage.clock.fault, tuple(first)) is None:
-            await asyncio.sleep(0.05)
+        await within(LIMIT_S, _until_asked_by(stage, hit))
     finally:
         os.kill(host.pid, signal.SIGCONT)
     await within(LIMIT_S, ended(host.pid))
 
 
 async def _until_gone(stage: Stage, host: str) -> None:
-    while host in {found.name for found in await hosts_of(stage.handles)}:
-        await asyncio.sleep(0.1)
+    async def is_gone() -> bool:
+        return host not in {found.name for found in await hosts_of(stage.handles)}
+
+    await until(is_gone)
+
+
+async def _until_asked_by(stage: Stage, names: Sequence[str]) -> None:
+    """Wait until one of the sessions asks for something after now."""
+    now, prefixes = monotonic(), tuple(f"/{name}/" for name in names)
+
+    async def has_asked() -> bool:
+        return stage.ledger.first_since(now, prefixes) is not None
+
+    await until(has_asked)
+
+
+async def cut_from_journal(stage: Stage) -> None:
+    """A host cannot reach the journal, but everything else: it ends, and its actors go on elsewhere."""
+    await stage.sessions.part(0.3)
+    host = (await hosts_of(stage.handles))[0]
+    hit = await homed_at(stage.handles, host.name, stage.sessions.names)
+    assert host.pid is not None
+    await stage.settle()
+    stage.clock.strike(hit)
+    cut(stage.handles.config, host.name)
+    await within(LIMIT_S, ended(host.pid))
+
+
+async def cut_for_a_moment(stage: Stage) -> None:
+    """The same for a shorter time than after which it is lost: it goes on itself."""
+    await stage.sessions.part(0.3)
+    host = (await hosts_of(stage.handles))[0]
+    hit = await homed_at(stage.handles, host.name, stage.sessions.names)
+    stage.clock.strike(hit)
+    file = cut(stage.handles.config, host.name)
+    await asyncio.sleep(stage.handles.config.lost_after_s / 2)  # the fault itself: so long it lasts
+    file.unlink()
+    assert host.name in {found.name for found in await hosts_of(stage.handles)}
+
+
+async def add_node(stage: Stage) -> None:
+    """A node is added, and takes its part at once."""
+    assert stage.nodes is not None
+    await stage.sessions.part(0.2)
+    stage.clock.strike()
+    node = stage.nodes.add()
+    await within(LIMIT_S, _until_used(stage, node))
+
+
+async def _until_used(stage: Stage, node: str) -> None:
+    async def is_used() -> bool:
+        return any(host.actors for host in await hosts_of(stage.handles) if host.node == node)
+
+    await until(is_used)
+
+
+async def nothing(stage: Stage) -> None:
+    """The cluster has too little room for all at once."""
+    stage.clock.strike()

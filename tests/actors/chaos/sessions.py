@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from time import monotonic
 from typing import Any
@@ -31,17 +32,23 @@ export async function agent(input: any, chidori: any) {
   };
   const first = await post("first", 20);
 """
-FLAT = _HEAD + """
+FLAT = (
+    _HEAD
+    + """
   return { first, all: await chidori.parallel([0, 1, 2, 3].map((i) => () => branch(i))) };
 }
 """
-NESTED = _HEAD + """
+)
+NESTED = (
+    _HEAD
+    + """
   return { first, all: await chidori.parallel([0, 1].map((i) => async () => {
     const before = await branch(i, "outer");
     return [before, ...await chidori.parallel([0, 1].map((j) => () => branch(i * 2 + j)))];
   })) };
 }
 """
+)
 """Branches with branches: ``outer0.*`` and ``outer1.*`` are called before those of the inner ones."""
 
 
@@ -125,7 +132,8 @@ class Sessions:
 
     def check_never_repeated(self) -> None:
         """As when nothing happened."""
-        assert self.ledger.repeated == {}
+        again = self.ledger.repeated
+        assert not again, f"{len(again)} calls were made again, such as {list(again)[:5]}"
 
     async def check_replays(self, runtime: Runtime, sample: int = 20) -> None:
         """Some of them give the same again, and nobody is asked."""
@@ -175,7 +183,7 @@ class Clock:
         asked = self.ledger.requests.items()
         times = sorted(one.at for path, asks in asked if path.startswith(prefixes) for one in asks)
         times = [self.fault, *(time for time in times if time > self.fault)]
-        return max((later - sooner for sooner, later in zip(times, times[1:], strict=False)), default=0.0)
+        return max((later - sooner for sooner, later in pairwise(times)), default=0.0)
 
 
 def _answers(store: Store, name: str) -> dict[str, int]:

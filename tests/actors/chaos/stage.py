@@ -20,9 +20,10 @@ from .ledger import Ledger, ledger
 from .nodes import Nodes
 from .sessions import FLAT, Clock, Sessions
 
-LIMIT_S = 150.0
-"""Within this much the sessions complete, whatever is done to them; a day's worth of patience for a loaded machine."""
+LIMIT_S = 100.0
+"""Within this much the sessions complete, whatever is done to them: patience for a loaded machine."""
 _EMPTY_S = 40.0
+_STOPPING_S = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +56,7 @@ class Stage:
             raise AssertionError(f"the sessions did not complete: {await self._state()}") from None
         finally:
             running.cancel()
-            await asyncio.wait([running])
+            await asyncio.wait([running], timeout=_STOPPING_S)
         return await self.checked()
 
     async def checked(self) -> dict[str, Any]:
