@@ -8,16 +8,21 @@ STAMP := $(VENV)/.installed
 CPYTHON_VENV := .venv-cpython
 CPYTHON_BIN := $(CPYTHON_VENV)/bin
 CPYTHON_STAMP := $(CPYTHON_VENV)/.installed
+# What `make test` repeats with the actors of each run on three hosts, and `make test-ray` on a real cluster.
+ON_HOSTS := $(addprefix tests/session/test_,cancellation.py kill_tree.py parallel.py pauses.py sub_agents.py tools.py) \
+  tests/test_branching_actors.py
+ON_RAY := tests/session tests/test_branching.py tests/test_branching_actors.py tests/front_door
 DOCUMENT := agents/data/declaration.txt
 SDK := sdk/typescript
 SDK_STAMP := $(SDK)/node_modules/.package-lock.json
 
-.PHONY: help setup run lint types test test-slow test-cpython test-cluster test-all bench
+.PHONY: help setup run lint types test test-ray test-slow test-cpython test-cluster test-all bench
 
 help:
 	@echo 'make setup     make .venv with the package and the tools'
 	@echo 'make run       summarize $(DOCUMENT)'
 	@echo 'make test      linters, type checks and tests'
+	@echo 'make test-ray  sessions, forks and crashes on a real cluster; about an hour'
 	@echo 'make test-all  the same, the long crash and property tests, and test-cpython'
 	@echo 'make test-cpython  what needs chidori-actors[cpython], in a .venv-cpython with it; compiles once, 2.3 GB of memory'
 	@echo 'make test-cluster  `ray up` on a machine made of namespaces; needs root, OpenSSH, rsync and iproute2'
@@ -82,6 +87,12 @@ types: $(SDK_STAMP)
 
 test: lint $(SDK_STAMP)
 	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadgroup -m 'not slow' -rs
+	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadgroup -m 'not slow' -rs --system hosts $(ON_HOSTS)
+	$(BIN)/python -m pytest -m 'not slow' -rs --system ray tests/session/test_starlark_kill.py
+
+# The whole suite of sessions, forks and crashes on a real cluster: a new one for each test.
+test-ray: setup
+	$(BIN)/python -m pytest -m 'not slow' -rs --system ray $(ON_RAY)
 
 test-slow: setup
 	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadgroup -m slow -rs

@@ -1,13 +1,14 @@
 """A run's home: where its numbers, its lease and its attendance are, for actors of it that live on other hosts."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from dataclasses import replace
 from functools import partial
 from typing import Any
 
+from chidori_actors.errors import StoreError
 from chidori_actors.host.function import Question, Unanswered
-from chidori_actors.journal.actors import actor_places
+from chidori_actors.journal.actors import ActorMeta, actor_places
 from chidori_actors.journal.lanes import RUN_LANES, Entry, Settled
 from chidori_actors.journal.store import Write
 from chidori_actors.languages.bundle import Bundle
@@ -18,6 +19,7 @@ from chidori_actors.session.lane_writer import LaneWriter
 from chidori_actors.session.outcome import Rest
 
 from .images import Images
+from .portable_errors import portable
 from .shipping import SentBundles, ShippedActor, ship_actor, ship_run, taken_spec
 
 
@@ -25,8 +27,12 @@ class HostLost(Exception):
     """An actor does not live on that host any more, which is gone or lets go of it. Its record is as it was."""
 
 
+Life = tuple[str, int]
+"""A run's id, and which of its lives on its home this is: what is said of an earlier one must not reach it."""
+
+
 class Home:
-    """Of one run: ``run`` is its context, ``send`` tells a host something of it, ``spawn`` starts an actor of it.
+    """Of one life of a run: ``run`` is its context, ``send`` tells a host something of it, ``spawn`` starts an actor.
 
     What hosts say comes to the methods named ``on_…``.
     """
@@ -34,12 +40,14 @@ class Home:
     def __init__(
         self,
         run: RunContext,
+        life: Life,
         send: Callable[..., None],
         bundles: Callable[[str], SentBundles],
         images: Images,
         spawn: Spawn,
     ) -> None:
         self.run = run
+        self.life = life
         self.images = images
         self.spawn = spawn
         self._send = send
@@ -48,9 +56,9 @@ class Home:
         self._actors: dict[int, RemoteActor] = {}
         self._last = 0
         self._requests: dict[tuple[str, int], asyncio.Task[None]] = {}
-        self._asking: dict[str, int] = {}
-        """How often a host holds the lock on questions: once, or not at all."""
         self._posted: dict[tuple[str, str], Question] = {}
+        self._streams: dict[tuple[str, str], tuple[int, str | None]] = {}
+        """What hosts stream, by its id: the prompt's number and type."""
 
     def start(self, host: str, spec: ActorSpec, lane: LaneWriter, closing: Closing, watcher: Watcher) -> "RemoteActor":
         """Let an actor live on another host."""
@@ -83,8 +91,9 @@ class Home:
         for asker, path in list(self._posted):
             if asker == host:
                 self._withdraw(host, path)
-        if self._asking.pop(host, 0):
-            await self.run.approvals.asking.__aexit__(None, None, None)
+        for streamer, stream_id in list(self._streams):
+            if streamer == host:
+                self.on_streamed(host, "prompt_end", stream_id, *self._streams[host, stream_id], "interrupted")
         gone = [actor for actor in self._actors.values() if actor.host == host]
         # All at once: one may be inside of another, which cannot end before it.
         await asyncio.gather(*(actor.lost() for actor in gone))
@@ -113,15 +122,20 @@ class Home:
         writes: list[Write],
         rest: Rest | None,
         last_ms: int,
+        known_secrets: tuple[str, ...],
     ) -> None:
         self.run.last_ms = max(self.run.last_ms, last_ms)
+        self.know_secrets(known_secrets)
         actor = self._actors.get(number)
         if actor is not None:
             actor.commit(entries, ended, writes, rest)
 
-    def on_rested(self, host: str, number: int, rest: Rest, known_secrets: tuple[str, ...]) -> None:
-        for name in known_secrets:
+    def know_secrets(self, names: Iterable[str]) -> None:
+        """Values of these variables were revealed elsewhere."""
+        for name in names:
             self.run.services.secrets.know(name)
+
+    def on_rested(self, host: str, number: int, rest: Rest) -> None:
         if (actor := self._actors.get(number)) is not None:
             actor.rested(rest)
 
@@ -144,8 +158,12 @@ class Home:
     def on_observed(self, host: str, method: str, *args: Any) -> None:
         getattr(self.run.observer, method)(*args)
 
-    def on_streamed(self, host: str, method: str, *args: Any) -> None:
-        getattr(self.run.services.events, method)(*args)
+    def on_streamed(self, host: str, method: str, stream_id: str, seq: int, prompt_type: str | None, what: Any) -> None:
+        if method == "prompt_end":
+            self._streams.pop((host, stream_id), None)
+        else:
+            self._streams[host, stream_id] = seq, prompt_type
+        getattr(self.run.services.events, method)(stream_id, seq, prompt_type, what)
 
     def on_taken_back(self, host: str, calls: int) -> None:
         self.run.events.taken_back(calls)
@@ -194,8 +212,14 @@ class Home:
 
     def on_request(self, host: str, token: int, method: str, *args: Any) -> None:
         """Something is asked of the home that takes time."""
-        task = asyncio.create_task(self._answer(host, token, getattr(self, f"_{method}"), *args))
-        self._requests[host, token] = task
+        self._begin(host, token, self._answer(host, token, getattr(self, f"_{method}"), *args))
+
+    def on_lock_asking(self, host: str, token: int) -> None:
+        """The same for the lock on questions, which is held until the request is dropped or its host is lost."""
+        self._begin(host, token, self._hold_asking(host, token))
+
+    def _begin(self, host: str, token: int, work: Coroutine[Any, Any, None]) -> None:
+        task = self._requests[host, token] = asyncio.create_task(work)
         task.add_done_callback(lambda _: self._requests.pop((host, token), None))
 
     def on_request_dropped(self, host: str, token: int) -> None:
@@ -208,23 +232,20 @@ class Home:
         except Unanswered:
             self._send(host, "replied", token, None, True)
         except Exception as error:
-            self._send(host, "replied", token, error, False)
+            self._send(host, "replied", token, portable(error), False)
         else:
             self._send(host, "replied", token, value, False)
+
+    async def _hold_asking(self, host: str, token: int) -> None:
+        async with self.run.approvals.asking:
+            self._send(host, "replied", token, None, False)
+            await asyncio.Event().wait()
 
     async def _ask(self, host: str, question: Question) -> str:
         return await self.run.services.questions.ask(question)
 
     async def _decide(self, host: str, question: Question, answer: str) -> str:
         return await self.run.approvals.decide(question, answer)
-
-    async def _lock_asking(self, host: str) -> None:
-        await self.run.approvals.asking.__aenter__()
-        self._asking[host] = 1
-
-    async def _unlock_asking(self, host: str) -> None:
-        if self._asking.pop(host, 0):
-            await self.run.approvals.asking.__aexit__(None, None, None)
 
     async def _mcp_tools(self, host: str, server: str) -> Any:
         assert self.run.mcp is not None
@@ -257,7 +278,9 @@ class RemoteActor:
         """How much of what may let them go on its children were told."""
         self._early: dict[int, list[tuple[str, tuple[Any, ...]]]] = {}
         """What its children were told before they were there."""
-        self._waits: dict[int, asyncio.Task[None]] = {}
+        self._waits: dict[int, asyncio.Task[Rest]] = {}
+        self._inside: set[int] = set()
+        """The numbers of its calls that have, or had, actors inside."""
         self._wake = asyncio.Event()
         self._parked = asyncio.Event()
         self._drain: asyncio.Task[None] | None = None
@@ -270,6 +293,11 @@ class RemoteActor:
                 self._tell("stop", self._number)
                 # It must have cleaned up before whoever waits goes on.
                 await asyncio.wait([self._ended])
+            raise
+        except HostLost:
+            run = self._home.run
+            await run.store.flush()
+            run.actors.reread(self.path, actor_places(run.store, self._lane.lane // RUN_LANES * RUN_LANES))
             raise
         finally:
             self._home.forget(self._number)
@@ -306,11 +334,12 @@ class RemoteActor:
         with drain.actor(self._wake):
             if not drain.is_on:
                 await self._wake.wait()
-            self._wake.clear()
             self._tell("drain", self._number)
             await self._parked.wait()
-            drain.park(self._wake, True)
-            await asyncio.Event().wait()
+            while True:  # it is woken by each that drains the run
+                self._wake.clear()
+                drain.park(self._wake, True)
+                await self._wake.wait()
 
     def drained_there(self) -> None:
         self._parked.set()
@@ -331,11 +360,17 @@ class RemoteActor:
             writes = [*writes, *self._closing(rest)]
 
         def done(error: BaseException | None) -> None:
-            self._tell("committed", self._number, error, numbers.index)
+            told = portable(error) if isinstance(error, Exception) else error
+            self._tell("committed", self._number, told, numbers.index)
 
-        self._lane.submit(done, writes)
+        try:
+            self._lane.submit(done, writes)
+        except (StoreError, ValueError) as error:  # the store was closed, or cannot hold such a key
+            done(error)
 
     def rested(self, rest: Rest) -> None:
+        for seq in self._inside:
+            self._home.run.actors.forget(seq)
         if not self._ended.done():
             self._ended.set_result(rest)
 
@@ -358,33 +393,39 @@ class RemoteActor:
 
     def spawn(self, child: int, shipped: ShippedActor, writes: list[Write], bundle: Bundle) -> None:
         self._home.run.actors.put(shipped.meta)
+        self._home.know_secrets(shipped.known_secrets)
+        self._inside.add(shipped.meta.parent_seq)
         self._early[child] = []
         self._heard[child] = 0
-        self._waits[child] = asyncio.create_task(self._live(child, shipped, writes, bundle))
+        task = self._waits[child] = asyncio.create_task(self._live(child, shipped, writes, bundle))
+        # Not in the task: one that is cancelled before its first step does nothing at all.
+        task.add_done_callback(partial(self._left, child, shipped.meta))
 
-    async def _live(self, child: int, shipped: ShippedActor, writes: list[Write], bundle: Bundle) -> None:
-        run, meta = self._home.run, shipped.meta
-        try:
-            spec = taken_spec(shipped, bundle, await self._home.images.of(shipped.origin))
-            lane = run.lane_writer(shipped.lane, shipped.length)
-            lane.attach(writes)
-            watcher = _ChildWatch(lambda questions: self._tell("child_watch", child, self._heard[child], questions))
-            ref = self._children[child] = self._home.spawn(spec, run, lane, closing_of(run, meta), watcher)
-            for action, args in self._early.pop(child):
-                self.child(child, action, *args)
-            rest = await ref.wait()
-        except asyncio.CancelledError:
+    async def _live(self, child: int, shipped: ShippedActor, writes: list[Write], bundle: Bundle) -> Rest:
+        run = self._home.run
+        spec = taken_spec(shipped, bundle, await self._home.images.of(shipped.origin))
+        lane = run.lane_writer(shipped.lane, shipped.length)
+        lane.attach(writes)
+        watcher = _ChildWatch(lambda questions: self._tell("child_watch", child, self._heard[child], questions))
+        closing = closing_of(run, shipped.meta)
+        ref = self._children[child] = self._home.spawn(spec, run, lane, closing, watcher)
+        for action, args in self._early.pop(child):
+            self.child(child, action, *args)
+        return await ref.wait()
+
+    def _left(self, child: int, meta: ActorMeta, task: asyncio.Task[Rest]) -> None:
+        """An actor inside of it lives no more."""
+        run = self._home.run
+        if task.cancelled():
             self._tell("child_stopped", child)
-            raise
-        except Exception as error:
-            self._tell("child_broke", child, error)
+        elif isinstance(error := task.exception(), Exception):
+            self._tell("child_broke", child, portable(error))
         else:
-            self._tell("child_rested", child, rest, run.actors.find(meta.parent_seq, meta.index), run.numbers.index)
-        finally:
-            self._early.pop(child, None)
-            del self._heard[child]
-            self._children.pop(child, None)
-            del self._waits[child]
+            ended, known = run.actors.find(meta.parent_seq, meta.index), run.services.secrets.known
+            self._tell("child_rested", child, task.result(), ended, run.numbers.index, known)
+        self._early.pop(child, None)
+        self._children.pop(child, None)
+        del self._heard[child], self._waits[child]
 
     def child(self, child: int, action: str, *args: Any) -> None:
         if action == "stop":
@@ -404,7 +445,18 @@ class RemoteActor:
             task.cancel()
         if waits:
             await asyncio.wait(waits)
+        if self._inside:
+            await self._look_inside()
         self.broke(HostLost(self.host))
+
+    async def _look_inside(self) -> None:
+        # An actor that has written nothing yet is in no record: whoever starts this one anew starts it as a new one.
+        run = self._home.run
+        await run.store.flush()
+        stored = actor_places(run.store, self._lane.lane // RUN_LANES * RUN_LANES)
+        for seq in self._inside:
+            run.actors.forget(seq)
+        run.actors.know(place for place in stored if place.parent_seq in self._inside)
 
 
 class _ChildWatch:

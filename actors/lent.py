@@ -3,6 +3,7 @@
 import asyncio
 from collections import deque
 from collections.abc import Callable, Iterable
+from typing import Any
 
 from chidori_actors.journal.lanes import Entry, Settled, encode_entry
 from chidori_actors.journal.store import Done, Write
@@ -78,14 +79,15 @@ class LentNumbers:
 
 
 class LentLaneWriter:
-    """Implements ``LaneWriter`` for the actor ``number``: the home appends, numbers and commits."""
+    """Implements ``LaneWriter`` for the actor ``number``: the home appends, numbers and commits. With each commit it is
+    told what ``told_too`` gives."""
 
-    def __init__(self, lane: int, length: int, tell: Tell, last_ms: Callable[[], int]) -> None:
+    def __init__(self, lane: int, length: int, tell: Tell, told_too: Callable[[], tuple[Any, ...]]) -> None:
         self.lane = lane
         self.length = length
         self.number = 0
         self._tell = tell
-        self._last_ms = last_ms
+        self._told_too = told_too
         self._entries: list[Entry] = []
         self._ended: dict[int, int] = {}
         self._writes: list[Write] = []
@@ -122,7 +124,7 @@ class LentLaneWriter:
         self._waiting.append([done])
         taken = self._entries, self._ended, [*self._writes, *writes], self._rest
         self._entries, self._ended, self._writes, self._rest = [], {}, [], None
-        self._tell("commit", self.number, *taken, self._last_ms())
+        self._tell("commit", self.number, *taken, *self._told_too())
 
     async def commit(self, writes: Iterable[Write] = ()) -> None:
         durable: asyncio.Future[None] = asyncio.get_running_loop().create_future()

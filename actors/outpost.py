@@ -28,6 +28,7 @@ from chidori_actors.templates import template_reader
 
 from .images import Images
 from .lent import LentLaneWriter, LentNumbers, Tell
+from .portable_errors import portable
 from .relayed import RelayedApprovals, RelayedBoard, RelayedEvents, RelayedMcp, Told
 from .shipping import SentBundles, ShippedActor, ShippedRun, ship_actor, taken_spec
 
@@ -73,6 +74,7 @@ class Outpost:
         self._last_request = 0
         self._answers: dict[str, Callable[[str], None]] = {}
         self._leaving = leaving
+        self._closed = False
         self.run = self._context(run_id, shipped, bundle)
 
     def _context(self, run_id: str, shipped: ShippedRun, bundle: Bundle) -> RunContext:
@@ -145,6 +147,7 @@ class Outpost:
 
     async def close(self) -> None:
         """End all of its actors as they are: their home is gone, or has ended, and nobody waits for them."""
+        self._closed = True
         for actor in self._actors.values():
             actor.task.cancel()
         # The home can tell of nothing any more.
@@ -161,13 +164,16 @@ class Outpost:
         run = self.run
         self._numbers.know(shipped.seq, shipped.index)
         run.last_ms = max(run.last_ms, shipped.last_ms)
-        run.actors.know(shipped.known)
-        for name in shipped.known_secrets:
-            run.services.secrets.know(name)
+        run.actors.reread(shipped.path, shipped.known)
+        self._know_secrets(shipped.known_secrets)
         lane = self._lane_writer(shipped.lane, shipped.length)
         lane.number = number
         self._lanes[shipped.lane] = number
         self._actors[number] = _Lodger(self, shipped, bundle, lane)
+
+    def _know_secrets(self, names: tuple[str, ...]) -> None:
+        for name in names:
+            self.run.services.secrets.know(name)
 
     def on_cancel(self, number: int, reason: str | None) -> None:
         if (actor := self._actors.get(number)) is not None:
@@ -213,8 +219,11 @@ class Outpost:
         if (ref := self._children.get(child)) is not None:
             ref.watched(heard, questions)
 
-    def on_child_rested(self, child: int, rest: Rest, meta: ActorMeta, index: int) -> None:
+    def on_child_rested(
+        self, child: int, rest: Rest, meta: ActorMeta, index: int, known_secrets: tuple[str, ...]
+    ) -> None:
         self._numbers.know(0, index)
+        self._know_secrets(known_secrets)
         if (ref := self._children.pop(child, None)) is not None:
             self.run.actors.put(meta)
             ref.rested(rest)
@@ -235,12 +244,27 @@ class Outpost:
         Raises:
             Exception: what was raised there.
         """
+        return await self._reply(self._new_token(), "request", method, *args)
+
+    async def lock_asking(self) -> int:
+        """Implements ``Asks``: the lock is held for as long as the request stands."""
+        token = self._new_token()
+        await self._reply(token, "lock_asking")
+        return token
+
+    def unlock_asking(self, token: int) -> None:
+        """Give the lock free."""
+        self.tell("request_dropped", token)
+
+    def _new_token(self) -> int:
         self._last_request += 1
-        token = self._last_request
-        request = self._requests[token] = asyncio.get_running_loop().create_future()
-        self.tell("request", token, method, *args)
+        return self._last_request
+
+    async def _reply(self, token: int, kind: str, *args: Any) -> Any:
+        reply = self._requests[token] = asyncio.get_running_loop().create_future()
+        self.tell(kind, token, *args)
         try:
-            return await request
+            return await reply
         except asyncio.CancelledError:
             self.tell("request_dropped", token)
             raise
@@ -255,7 +279,7 @@ class Outpost:
             raise Unanswered(question) from None
 
     def _lane_writer(self, lane: int, length: int) -> LentLaneWriter:
-        return LentLaneWriter(lane, length, self.tell, lambda: self.run.last_ms)
+        return LentLaneWriter(lane, length, self.tell, lambda: (self.run.last_ms, self.run.services.secrets.known))
 
     def _spawn(
         self, spec: ActorSpec, run: RunContext, lane: LaneWriter, closing: Closing, watcher: Watcher | None = None
@@ -269,6 +293,8 @@ class Outpost:
         shipped = ship_actor(spec, run, lane.lane, lane.length, (), self.premises.images.put, self._bundles)
         self.tell("spawn", parent, child, shipped, lane.begun())
         ref = self._children[child] = _RelayedRef(partial(self.tell, "child", parent, child), run, watcher)
+        if self._closed:  # whoever starts it is being stopped, and the home hears nothing
+            ref.stopped()
         return ref
 
     def left(self, lane: LentLaneWriter) -> None:
@@ -288,6 +314,8 @@ class _Lodger:
         self._early: list[Callable[[ActorRef], None]] = []
         self._draining: asyncio.Task[None] | None = None
         self.task = asyncio.create_task(self._live(shipped, bundle))
+        # Not in the task: one that is cancelled before its first step does nothing at all.
+        self.task.add_done_callback(self._left)
 
     def do(self, action: Callable[[ActorRef], None]) -> None:
         """Do that with the actor, as soon as it is there."""
@@ -318,25 +346,25 @@ class _Lodger:
         await self._outpost.run.drain.drained()
         self._outpost.tell("drained", self.lane.number)
 
-    async def _live(self, shipped: ShippedActor, bundle: Bundle) -> None:
+    async def _live(self, shipped: ShippedActor, bundle: Bundle) -> Rest:
+        premises, run = self._outpost.premises, self._outpost.run
+        spec = taken_spec(shipped, bundle, await premises.images.of(shipped.origin))
+        self._ref = premises.system.spawn(spec, run, self.lane, self.lane.ending, self._watch)
+        for action in self._early:
+            action(self._ref)
+        return await self._ref.wait()
+
+    def _left(self, task: asyncio.Task[Rest]) -> None:
         outpost, number = self._outpost, self.lane.number
-        premises, run = outpost.premises, outpost.run
-        try:
-            spec = taken_spec(shipped, bundle, await premises.images.of(shipped.origin))
-            self._ref = premises.system.spawn(spec, run, self.lane, self.lane.ending, self._watch)
-            for action in self._early:
-                action(self._ref)
-            rest = await self._ref.wait()
-        except asyncio.CancelledError:
+        if task.cancelled():
             outpost.tell("stopped", number)
-        except Exception as error:
-            outpost.tell("broke", number, error)
+        elif isinstance(error := task.exception(), Exception):
+            outpost.tell("broke", number, portable(error))
         else:
-            outpost.tell("rested", number, rest, run.services.secrets.known)
-        finally:
-            if self._draining is not None:
-                self._draining.cancel()
-            outpost.left(self.lane)
+            outpost.tell("rested", number, task.result())
+        if self._draining is not None:
+            self._draining.cancel()
+        outpost.left(self.lane)
 
 
 class _Watch:

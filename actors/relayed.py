@@ -1,6 +1,7 @@
 """What belongs to a run's home, for its actors elsewhere: each of these tells or asks the home."""
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from typing import Any, Protocol, cast
 
 from chidori_actors.host.function import JsonObject, Question
@@ -16,6 +17,12 @@ class Asks(Protocol):
     """Asks the home for something that takes time."""
 
     async def request(self, method: str, *args: Any) -> Any: ...
+
+    async def lock_asking(self) -> int:
+        """Returns once the lock on questions is held there; with what gives it free."""
+        ...
+
+    def unlock_asking(self, token: int) -> None: ...
 
 
 class Told:
@@ -72,7 +79,10 @@ class RelayedApprovals:
         self._asks = asks
         self._store = store
         self._run_id = run_id
-        self.asking = _RelayedLock(asks)
+
+    @property
+    def asking(self) -> AbstractAsyncContextManager[None, None]:
+        return _RelayedLock(self._asks)
 
     def known(self, target: str, args: Mapping[str, Any]) -> Decision | None:
         return known_decision(self._store, self._run_id, target, args)
@@ -90,12 +100,14 @@ class RelayedApprovals:
 class _RelayedLock:
     def __init__(self, asks: Asks) -> None:
         self._asks = asks
+        self._token = 0
 
     async def __aenter__(self) -> None:
-        await self._asks.request("lock_asking")
+        self._token = await self._asks.lock_asking()
 
     async def __aexit__(self, *error: object) -> None:
-        await self._asks.request("unlock_asking")
+        # Without waiting: the home may be gone.
+        self._asks.unlock_asking(self._token)
 
 
 class RelayedMcp:

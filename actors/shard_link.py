@@ -19,6 +19,8 @@ from .shards import ShardAddress
 _BATCH_BYTES = 4 << 20
 _BATCH_ITEMS = 2000
 _ATTEMPT_S = 5.0
+_ATTEMPTS_BEFORE_LOST = 4
+"""At least so often it is asked again: one answer that does not come says little."""
 _BEAT_S = 1.0
 _FIRST_PAUSE_S, _LAST_PAUSE_S = 0.05, 1.0
 
@@ -194,7 +196,8 @@ class ShardLink:
             raise self._lost_error()
         now = time.monotonic()
         since = now if self._failing_since is None else self._failing_since
-        return now, max(0.01, min(_ATTEMPT_S, since + self._config.lost_after_s - now))
+        patience = self._config.lost_after_s
+        return now, max(0.01, min(_ATTEMPT_S, patience / _ATTEMPTS_BEFORE_LOST, since + patience - now))
 
     def _failed_attempt(self, error: Exception, began: float) -> None:
         if isinstance(error, RayTaskError):

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
+from itertools import count
 from typing import Any
 
 from chidori_actors.journal.lanes import Settled
@@ -16,7 +17,7 @@ from chidori_actors.session.past import load_past
 from chidori_actors.vm.engine import load_engine
 
 from .config import Need
-from .home import Home, HostLost
+from .home import Home, HostLost, Life
 from .link import Message
 from .outpost import Outpost, Premises
 from .placements import Placements
@@ -48,7 +49,8 @@ class PlacingSystem:
         # A host's name is that of one life of it.
         self._lost: set[str] = set()
         self._homes: dict[str, Home] = {}
-        self._outposts: dict[tuple[str, str], Outpost] = {}
+        self._lives = count(1)
+        self._outposts: dict[tuple[str, Life], Outpost] = {}
         self._sent: dict[str, SentBundles] = {}
         self._taken: dict[str, TakenBundles] = {}
         self._placed: set[_Placed] = set()
@@ -87,11 +89,11 @@ class PlacingSystem:
 
     def told(self, sender: str, message: Message) -> None:
         """Another host says something about a run that is at home here or there."""
-        to, run_id, method, *args = message
+        to, life, method, *args = message
         if to == "home":
-            self._told_home(sender, run_id, method, args)
+            self._told_home(sender, life, method, args)
         else:
-            self._told_outpost(sender, run_id, method, args)
+            self._told_outpost(sender, life, method, args)
 
     def lost(self, host: str) -> None:
         """A host is gone: its actors are placed anew, and those here whose home it was end."""
@@ -100,9 +102,9 @@ class PlacingSystem:
         self._taken.pop(host, None)
         for home in self._homes.values():
             self._later(home.lost(host))
-        for (at, run_id), outpost in list(self._outposts.items()):
+        for (at, life), outpost in list(self._outposts.items()):
             if at == host:
-                del self._outposts[at, run_id]
+                del self._outposts[at, life]
                 self._later(outpost.close())
 
     # -- for the actors of runs that are at home here ---------------------------------------------------------------
@@ -128,8 +130,10 @@ class PlacingSystem:
             return self._local.spawn(spec, run, lane, closing, watcher)
         home = self._homes.get(run.run_id)
         if home is None:
-            send = partial(self._tell, "outpost", run.run_id)
-            home = self._homes[run.run_id] = Home(run, send, self._bundles_for, self._premises.images, self.spawn)
+            life = run.run_id, next(self._lives)
+            send = partial(self._tell, "outpost", life)
+            home = Home(run, life, send, self._bundles_for, self._premises.images, self.spawn)
+            self._homes[run.run_id] = home
         return home.start(host, spec, lane, closing, watcher)
 
     def _leave(self, run: RunContext) -> None:
@@ -140,8 +144,8 @@ class PlacingSystem:
 
     # -- messages ---------------------------------------------------------------------------------------------------
 
-    def _tell(self, to: str, run_id: str, host: str, *message: Any) -> None:
-        self._send(host, (to, run_id, *message))
+    def _tell(self, to: str, life: Life, host: str, *message: Any) -> None:
+        self._send(host, (to, life, *message))
 
     def _bundles_for(self, host: str) -> SentBundles:
         return self._sent.setdefault(host, SentBundles())
@@ -149,38 +153,39 @@ class PlacingSystem:
     def _bundles_of(self, host: str) -> TakenBundles:
         return self._taken.setdefault(host, TakenBundles())
 
-    def _told_home(self, sender: str, run_id: str, method: str, args: list[Any]) -> None:
+    def _told_home(self, sender: str, life: Life, method: str, args: list[Any]) -> None:
         if method == "spawn":
             args.append(self._bundles_of(sender).take(args[2].bundle))
-        home = self._homes.get(run_id)
+        home = self._homes.get(life[0])
+        if home is None or home.life != life:
+            return
         if method == "move":
-            self._move(run_id)
-        elif home is not None:
+            self._move(life[0])
+        else:
             getattr(home, f"on_{method}")(sender, *args)
 
-    def _told_outpost(self, sender: str, run_id: str, method: str, args: list[Any]) -> None:
+    def _told_outpost(self, sender: str, life: Life, method: str, args: list[Any]) -> None:
         if method == "opened":
-            self._open(sender, run_id, args[0])
+            self._open(sender, life, args[0])
             return
         if method == "start":
             args.append(self._bundles_of(sender).take(args[1].bundle))
-        outpost = self._outposts.get((sender, run_id))
+        outpost = self._outposts.get((sender, life))
         if outpost is None:
             return
         if method == "closed":
-            del self._outposts[sender, run_id]
+            del self._outposts[sender, life]
             self._later(outpost.close())
         else:
             getattr(outpost, f"on_{method}")(*args)
 
-    def _open(self, home: str, run_id: str, shipped: Any) -> None:
+    def _open(self, home: str, life: Life, shipped: Any) -> None:
         bundle = self._bundles_of(home).take(shipped.bundle)
-        tell = partial(self._tell, "home", run_id, home)
-        former = self._outposts.get((home, run_id))
-        if former is not None:  # an earlier life of the run at the same home, which ended
-            self._later(former.close())
-        outpost = Outpost(run_id, shipped, bundle, self._premises, self._bundles_for(home), tell, leaving=self._leaving)
-        self._outposts[home, run_id] = outpost
+        tell = partial(self._tell, "home", life, home)
+        bundles = self._bundles_for(home)
+        self._outposts[home, life] = Outpost(
+            life[0], shipped, bundle, self._premises, bundles, tell, leaving=self._leaving
+        )
 
     def _later(self, work: Any) -> None:
         task = asyncio.create_task(work)

@@ -46,6 +46,17 @@ class RunActors:
         """What is known of an actor from now on."""
         self._known.setdefault(meta.parent_seq, {})[meta.index] = meta
 
+    def reread(self, path: str, stored: Iterable[ActorPlace]) -> None:
+        """Know of actors inside of the one at ``path`` what the store has, and no more: that one begins anew, and what
+        was begun and not written, or was forgotten too early, is not so."""
+        for actors in self._known.values():
+            for index, known in list(actors.items()):
+                # A lane alone is what the store has.
+                if isinstance(known, ActorMeta) and known.path.startswith(f"{path}/"):
+                    del actors[index]
+        self._known = {call_seq: actors for call_seq, actors in self._known.items() if actors}
+        self.know(stored)
+
     def forget(self, call_seq: int) -> None:
         """The call with that seq has what it wanted of its actors."""
         self._known.pop(call_seq, None)
@@ -54,7 +65,8 @@ class RunActors:
         """The hash under which a source is stored, and the write that stores it when this is its first use."""
         text = bundle.to_json()
         digest, write = bundle_write(text)
-        if digest in self._bundles:
+        # The actor that was to write it at its first use may have been lost with its host.
+        if digest in self._bundles and self._store.get(write.database, write.key) is not None:
             return digest, []
         self._bundles[digest] = bundle
         return digest, [write]

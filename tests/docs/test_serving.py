@@ -1,7 +1,6 @@
 """What docs/serving.md shows, done in its order at the real server."""
 
 import os
-import re
 import sys
 from pathlib import Path
 
@@ -12,8 +11,9 @@ from tests.support.examples import ROOT
 from tests.support.process import finished
 from tests.support.server import server_process
 
-PAGE = (ROOT / "docs" / "serving.md").read_text(encoding="utf-8")
-BLOCKS = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+from .pages import blocks, links, read_page
+
+PAGE = read_page("serving.md")
 COMMANDS = f"""
 set -eu
 chidori() {{ "{sys.executable}" -m chidori_actors "$@"; }}
@@ -21,13 +21,9 @@ curl() {{ command curl --fail-with-body --show-error "$@"; echo; }}
 """
 
 
-def blocks(language: str) -> list[str]:
-    return [text for found, text in BLOCKS.findall(PAGE) if found == language]
-
-
 async def test_every_command_and_the_client_of_the_page_work_in_their_order(tmp_path: Path) -> None:
-    (source,) = blocks("ts")
-    serve, *commands = blocks("bash")
+    (source,) = blocks(PAGE, "ts")
+    serve, *commands = blocks(PAGE, "bash")
     assert serve.endswith("chidori serve notice.ts --port 8080 &\n")
     async with server_process(write_agent(tmp_path, source, "notice.ts"), {}) as server:
         place = f"127.0.0.1:{server.port}"
@@ -38,7 +34,7 @@ async def test_every_command_and_the_client_of_the_page_work_in_their_order(tmp_
         said = out.decode()
         for text in ('"status":"paused"', '"published":true', "event: done", '"replayed_from":"n1"', '"cancelled"'):
             assert text in said
-        (client,) = blocks("python")
+        (client,) = blocks(PAGE, "python")
         program = client.replace("localhost:8080", place)
         code, out, err = await finished(sys.executable, "-c", program, cwd=tmp_path, env=env)
         assert code == 0, err
@@ -46,6 +42,6 @@ async def test_every_command_and_the_client_of_the_page_work_in_their_order(tmp_
         assert out.decode().splitlines()[-1] == "done"
 
 
-@pytest.mark.parametrize("link", re.findall(r"\]\((?!http)([^)#]+)", PAGE))
+@pytest.mark.parametrize("link", links(PAGE))
 def test_what_the_page_links_to_is_there(link: str) -> None:
     assert (ROOT / "docs" / link).exists()

@@ -73,9 +73,14 @@ def steady_trees() -> st.SearchStrategy[Mapping[str, str]]:
     small = st.recursive(_leaf(shared, 'tool("@")'), _nested, max_leaves=4)
     flat = st.recursive(_leaf(), _nested, max_leaves=2)
 
-    def made(head: str, strategy: st.SearchStrategy[str], most: int) -> st.SearchStrategy[str]:
-        return st.lists(strategy, min_size=1, max_size=most).map(lambda parts: _source(head, parts))
+    def made(head: str, strategy: st.SearchStrategy[str], most: int, *last: str) -> st.SearchStrategy[str]:
+        return st.lists(strategy, min_size=1, max_size=most).map(lambda parts: _source(head, [*parts, *last]))
 
+    # Whether a call that nobody waits for is answered in time depends on what happens when.
     return st.fixed_dictionaries(
-        {"agent.ts": made(_AGENT, part, 4), "child.ts": made(_AGENT, small, 2), "tools/helper.ts": made(_TOOL, flat, 2)}
+        {
+            "agent.ts": made(_AGENT, part, 4, shared),
+            "child.ts": made(_AGENT, small, 2, shared),
+            "tools/helper.ts": made(_TOOL, flat, 2),
+        }
     )

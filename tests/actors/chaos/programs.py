@@ -62,6 +62,6 @@ PROGRAMS: Mapping[str, Program] = {
         scenarios.nothing, repeats=False, nodes=1, options={"hosts": 2, "max_hosts": 2, "actors_per_host": 25}
     ),
     "one-actor-per-host": _disturbed(
-        scenarios.nothing, repeats=False, nodes=1, count=12, options={"hosts": 3, "max_hosts": 3, "actors_per_host": 1}
+        scenarios.nothing, repeats=False, nodes=1, count=4, options={"hosts": 3, "max_hosts": 3, "actors_per_host": 1}
     ),
 }

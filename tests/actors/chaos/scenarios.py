@@ -52,11 +52,7 @@ async def only_branches(stage: Stage) -> HostStatus:
     stage.ledger.holds = lambda path: path.endswith("/first")
     await stage.ledger.until(stage.sessions.count)
     node = stage.nodes.add()
-
-    async def is_up() -> bool:
-        return any(host.node == node for host in await hosts_of(stage.handles))
-
-    await within(LIMIT_S, until(is_up))
+    await within(LIMIT_S, _until_up(stage, node))
     stage.ledger.release()
     await stage.sessions.part(0.4)
     new = [host for host in await hosts_of(stage.handles) if host.node == node]
@@ -171,12 +167,22 @@ async def cut_for_a_moment(stage: Stage) -> None:
 
 
 async def add_node(stage: Stage) -> None:
-    """A node is added, and takes its part at once."""
+    """A node is added while half of the sessions have made their branches, and takes its part of the others'."""
     assert stage.nodes is not None
+    stage.ledger.holds = lambda path: path.endswith(("1/first", "3/first", "5/first", "7/first", "9/first"))
     await stage.sessions.part(0.2)
     stage.clock.strike()
     node = stage.nodes.add()
+    await within(LIMIT_S, _until_up(stage, node))
+    stage.ledger.release()
     await within(LIMIT_S, _until_used(stage, node))
+
+
+async def _until_up(stage: Stage, node: str) -> None:
+    async def is_up() -> bool:
+        return any(host.node == node for host in await hosts_of(stage.handles))
+
+    await until(is_up)
 
 
 async def _until_used(stage: Stage, node: str) -> None:

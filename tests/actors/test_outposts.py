@@ -1,0 +1,255 @@
+"""Homes and outposts of runs, told one by one what hosts say to one another."""
+
+import asyncio
+import pickle
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+import ray.exceptions
+
+from actors.config import Need
+from actors.home import Home, HostLost
+from actors.images import Images
+from actors.link import Links, Message
+from actors.outpost import Outpost, Premises
+from actors.placements import Placements
+from actors.portable_errors import portable
+from actors.shipping import ShippedFork, ShippedProgram
+from actors.system import PlacingSystem
+from chidori_actors.host.resources import Resources
+from chidori_actors.journal.local_store import LocalStore
+from chidori_actors.placement.local import LocalSystem
+from chidori_actors.policy import Policy
+from chidori_actors.runtime import LocalRuntime
+from chidori_actors.session.actor_spec import ActorSpec
+from chidori_actors.session.attendance import Attendance
+from chidori_actors.session.context import ActorRef, Closing, RunContext, Watcher
+from chidori_actors.session.lane_writer import LaneWriter
+from chidori_actors.vm.engine import Engine
+from chidori_actors.vm.image import Image
+from chidori_actors.vm.machine import Bounds
+from tests.support.agents import (
+    LOCAL,
+    RecordingObserver,
+    make_settings,
+    output_of,
+    records_of,
+    start,
+    within,
+    write_agent,
+)
+from tests.support.gate import Gate, gate
+
+_HANGS_AFTER_S = 30
+
+
+class _Images:
+    """Those of all hosts."""
+
+    def __init__(self) -> None:
+        self._images: list[Image] = []
+
+    def put(self, image: Image) -> int:
+        self._images.append(image)
+        return len(self._images) - 1
+
+    async def of(self, origin: ShippedFork | ShippedProgram) -> Image | None:
+        return None if isinstance(origin, ShippedProgram) else self._images[origin.image]
+
+
+@dataclass
+class Hosts:
+    """Some hosts; the first is every run's home. ``places`` says where its actors go, in turn; then they stay at home.
+
+    What hosts tell one another waits in ``said`` until ``deliver``, which happens by itself unless ``by_hand``. Those
+    in ``dead`` hear and say nothing.
+    """
+
+    engine: Engine
+    bounds: Bounds
+    store: LocalStore
+    resources: Resources
+    places: list[str]
+    by_hand: bool = False
+    said: list[tuple[str, str, bytes]] = field(default_factory=list)
+    dead: set[str] = field(default_factory=set)
+    moved: list[str] = field(default_factory=list)
+    systems: dict[str, PlacingSystem] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        images = cast(Images, _Images())
+        for name in ("home", "b", "c"):
+            local = LocalSystem(self.engine, self.bounds)
+            premises = Premises(self.store, self.resources, local, images)
+            placements = Placements(self._place, _forget, ())
+            self.systems[name] = PlacingSystem(
+                name, local, premises, placements, self._sender(name), self.moved.append
+            )
+
+    def spawn(
+        self, spec: ActorSpec, run: RunContext, lane: LaneWriter, closing: Closing, watcher: Watcher | None = None
+    ) -> ActorRef:
+        return self.systems["home"].spawn(spec, run, lane, closing, watcher)
+
+    @property
+    def live_vms(self) -> int:
+        return sum(system.live_vms for system in self.systems.values())
+
+    async def close(self) -> None:
+        for system in self.systems.values():
+            await system.close()
+
+    def deliver(self) -> None:
+        """Let everything that was said be heard, within one turn of the event loop."""
+        said, self.said = self.said, []
+        for sender, to, message in said:
+            if not {sender, to} & self.dead:
+                self.systems[to].told(sender, pickle.loads(message))
+
+    def heard(self, method: str) -> list[Message]:
+        """What waits to be heard of that name."""
+        return [message for _, _, data in self.said if (message := pickle.loads(data))[2] == method]
+
+    def lose(self, host: str) -> None:
+        """The host dies, and the others hear of it."""
+        self.dead.add(host)
+        for name, system in self.systems.items():
+            if name != host:
+                system.lost(host)
+
+    def _sender(self, name: str) -> Callable[[str, Message], None]:
+        def send(to: str, message: Message) -> None:
+            self.said.append((name, to, pickle.dumps(message)))
+            if not self.by_hand:
+                asyncio.get_running_loop().call_soon(self.deliver)
+
+        return send
+
+    async def _place(self, count: int, need: Need) -> list[str]:
+        await asyncio.sleep(0)
+        return [self.places.pop(0) if self.places else "home" for _ in range(count)]
+
+
+async def _forget(counts: dict[str, int]) -> None: ...
+
+
+@dataclass
+class Stage:
+    runtime: LocalRuntime
+    hosts: Hosts
+
+
+@asynccontextmanager
+async def staged(folder: Path, *places: str, environ: dict[str, str] | None = None) -> AsyncIterator[Stage]:
+    settings = make_settings(folder / "store", {**LOCAL, **(environ or {})})
+    store = LocalStore.open(settings.store, durability="relaxed")
+    resources = Resources()
+    made: list[Hosts] = []
+
+    def make(engine: Engine, bounds: Bounds) -> Hosts:
+        return made[0]
+
+    try:
+        from chidori_actors.vm.engine import load_engine
+
+        made.append(Hosts(load_engine(), Bounds(), store, resources, list(places)))
+        runtime = LocalRuntime(settings, store, Policy.load(settings), Bounds(), 2, make, resources)
+        try:
+            yield Stage(runtime, made[0])
+        finally:
+            made[0].by_hand = False
+            made[0].deliver()
+            await within(_HANGS_AFTER_S, runtime.close())
+            await resources.aclose()
+    finally:
+        store.close()
+
+
+async def until(holds: Callable[[], bool]) -> None:
+    """Wait for something that other tasks bring about."""
+    async with asyncio.timeout(_HANGS_AFTER_S):
+        while not holds():
+            await asyncio.sleep(0.001)
+
+
+async def ended(work: Awaitable[Any]) -> None:
+    """Wait for the end of what was cancelled; a hang becomes a failure."""
+    with pytest.raises(asyncio.CancelledError):
+        await within(_HANGS_AFTER_S, work)
+
+
+def branches(*bodies: str) -> str:
+    """An agent that runs these in parallel."""
+    thunks = ", ".join(f"async () => {{ {body} }}" for body in bodies)
+    return f"export async function agent(input: any, chidori: any) {{ return await chidori.parallel([{thunks}]); }}"
+
+
+ASKS = "return (await chidori.http(`${input.url}/asks`)).status;"
+
+
+async def test_an_actor_that_is_started_and_stopped_at_once_lets_its_run_end(tmp_path: Path) -> None:
+    path = write_agent(tmp_path, branches("await chidori.log('never');"))
+    async with staged(tmp_path, "b") as stage:
+        stage.hosts.by_hand = True
+        running = asyncio.create_task(start(stage.runtime, path))
+        await until(lambda: bool(stage.hosts.heard("start")))
+        running.cancel()
+        await until(lambda: bool(stage.hosts.heard("stop")))
+        stage.hosts.by_hand = False
+        stage.hosts.deliver()
+        await ended(running)
+        assert stage.hosts.live_vms == 0
+
+
+async def test_an_inner_actor_that_is_started_and_stopped_at_once_lets_its_run_end(tmp_path: Path) -> None:
+    path = write_agent(tmp_path, branches("await chidori.parallel([async () => { await chidori.log('never'); }]);"))
+    async with staged(tmp_path, "b", "c") as stage:
+        hosts = stage.hosts
+        hosts.by_hand = True
+        running = asyncio.create_task(start(stage.runtime, path))
+
+        def reached(method: str) -> bool:
+            if hosts.heard(method):
+                return True
+            hosts.deliver()
+            return False
+
+        await until(lambda: reached("spawn"))
+        running.cancel()
+        await until(lambda: bool(hosts.heard("stop")))
+        stop = next(one for one in hosts.said if pickle.loads(one[2])[2] == "stop")
+        hosts.said.remove(stop)
+        # The outpost hears of the stop before what it said itself is heard.
+        hosts.systems["b"].told("home", pickle.loads(stop[2]))
+        await until(lambda: bool(hosts.heard("child")))
+        hosts.by_hand = False
+        hosts.deliver()
+        await ended(running)
+        assert hosts.live_vms == 0
+
+
+async def test_a_run_that_is_drained_twice_is_drained(tmp_path: Path) -> None:
+    path = write_agent(tmp_path, branches("await new Promise(done => setTimeout(done, 3600000));", ASKS))
+    async with gate() as server, staged(tmp_path, "b") as stage:
+        holding: asyncio.Future[ActorRef] = asyncio.get_running_loop().create_future()
+        attendance = Attendance(holding=holding.set_result)
+        running = asyncio.create_task(start(stage.runtime, path, {"url": server.url}, attendance=attendance))
+        root = await holding
+        await server.until_asked("/asks")
+        first = asyncio.create_task(root.drained())
+        await until(lambda: not first.done() and _parked(stage) == 1)
+        second = asyncio.create_task(root.drained())
+        server.open("/asks")
+        await within(_HANGS_AFTER_S, asyncio.gather(first, second))
+        running.cancel()
+        await ended(running)
+
+
+def _parked(stage: Stage) -> int:
+    """How many actors elsewhere the home believes parked."""
+    homes: dict[str, Home] = stage.hosts.systems["home"]._homes
+    return sum(actor._parked.is_set() for home in homes.values() for actor in home._actors.values())
