@@ -31,7 +31,7 @@ class ClusterDirectory:
         return await place
 
     async def locate(self, run_id: str) -> str | None:
-        """The host that drives the run now."""
+        """The host that drives the run now; empty while it is between two, None when nobody knows it."""
         host: str | None = await self._supervisor.ask("locate", run_id)
         return host
 

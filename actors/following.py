@@ -32,7 +32,7 @@ class Directory(Protocol):
         ...
 
     async def locate(self, run_id: str) -> str | None:
-        """The host that drives the run now."""
+        """The host that drives the run now; empty while it is between two, None when nobody knows it."""
         ...
 
     async def gone(self, host: str) -> None:
@@ -200,7 +200,7 @@ class Following:
     async def _join(self, run: AttendedRun, looks: int) -> bool:
         """Follow the run to where it is; False once nobody has known it so often, or wants it.
 
-        A host that the supervisor names and that does not have it yet, or any more, is not nobody: it is on its way.
+        While it is between two hosts, or on its way to or from the one that the supervisor names, somebody does.
         """
         unknown = 0
         while self._is_wanted(run):
@@ -209,7 +209,7 @@ class Following:
                 unknown += 1
                 if unknown == looks:
                     break
-            elif await self._attend(run, host):
+            elif host and await self._attend(run, host):
                 return True
             else:
                 unknown = 0

@@ -4,12 +4,14 @@ import asyncio
 import os
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 import ray
 from ray.exceptions import RayError
 
+from chidori_actors.errors import ChidoriError
 from chidori_actors.host.resources import Resources
 from chidori_actors.placement.local import LocalSystem
 from chidori_actors.runtime import LocalRuntime
@@ -34,6 +36,7 @@ from .system import PlacingSystem
 from .work import Conditions, Listening, Work
 
 _PAGE = os.sysconf("SC_PAGE_SIZE")
+_WAKE_S = 2.0
 _PARTS_OF_LOST = 6
 """So often within the time after which it is lost, a front is looked after."""
 
@@ -181,6 +184,7 @@ class Host:
         runs = HostedRuns(make_runtime, queues, _Elsewhere(name, config, supervisor), store.lost.is_set)
         keepers = (
             asyncio.create_task(_exit_when_lost(store)),
+            asyncio.create_task(_wake_supervisor(supervisor)),
             asyncio.create_task(_look_after_fronts(runs, config.lost_after_s / _PARTS_OF_LOST)),
         )
         self._house = _House(store, system, links, queues, runs, keepers)
@@ -247,6 +251,14 @@ async def _exit_when_lost(store: RemoteStore) -> None:
     await store.lost.wait()
     # Others have its runs by now. Whatever it wrote on its way out would be refused.
     os._exit(1)
+
+
+async def _wake_supervisor(supervisor: SupervisorLink) -> None:
+    """One that Ray started again does nothing until somebody calls it."""
+    while True:
+        with suppress(ChidoriError):  # it stays away: whoever needs it says so
+            await supervisor.ask("config")
+        await asyncio.sleep(_WAKE_S)
 
 
 async def _look_after_fronts(runs: HostedRuns, every_s: float) -> None:

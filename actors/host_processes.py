@@ -32,6 +32,11 @@ def new_name() -> str:
     return _PREFIX + secrets.token_hex(4)
 
 
+def is_host(name: str) -> bool:
+    """Whether that is the name of a host, not of a front."""
+    return name.startswith(_PREFIX)
+
+
 def start_host(name: str, start: Start, config: ClusterConfig, host_class: str) -> Any:
     """The actor's handle; it comes up by itself from here on."""
     options: dict[str, Any] = {
@@ -53,7 +58,7 @@ def find_hosts(config: ClusterConfig) -> dict[str, Any]:
     """The hosts that were started and have not died, by name. Waits for the cluster's head."""
     found = {}
     for actor in ray.util.list_named_actors(all_namespaces=True):
-        if actor["namespace"] == config.namespace and actor["name"].startswith(_PREFIX):
+        if actor["namespace"] == config.namespace and is_host(actor["name"]):
             try:
                 found[actor["name"]] = ray.get_actor(actor["name"], namespace=config.namespace)
             except ValueError:

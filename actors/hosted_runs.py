@@ -77,6 +77,7 @@ class HostedRuns:
         self._runs: dict[str, _Hosted] = {}
         self._known: OrderedDict[tuple[str, int], None] = OrderedDict()
         self._leaving = False
+        self._beginning = 0
         self._tasks: set[asyncio.Task[None]] = set()
 
     @property
@@ -92,7 +93,11 @@ class HostedRuns:
                 relay = RelayedAttendance(work.run_id, work.listening, self._queues)
                 self._later(self._send_on(work.resumed(), relay))
             return
-        await asyncio.gather(*(self._elsewhere.drives(work.resumed()) for work in new))
+        self._beginning += 1
+        try:
+            await asyncio.gather(*(self._elsewhere.drives(work.resumed()) for work in new))
+        finally:
+            self._beginning -= 1
         for work in new:
             relay = RelayedAttendance(work.run_id, work.listening, self._queues)
             former = self._runs.get(work.run_id)
@@ -127,7 +132,9 @@ class HostedRuns:
     async def evacuate(self) -> None:
         """Hand every run over to another host, once the calls that are under way in it have settled."""
         self._leaving = True
-        while self._runs or self._tasks:
+        while self._runs or self._tasks or self._beginning:
+            if not (self._runs or self._tasks):
+                await asyncio.sleep(_PAUSE_S)  # the supervisor is being told of them
             handing = [asyncio.create_task(self._hand_over(hosted)) for hosted in self._runs.values()]
             await asyncio.gather(*handing, *self._tasks)
 

@@ -192,6 +192,10 @@ class JournalShard:
         if markers:
             await self._store.commit(markers)
 
+    async def clients(self) -> list[str]:
+        """Those that have given signs of life, and were not forgotten since."""
+        return self._locks.clients
+
     async def deliver(self, submitted: Submitted) -> Result:
         """Make the writes of another shard's outbox, or drop the marker of such ones."""
         return await self._submit(submitted, _once(submitted))

@@ -53,11 +53,17 @@ class HostEntry:
     last_placed: int = 0
     empty_since: float | None = None
     cut_off: bool = False
+    extra: int = 0
+    """Room beyond ``room``, for what runs under way want, until it is empty."""
 
     @property
     def is_open(self) -> bool:
         """Whether it takes actors, if there is room."""
         return self.state == "up" and not self.cut_off
+
+    def room_for(self, under_way: bool) -> int:
+        """How many actors it may have, when a run under way or a new one wants one more."""
+        return self.room + self.extra if under_way else self.room
 
 
 @dataclass(slots=True)
@@ -248,34 +254,35 @@ class Registry:
         """Give what room there is to those who have waited longest, each as much as there is: the hosts for each."""
         served: list[tuple[Request, list[str]]] = []
         for need in self._waiting.needs():
-            candidates = self._candidates(need)
-            if not candidates:
-                continue
-            for request in self._waiting.in_turn(need):
-                names = self._take(candidates, request.count)
-                self._charge(request.client, names, now)
-                served.append((request, names))
+            for under_way in (True, False):
+                candidates = self._candidates(need, under_way=under_way)
                 if not candidates:
-                    break
+                    continue
+                for request in self._waiting.in_turn(need, under_way=under_way):
+                    names = self._take(candidates, request.count, under_way=under_way)
+                    self._charge(request.client, names, now)
+                    served.append((request, names))
+                    if not candidates:
+                        break
         return served
 
-    def unblock(self, now: float) -> list[tuple[Request, list[str]]]:
-        """Give actors of runs under way more room than there is, one at a time, when nothing becomes free.
+    def unblock(self, now: float) -> bool:
+        """Give hosts more room for runs under way than they have, when some wait and nothing becomes free; whether that
+        changed anything.
 
         Those that have the room may be waiting for just these: a cluster that is full of parents would stand still.
+        Each time it is twice as much.
         """
         if now - self._moved_at < STUCK_S:
-            return []
-        served: list[tuple[Request, list[str]]] = []
+            return False
+        changed = False
         for need in self._waiting.needs():
             hosts = [host for host in self._live(need) if host.is_open]
-            if hosts and (request := self._waiting.first_under_way(need)) is not None:
-                host = min(hosts, key=lambda each: each.actors)
-                self._book(host, 1)
-                self._charge(request.client, [host.name], now)
-                self._moved_at = now
-                served.append((request, [host.name]))
-        return served
+            if hosts and self._waiting.is_under_way(need):
+                for _ in range(max(1, sum(host.extra for host in hosts))):
+                    min(hosts, key=lambda each: each.actors + each.extra).extra += 1
+                self._moved_at, changed = now, True
+        return changed
 
     def release(self, client: str, counts: Mapping[str, int], now: float) -> None:
         """So many actors of ``client`` ended on each host."""
@@ -302,7 +309,7 @@ class Registry:
         """How many actors wait for room."""
         return sum(map(self._waiting.actors, self._waiting.needs()))
 
-    def _candidates(self, need: Need) -> list[tuple[tuple[int, int, int], str]]:
+    def _candidates(self, need: Need, *, under_way: bool) -> list[tuple[tuple[int, int, int], str]]:
         """A heap of the hosts that have room, the emptiest first."""
         on_node = Counter[str]()
         for host in self.hosts.values():
@@ -310,12 +317,12 @@ class Registry:
         heap = [
             ((host.actors, on_node[host.node], host.last_placed), host.name)
             for host in self._live(need)
-            if host.is_open and host.actors < host.room and host.node in self.nodes
+            if host.is_open and host.actors < host.room_for(under_way) and host.node in self.nodes
         ]
         heapq.heapify(heap)
         return heap
 
-    def _take(self, heap: list[tuple[tuple[int, int, int], str]], most: int) -> list[str]:
+    def _take(self, heap: list[tuple[tuple[int, int, int], str]], most: int, *, under_way: bool) -> list[str]:
         names: list[str] = []
         while heap and len(names) < most:
             (_, on_node, _), name = heap[0]
@@ -323,7 +330,7 @@ class Registry:
             self._book(host, 1)
             host.last_placed = next(self._numbers)
             names.append(name)
-            if host.actors < host.room:
+            if host.actors < host.room_for(under_way):
                 heapq.heapreplace(heap, ((host.actors, on_node + 1, host.last_placed), name))
             else:
                 heapq.heappop(heap)
@@ -348,7 +355,7 @@ class Registry:
             host.actors -= number
             self._moved_at = now
             if not host.actors:
-                host.empty_since = now
+                host.empty_since, host.extra = now, 0
 
     def _full(self) -> ChidoriError:
         hosts = len(self._live(ANY))

@@ -17,6 +17,11 @@ class ShardLocks:
         self._heard[client] = time.monotonic()
         return new
 
+    @property
+    def clients(self) -> list[str]:
+        """Those that have given a sign of life."""
+        return list(self._heard)
+
     def knows(self, client: str) -> bool:
         """Whether the client has given a sign of life."""
         return client in self._heard

@@ -2,10 +2,11 @@
 
 import asyncio
 import os
+import sys
 import time
 import traceback
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import ray
@@ -17,7 +18,7 @@ from chidori_actors.placement.clusters import ClusterStatus, DrainReport, StopRe
 from .cluster_nodes import live_nodes
 from .config import ClusterConfig, Need
 from .growth import ANY, Start
-from .host_processes import HOST, death, find_hosts, new_name, start_host
+from .host_processes import HOST, death, find_hosts, is_host, new_name, start_host
 from .overview import overview
 from .registry import SUPERVISOR, Registry
 from .shards import ShardAddress, find_shards
@@ -55,11 +56,18 @@ class Supervisor:
         self._not_before = 0.0
         self._stopped = False
         self._shards: list[ShardAddress] = []
-        # A restarted actor is called by nobody, so it has itself to call.
-        ray.get_runtime_context().current_actor.supervise.remote()
+        self._life: asyncio.Task[None] | None = None
 
-    async def supervise(self) -> None:
-        """Everything that goes on by itself; never returns."""
+    def _begin_life(self) -> None:
+        """Whatever is called first, also after a restart, begins it: hosts call again and again."""
+        if self._life is None:
+            self._life = asyncio.create_task(self._live())
+
+    async def _ready(self) -> None:
+        self._begin_life()
+        await self._recovered.wait()
+
+    async def _live(self) -> None:
         try:
             await self._recover()
             while True:
@@ -78,18 +86,19 @@ class Supervisor:
 
     async def config(self) -> ClusterConfig:
         """What the cluster was started with."""
+        self._begin_life()
         return self._config
 
     async def settled(self) -> str | None:
         """Returns once the hosts that are started ahead are up: None, or why one could not start."""
-        await self._recovered.wait()
+        await self._ready()
         async with self._changed:
             await self._changed.wait_for(lambda: self._failure is not None or self._is_settled())
         return None if self._is_settled() else self._failure
 
     async def join(self, host: str, node_id: str) -> None:
         """The host is up."""
-        await self._recovered.wait()
+        await self._ready()
         await self._up(host)
 
     async def place(self, client: str, count: int, need: Need | None = None) -> list[str]:
@@ -102,19 +111,19 @@ class Supervisor:
         Raises:
             ChidoriError: too many wait, or no node has what is needed.
         """
-        await self._recovered.wait()
+        await self._ready()
         return await self._granted(client, count, need or ANY)
 
     async def release(self, client: str, host_counts: Mapping[str, int]) -> None:
         """So many actors that ``client`` placed have ended on each host."""
-        await self._recovered.wait()
+        await self._ready()
         self._registry.release(client, host_counts, time.monotonic())
         self._serve()
 
     async def report(self, host: str, changes: Sequence["Work | str"]) -> None:
         """The host is the home of the run of each work from now on, and no more of the runs of these ids: they have
         ended or paused, and the room of their roots is free."""
-        await self._recovered.wait()
+        await self._ready()
         now = time.monotonic()
         for change in changes:
             if isinstance(change, str):
@@ -125,8 +134,9 @@ class Supervisor:
         await self._tell()
 
     async def locate(self, run_id: str) -> str | None:
-        """The host that drives the run; None when nobody does. Waits some seconds while it is between two homes."""
-        await self._recovered.wait()
+        """The host that drives the run; None when nobody does. Waits some seconds while it is between two homes, and is
+        empty then if it is so still."""
+        await self._ready()
 
         def known() -> bool:
             run = self._registry.runs.get(run_id)
@@ -136,9 +146,9 @@ class Supervisor:
             try:
                 await asyncio.wait_for(self._changed.wait_for(known), _MOVING_S)
             except TimeoutError:
-                return None
+                return ""
         run = self._registry.runs.get(run_id)
-        return None if run is None else run.host
+        return None if run is None else run.host or ""
 
     async def gone(self, host: str) -> None:
         """Somebody heard that the host is dead."""
@@ -156,7 +166,7 @@ class Supervisor:
 
     async def status(self) -> ClusterStatus:
         """The cluster as it is now."""
-        await self._recovered.wait()
+        await self._ready()
         return await overview(self._config, self._registry, self._loads, self._shards, self._failure)
 
     async def drain(self, node: str) -> DrainReport:
@@ -165,7 +175,7 @@ class Supervisor:
         Raises:
             UsageError: no node is called so, or it holds the journal.
         """
-        await self._recovered.wait()
+        await self._ready()
         began = time.monotonic()
         found = self._registry.find_node(node)
         if any(shard.node_id == found.id for shard in self._shards):
@@ -183,7 +193,7 @@ class Supervisor:
 
     async def stop(self) -> StopReport:
         """End all hosts; what they did can be resumed from its record."""
-        await self._recovered.wait()
+        await self._ready()
         self._stopped = True
         runs = sorted(self._registry.runs)
         names = list(self._hosts)
@@ -197,8 +207,15 @@ class Supervisor:
         self._registry.see_nodes(await asyncio.to_thread(live_nodes))
         found = await asyncio.to_thread(find_hosts, self._config)
         await asyncio.gather(*(self._adopt(name, host) for name, host in found.items()))
+        await self._forget_dead(found)
         self._recovered.set()
         await self._tell()
+
+    async def _forget_dead(self, found: Collection[str]) -> None:
+        """Hosts that died while there was no supervisor hold their runs still; whoever follows these resumes them."""
+        known = await asyncio.gather(*(self._ask_shard(shard, "clients") for shard in self._shards))
+        dead = {client for clients in known for client in clients if is_host(client) and client not in found}
+        await asyncio.gather(*map(self._forget, dead))
 
     async def _adopt(self, name: str, host: Any) -> None:
         try:
@@ -263,6 +280,7 @@ class Supervisor:
         host = self._hosts.pop(name, None)
         if host is None:
             return
+        print(f"host {name} ends: {reason}", file=sys.stderr, flush=True)
         entry = self._registry.hosts[name]
         if entry.state == "starting" and not self._stopped:
             self._failures += 1
@@ -281,13 +299,12 @@ class Supervisor:
 
     async def _forget(self, name: str) -> None:
         """From here on the host can write nothing more."""
-        await asyncio.gather(*(self._forget_at(shard, name) for shard in self._shards))
+        await asyncio.gather(*(self._ask_shard(shard, "forget", name) for shard in self._shards))
 
-    async def _forget_at(self, shard: ShardAddress, name: str) -> None:
+    async def _ask_shard(self, shard: ShardAddress, method: str, *args: object) -> Any:
         while True:
             try:
-                await shard.actor.forget.remote(name)
-                return
+                return await getattr(shard.actor, method).remote(*args)
             except RayActorError:  # it is being started again; without it nothing can go on anyway
                 await asyncio.sleep(_RETRY_S)
 
@@ -356,7 +373,10 @@ class Supervisor:
 
     def _serve(self) -> None:
         now = time.monotonic()
-        for request, names in (*self._registry.serve(now), *self._registry.unblock(now)):
+        served = self._registry.serve(now)
+        if self._registry.unblock(now):
+            served += self._registry.serve(now)
+        for request, names in served:
             _, answer = self._answers.pop(request.number)
             if answer.done():  # whoever asked has given up
                 self._registry.release(request.client, Counter(names), time.monotonic())

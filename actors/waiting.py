@@ -43,17 +43,16 @@ class Waiting:
         """How many actors with that need wait."""
         return sum(request.count for queues in self._queues if need in queues for request in queues[need])
 
-    def first_under_way(self, need: Need) -> Request | None:
-        """The request of a run under way that waits longest, taken out."""
-        queue = self._queues[0].get(need)
-        return queue.popleft() if queue else None
+    def is_under_way(self, need: Need) -> bool:
+        """Whether a run under way waits."""
+        return bool(self._queues[0].get(need))
 
-    def in_turn(self, need: Need) -> Iterator[Request]:
-        """Each request with that need is taken out as it comes."""
-        for queues in self._queues:
-            while queues[need]:
-                yield queues[need].popleft()
-            del queues[need]
+    def in_turn(self, need: Need, *, under_way: bool) -> Iterator[Request]:
+        """Each request with that need, of runs under way or of new ones, is taken out as it comes."""
+        queues = self._queues[0 if under_way else 1]
+        while queues[need]:
+            yield queues[need].popleft()
+        del queues[need]
 
     def forget(self, client: str) -> None:
         """The client does not wait any more."""

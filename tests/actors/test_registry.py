@@ -148,12 +148,17 @@ def test_a_cluster_full_of_parents_gives_one_more_place_when_nothing_else_become
     waits = registry.ask(host, 2, ANY)
     registry.ask("front", 1, ANY)
     assert registry.serve(10.0) == []
-    assert registry.unblock(STUCK_S - 0.1) == []
-    assert registry.unblock(STUCK_S) == [(waits, [host])]
-    assert registry.unblock(STUCK_S + 1.0) == [], "one at a time, and never for new runs"
+    assert not registry.unblock(STUCK_S - 0.1)
+    assert registry.unblock(STUCK_S)
+    assert registry.serve(STUCK_S) == [(waits, [host])], "never for new runs"
+    registry.ask(host, 3, ANY)
+    assert not registry.unblock(STUCK_S + 1.0), "nothing became free, but it was not so for long"
     registry.release(host, {host: 1}, STUCK_S + 2.0)
-    registry.ask(host, 1, ANY)
-    assert registry.unblock(2 * STUCK_S + 1.0) == [], "something became free meanwhile"
+    assert [names for _, names in registry.serve(STUCK_S + 2.0)] == [[host]], "the room stays"
+    registry.ask(host, 3, ANY)
+    assert not registry.unblock(2 * STUCK_S + 1.0), "something became free meanwhile"
+    assert registry.unblock(2 * STUCK_S + 2.0)
+    assert [names for _, names in registry.serve(3 * STUCK_S)] == [[host]]
 
 
 def test_a_full_cluster_with_a_long_queue_says_so(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,6 +17,7 @@ from chidori_actors.session.context import ActorRef
 from tests.support.agents import calls_of, output_of, records_of, runtime_in, start, within, write_agent
 from tests.support.gate import Gate, gate
 
+pytestmark = pytest.mark.only_local("runs on a cluster go on when their front ends; hosts are drained", also="hosts")
 SECONDS = 30
 RUN = "test-run"
 

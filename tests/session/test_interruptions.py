@@ -90,7 +90,7 @@ async def test_one_of_several_runs_with_one_id_is_made(tmp_path: Path) -> None:
     path = write_agent(tmp_path, AGENT + "return 1; }")
     async with runtime_in(tmp_path) as runtime:
         await start(runtime, path, run_id="warm")  # the first run of a process is too slow for the race
-        ended = await asyncio.gather(*(start(runtime, path) for _ in range(3)), return_exceptions=True)
+        ended = await within(30, asyncio.gather(*(start(runtime, path) for _ in range(3)), return_exceptions=True))
         assert sum(not isinstance(end, BaseException) for end in ended) == 1
         assert any(isinstance(end, UsageError) for end in ended)
 
