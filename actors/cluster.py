@@ -18,7 +18,7 @@ from chidori_actors.policy import Policy
 from chidori_actors.runtime import Runtime
 from chidori_actors.settings import Settings
 
-from .calls import answer
+from .calls import answer, patient_answer
 from .cluster_nodes import live_nodes
 from .config import ClusterConfig
 from .connecting import join_cluster
@@ -37,6 +37,8 @@ _SETTLED_S = 180.0
 _FIXED = ("store", "durability", "shards")
 """What cannot be changed while a cluster runs."""
 
+_RESTART_S = 30.0
+"""So long Ray may take to start an actor again."""
 Result = TypeVar("Result")
 
 
@@ -70,7 +72,7 @@ async def connect(
                 "the Ray cluster runs, but no agents can run on it yet", hint="start it with `chidori cluster start`"
             )
         return await _start(config, host_class)
-    found: ClusterConfig = await answer(running.config.remote())
+    found: ClusterConfig = await patient_answer(running.config.remote, _RESTART_S)
     if config is not None:
         _check_same(found, config, wishes)
     return ClusterHandles(found, running, tuple(await find_shards(found)))
@@ -85,6 +87,8 @@ def _find_supervisor(namespace: str) -> Any | None:
 
 async def _start(config: ClusterConfig, host_class: str) -> ClusterHandles:
     nodes = live_nodes()
+    # In an order that is the same at the next start: a shard's store is on its node alone.
+    nodes.sort(key=lambda node: (node.address, node.hostname))
     disks = [node.id for node in nodes if DISK in node.resources]
     heads = [node.id for node in nodes if node.is_head]
     shards = await start_shards(config, disks or heads)
@@ -103,7 +107,7 @@ async def _start(config: ClusterConfig, host_class: str) -> ClusterHandles:
         )
         .remote(config, host_class)
     )
-    found: ClusterConfig = await answer(supervisor.config.remote())
+    found: ClusterConfig = await patient_answer(supervisor.config.remote, _RESTART_S)
     _check_same(found, config, _FIXED)  # somebody else may have started it at the same time
     return ClusterHandles(found, supervisor, tuple(shards))
 

@@ -6,7 +6,7 @@ from typing import Any, Protocol
 
 from ray.exceptions import RayActorError
 
-from chidori_actors.errors import ChidoriError, NotResumable
+from chidori_actors.errors import ChidoriError, NotResumable, RunOwned
 from chidori_actors.journal.runs import get_run
 from chidori_actors.journal.store import Store
 from chidori_actors.runtime import RunResult
@@ -57,8 +57,21 @@ class Following:
         """Have a host drive the run, and follow it.
 
         Raises:
+            RunOwned: this front follows a run of that id already.
             ChidoriError: there is no room, or no host has what it needs.
         """
+        former = self._runs.get(run.run_id)
+        if former is not None and not former.ended.done():
+            raise RunOwned(f"run {run.run_id} is under way already", hint="wait until it ends, or cancel it")
+        self._runs[run.run_id] = run
+        try:
+            await self._begin(run, work)
+        except BaseException:
+            self._leave(run)
+            raise
+        run.hold()
+
+    async def _begin(self, run: AttendedRun, work: Work) -> None:
         while True:
             host = await self._directory.place(work.need)
             self._settle(run, host)
@@ -70,12 +83,8 @@ class Following:
                     break
                 work = work.resumed()
                 continue
-            except BaseException:
-                self._leave(run)
-                raise
             self._follow(host)
             break
-        run.hold()
 
     async def attend(self, run: AttendedRun) -> bool:
         """Follow a run that is under way; False when it is not."""

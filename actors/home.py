@@ -18,6 +18,7 @@ from chidori_actors.session.context import ActorRef, Closing, RunContext, Spawn,
 from chidori_actors.session.lane_writer import LaneWriter
 from chidori_actors.session.outcome import Rest
 
+from .far_actor import FarActor
 from .images import Images
 from .portable_errors import portable
 from .shipping import SentBundles, ShippedActor, ship_actor, ship_run, taken_spec
@@ -269,10 +270,9 @@ class RemoteActor:
         self._number = number
         self._lane = lane
         self._closing = closing
-        self._watcher = watcher
-        # What it was told that may let it go on. Until it has heard all of that, nobody may think that it rests.
-        self._woken = 0
-        self._ended: asyncio.Future[Rest] = asyncio.get_running_loop().create_future()
+        self._far = FarActor(partial(self._tell, "stop", number), watcher)
+        self.watched = self._far.watched
+        self.broke = self._far.broke
         self._children: dict[int, ActorRef] = {}
         self._heard: dict[int, int] = {}
         """How much of what may let them go on its children were told."""
@@ -287,13 +287,7 @@ class RemoteActor:
 
     async def wait(self) -> Rest:
         try:
-            return await asyncio.shield(self._ended)
-        except asyncio.CancelledError:
-            if not self._ended.done():
-                self._tell("stop", self._number)
-                # It must have cleaned up before whoever waits goes on.
-                await asyncio.wait([self._ended])
-            raise
+            return await self._far.wait()
         except HostLost:
             run = self._home.run
             await run.store.flush()
@@ -311,17 +305,13 @@ class RemoteActor:
         await self._home.run.drain.drained()
 
     def inherit(self, key: int, settled: Settled | None) -> None:
-        self._wake_up()
+        self._far.wake_up()
         self._tell("inherit", self._number, key, settled)
 
     def answered(self, path: str, text: str) -> None:
         """Somebody answered the question of its call at ``path``."""
-        self._wake_up()
+        self._far.wake_up()
         self._tell("answered", self._number, path, text)
-
-    def _wake_up(self) -> None:
-        self._woken += 1
-        self._watcher.goes_on()
 
     # -- draining ---------------------------------------------------------------------------------------------------
 
@@ -371,23 +361,11 @@ class RemoteActor:
     def rested(self, rest: Rest) -> None:
         for seq in self._inside:
             self._home.run.actors.forget(seq)
-        if not self._ended.done():
-            self._ended.set_result(rest)
-
-    def broke(self, error: BaseException) -> None:
-        if not self._ended.done():
-            self._ended.set_exception(error)
-            self._ended.exception()
+        self._far.rested(rest)
 
     def stopped(self) -> None:
         """It does not live there any more: it was told so, or its host lets go of all."""
         self.broke(HostLost(self.host))
-
-    def watched(self, heard: int, questions: tuple[Question, ...] | None) -> None:
-        if questions is None:
-            self._watcher.goes_on()
-        elif heard == self._woken:
-            self._watcher.rests(questions)
 
     # -- actors inside of it ----------------------------------------------------------------------------------------
 
@@ -445,18 +423,7 @@ class RemoteActor:
             task.cancel()
         if waits:
             await asyncio.wait(waits)
-        if self._inside:
-            await self._look_inside()
         self.broke(HostLost(self.host))
-
-    async def _look_inside(self) -> None:
-        # An actor that has written nothing yet is in no record: whoever starts this one anew starts it as a new one.
-        run = self._home.run
-        await run.store.flush()
-        stored = actor_places(run.store, self._lane.lane // RUN_LANES * RUN_LANES)
-        for seq in self._inside:
-            run.actors.forget(seq)
-        run.actors.know(place for place in stored if place.parent_seq in self._inside)
 
 
 class _ChildWatch:

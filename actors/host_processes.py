@@ -19,7 +19,8 @@ HOST = "actors.host:Host"
 
 _PREFIX = "host-"
 _CALLS_AT_ONCE = 10_000
-_CONTROL_CALLS = 4
+_CONTROL_CALLS = 10_000
+"""Every other host and the supervisor have one under way that never ends (`watch`): pings must not wait behind them."""
 _START_S = 120.0
 """On a loaded machine a process takes long to start."""
 _PING_EVERY_S = 5.0

@@ -54,7 +54,15 @@ class JournalShard:
     def __init__(self, config: ClusterConfig, index: int) -> None:
         self._config = config
         self._index = index
-        self._store = open_shard(config, index)
+        self._refusal: StoreError | None = None
+        try:
+            self._store = open_shard(config, index)
+        except StoreError as refusal:
+            if _was_restarted():
+                raise
+            # Ray would tell of it as of a crash; whoever starts it asks for its place first.
+            self._refusal = refusal
+            return
         self._generation = secrets.token_hex(8)
         self._clients: dict[str, _Client] = {}
         self._forgotten: dict[str, None] = {}
@@ -66,7 +74,13 @@ class JournalShard:
         self._left_over: asyncio.Task[None] | None = None
 
     async def place(self) -> tuple[str, str]:
-        """The id of the node and the path of the store."""
+        """The id of the node and the path of the store.
+
+        Raises:
+            StoreError: it cannot be opened, and the actor is good for nothing.
+        """
+        if self._refusal is not None:
+            raise self._refusal
         return ray.get_runtime_context().get_node_id(), str(self._store.path)
 
     async def hello(self, client: str) -> str:

@@ -26,6 +26,7 @@ from chidori_actors.session.outcome import Rest
 from chidori_actors.session.run_actors import RunActors
 from chidori_actors.templates import template_reader
 
+from .far_actor import FarActor
 from .images import Images
 from .lent import LentLaneWriter, LentNumbers, Tell
 from .portable_errors import portable
@@ -152,7 +153,7 @@ class Outpost:
             actor.task.cancel()
         # The home can tell of nothing any more.
         for child in self._children.values():
-            child.stopped()
+            child.far.stopped()
         await self._stop()
 
     # -- what the home says -----------------------------------------------------------------------------------------
@@ -217,7 +218,7 @@ class Outpost:
 
     def on_child_watch(self, child: int, heard: int, questions: tuple[Question, ...] | None) -> None:
         if (ref := self._children.get(child)) is not None:
-            ref.watched(heard, questions)
+            ref.far.watched(heard, questions)
 
     def on_child_rested(
         self, child: int, rest: Rest, meta: ActorMeta, index: int, known_secrets: tuple[str, ...]
@@ -226,15 +227,15 @@ class Outpost:
         self._know_secrets(known_secrets)
         if (ref := self._children.pop(child, None)) is not None:
             self.run.actors.put(meta)
-            ref.rested(rest)
+            ref.far.rested(rest)
 
     def on_child_broke(self, child: int, error: BaseException) -> None:
         if (ref := self._children.pop(child, None)) is not None:
-            ref.broke(error)
+            ref.far.broke(error)
 
     def on_child_stopped(self, child: int) -> None:
         if (ref := self._children.pop(child, None)) is not None:
-            ref.stopped()
+            ref.far.stopped()
 
     # -- for its actors ---------------------------------------------------------------------------------------------
 
@@ -294,7 +295,7 @@ class Outpost:
         self.tell("spawn", parent, child, shipped, lane.begun())
         ref = self._children[child] = _RelayedRef(partial(self.tell, "child", parent, child), run, watcher)
         if self._closed:  # whoever starts it is being stopped, and the home hears nothing
-            ref.stopped()
+            ref.far.stopped()
         return ref
 
     def left(self, lane: LentLaneWriter) -> None:
@@ -394,19 +395,8 @@ class _RelayedRef:
     def __init__(self, tell: Tell, run: RunContext, watcher: Watcher) -> None:
         self._tell = tell
         self._run = run
-        self._watcher = watcher
-        self._woken = 0
-        self._ended: asyncio.Future[Rest] = asyncio.get_running_loop().create_future()
-
-    async def wait(self) -> Rest:
-        try:
-            return await asyncio.shield(self._ended)
-        except asyncio.CancelledError:
-            if not self._ended.done():
-                self._tell("stop")
-                # It must have cleaned up before whoever waits goes on.
-                await asyncio.wait([self._ended])
-            raise
+        self.far = FarActor(partial(tell, "stop"), watcher)
+        self.wait = self.far.wait
 
     def cancel(self, reason: str | None = None) -> None:
         self._tell("cancel", reason)
@@ -415,24 +405,5 @@ class _RelayedRef:
         await self._run.drain.drained()
 
     def inherit(self, key: int, settled: Settled | None) -> None:
-        self._woken += 1
-        self._watcher.goes_on()
+        self.far.wake_up()
         self._tell("inherit", key, settled)
-
-    def rested(self, rest: Rest) -> None:
-        if not self._ended.done():
-            self._ended.set_result(rest)
-
-    def broke(self, error: BaseException) -> None:
-        if not self._ended.done():
-            self._ended.set_exception(error)
-            self._ended.exception()
-
-    def stopped(self) -> None:
-        self._ended.cancel()
-
-    def watched(self, heard: int, questions: tuple[Question, ...] | None) -> None:
-        if questions is None:
-            self._watcher.goes_on()
-        elif heard == self._woken:
-            self._watcher.rests(questions)

@@ -9,6 +9,9 @@ from typing import Any
 import ray
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
+from chidori_actors.errors import StoreError
+
+from .calls import patient_answer
 from .config import ClusterConfig
 from .journal import JournalShard
 from .outbox import shard_name
@@ -31,9 +34,9 @@ async def start_shards(config: ClusterConfig, node_ids: Sequence[str]) -> list[S
     """Start the shards that are not there, the first on the first of ``node_ids`` and so on in turn; all of them.
 
     Raises:
-        ray.exceptions.ActorDiedError: the store of one cannot be opened; it says why.
+        StoreError: the store of one cannot be opened.
     """
-    actors = []
+    actors: list[Any] = []
     for index in range(config.shards):
         # Its files are on that node alone: on another it would begin an empty store.
         where = NodeAffinitySchedulingStrategy(node_ids[index % len(node_ids)], soft=False)
@@ -48,7 +51,12 @@ async def start_shards(config: ClusterConfig, node_ids: Sequence[str]) -> list[S
             scheduling_strategy=where,
         )
         actors.append(shard.remote(config, index))
-    return await _addresses(actors)
+    try:
+        return await _addresses(actors, config)
+    except StoreError:
+        for actor in actors:
+            ray.kill(actor)
+        raise
 
 
 async def find_shards(config: ClusterConfig) -> list[ShardAddress]:
@@ -58,11 +66,11 @@ async def find_shards(config: ClusterConfig) -> list[ShardAddress]:
         ValueError: there is no such cluster.
     """
     names = (shard_name(index) for index in range(config.shards))
-    return await _addresses([ray.get_actor(name, namespace=config.namespace) for name in names])
+    return await _addresses([ray.get_actor(name, namespace=config.namespace) for name in names], config)
 
 
-async def _addresses(actors: Sequence[Any]) -> list[ShardAddress]:
-    places = await asyncio.gather(*(actor.place.remote() for actor in actors))
+async def _addresses(actors: Sequence[Any], config: ClusterConfig) -> list[ShardAddress]:
+    places = await asyncio.gather(*(patient_answer(actor.place.remote, config.lost_after_s) for actor in actors))
     return [
         ShardAddress(index, actor, node_id, Path(path))
         for index, (actor, (node_id, path)) in enumerate(zip(actors, places, strict=True))

@@ -39,7 +39,8 @@ class SupervisorLink:
                 self._actor = None
                 if loop.time() > until:
                     raise ChidoriError(
-                        f"the supervisor of the cluster cannot be reached: {error}",
-                        hint="`chidori cluster status` shows the cluster, `chidori cluster start` starts it",
+                        "the supervisor of the cluster cannot be reached: perhaps the cluster was stopped",
+                        hint="`chidori cluster status` shows the cluster, `chidori cluster start` starts it; nothing "
+                        "that was recorded is lost, and its runs can be resumed (`chidori runs` lists them)",
                     ) from error
             await asyncio.sleep(_PAUSE_S)

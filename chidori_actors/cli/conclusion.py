@@ -1,6 +1,5 @@
 """What the command line says once a run is at rest, and the exit code."""
 
-import shlex
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -11,6 +10,7 @@ from ..journal.runs import RunMeta
 from ..runtime import RunResult
 from ..session.outcome import BOUND_EXCEEDED, Completed, Failed
 from .output import write
+from .placement import again
 from .plain_text import clip, counted
 from .screen import printable
 
@@ -23,7 +23,7 @@ _SAID_BY_THE_MESSAGE = ("Error", BOUND_EXCEEDED, "PolicyError", _INPUT_ERROR)
 
 def resume_command(agent: str, run_id: str, *more: str) -> str:
     """The command that continues a run, ready for a shell."""
-    return shlex.join(["chidori", "resume", agent, run_id, *more])
+    return again("resume", agent, run_id, *more)
 
 
 def conclude(result: RunResult, *, print_output: bool) -> int:
@@ -65,16 +65,16 @@ def _failure(meta: RunMeta, error: Mapping[str, Any]) -> Iterator[str]:
     if error.get("for_good"):
         yield "  that holds for this run; begin another one, or branch off before the call: chidori branch --help"
     elif meta.failed_ordinal is not None and not error.get("own_code"):
-        again = "make the failed call again with"
+        how = "make the failed call again with"
         if error.get("name") == "PolicyError":
-            again = f"once the policy allows the call, {again}"
-        yield f"  {again}: {resume_command(meta.agent, meta.id)}"
+            how = f"once the policy allows the call, {how}"
+        yield f"  {how}: {resume_command(meta.agent, meta.id)}"
     elif meta.failed_ordinal is None and error.get("name") == _INPUT_ERROR:
-        yield f"  start a run with other input: {shlex.join(['chidori', 'run', meta.agent, '--input', 'KEY=VALUE'])}"
+        yield f"  start a run with other input: {again('run', meta.agent, '--input', 'KEY=VALUE')}"
     else:
         changed = resume_command(meta.agent, meta.id, "--allow-source-change")
         yield f"  mend the agent and go on with: {changed}"
-    yield f"  look at the run with: chidori trace {meta.id}"
+    yield f"  look at the run with: {again('trace', meta.id)}"
 
 
 def _unfinished(meta: RunMeta) -> Iterator[str]:
@@ -88,7 +88,7 @@ def _open_questions(meta: RunMeta) -> Iterator[str]:
         seq, choices = question["seq"], question["choices"]
         yield f"  #{seq} {clip(question['prompt'], _SHOWN)}" + (f" ({', '.join(choices)})" if choices else "")
         if question["kind"] == "input":
-            yield f"     {resume_command(meta.agent, meta.id, '--answer')} {seq}=TEXT"
+            yield f"     {resume_command(meta.agent, meta.id, '--answer', f'{seq}=TEXT')}"
         else:
             if question["args"] is not None:
                 yield f"     {clip(exact_json.dumps(question['args']).decode(), _SHOWN)}"

@@ -1,6 +1,7 @@
 """Where a command's runs and its store are: in this process, or on a cluster."""
 
 import re
+import shlex
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -64,6 +65,13 @@ def resources_option(command: Command) -> Command:
         expose_value=False,
         help="What a host of the cluster must have: cpus=1,gpus=1, or a resource of its own by name.",
     )(command)
+
+
+def again(*arguments: str) -> str:
+    """A command for the same place as this one's, ready for a shell."""
+    ctx = click.get_current_context(silent=True)
+    address = None if ctx is None else ctx.meta.get(f"{_META}address")
+    return shlex.join(["chidori", *arguments, *(() if address is None else ("--address", address))])
 
 
 def command_settings() -> Settings:

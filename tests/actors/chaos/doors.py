@@ -27,7 +27,7 @@ async def kill_front_door(stage: Stage) -> dict[str, Any]:
             stage.ledger.holds = lambda path: path.endswith("/0.0")
             await asyncio.gather(*(_begin(stage, here, name) for name in stage.sessions.names))
             # Every session is in its first branch's first call, and others.
-            await stage.ledger.until(stage.sessions.count)
+            await stage.sessions.begun()
             await stage.settle()
             stage.clock.strike()
             await one.kill()

@@ -1,7 +1,8 @@
 """A server that keeps account of every request: which ones came twice, and whether they said so."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from itertools import count
@@ -29,6 +30,7 @@ class Ledger:
         self.url = ""
         self.requests: dict[str, list[Request]] = {}
         self.holds: Callable[[str], bool] = lambda path: False
+        self._asked: Counter[str] = Counter()
         self._numbers = count(1)
         self._more = asyncio.Event()
         self._released = asyncio.Event()
@@ -42,9 +44,10 @@ class Ledger:
         """The paths that came more than once, and how often."""
         return {path: len(asked) for path, asked in self.requests.items() if len(asked) > 1}
 
-    async def until(self, number: int) -> None:
-        """Wait until so many different requests came."""
-        while len(self.requests) < number:
+    async def until(self, number: int, names: Iterable[str]) -> None:
+        """Wait until so many different requests came to paths of those sessions."""
+        chosen = tuple(names)
+        while sum(self._asked[name] for name in chosen) < number:
             self._more.clear()
             await self._more.wait()
 
@@ -66,7 +69,10 @@ class Ledger:
     async def handle(self, request: web.Request) -> web.Response:
         answer = next(self._numbers)
         asked = Request(request.headers.get("Idempotency-Key", ""), answer, monotonic())
-        self.requests.setdefault(request.path, []).append(asked)
+        if request.path not in self.requests:
+            self.requests[request.path] = []
+            self._asked[request.path.split("/")[1]] += 1
+        self.requests[request.path].append(asked)
         self._more.set()
         if self.holds(request.path):
             await self._released.wait()

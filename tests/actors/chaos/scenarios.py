@@ -16,20 +16,32 @@ from .stage import LIMIT_S, Stage
 
 async def kill_home(stage: Stage) -> None:
     """A host is killed on which sessions are at home."""
-    await stage.sessions.part(0.3)
-    await _kill_host(stage, 0)
+    host = await _busy_host(stage)
+    assert host.pid is not None
+    kill(host.pid)
+
+
+async def _busy_host(stage: Stage) -> HostStatus:
+    """A host whose sessions are in the midst of their calls; the fault is to hit it at once."""
+    await stage.sessions.part(0.1)
+    host = (await hosts_of(stage.handles))[0]
+    hit = await homed_at(stage.handles, host.name, stage.sessions.names)
+    await stage.sessions.part(0.35, hit)
+    await stage.settle()
+    stage.clock.strike(hit)
+    return host
 
 
 async def kill_several(stage: Stage) -> None:
     """Hosts are killed one after the other, the last while the others' sessions are still being moved."""
     for share in (0.2, 0.4):
         await stage.sessions.part(share)
-        await _kill_host(stage, 0)
-    await _kill_host(stage, 0)
+        await _kill_first_host(stage)
+    await _kill_first_host(stage)
 
 
-async def _kill_host(stage: Stage, place: int) -> None:
-    host = (await hosts_of(stage.handles))[place]
+async def _kill_first_host(stage: Stage) -> None:
+    host = (await hosts_of(stage.handles))[0]
     hit = await homed_at(stage.handles, host.name, stage.sessions.names)
     assert host.pid is not None
     await stage.settle()
@@ -50,7 +62,7 @@ async def only_branches(stage: Stage) -> HostStatus:
     """Wait until many branches and no sessions live on a host, whose node is added once all sessions have begun."""
     assert stage.nodes is not None
     stage.ledger.holds = lambda path: path.endswith("/first")
-    await stage.ledger.until(stage.sessions.count)
+    await stage.sessions.begun()
     node = stage.nodes.add()
     await within(LIMIT_S, _until_up(stage, node))
     stage.ledger.release()
@@ -110,16 +122,12 @@ async def _kill_actor(stage: Stage, name: str) -> None:
 
 async def freeze(stage: Stage) -> None:
     """A host stands still until it is held for lost, and wakes then: it ends, and what it says is refused."""
-    await stage.sessions.part(0.3)
-    host = (await hosts_of(stage.handles))[0]
-    hit = await homed_at(stage.handles, host.name, stage.sessions.names)
+    host = await _busy_host(stage)
     assert host.pid is not None
-    await stage.settle()
-    stage.clock.strike(hit)
     os.kill(host.pid, signal.SIGSTOP)
     try:
         await within(LIMIT_S, _until_gone(stage, host.name))
-        await within(LIMIT_S, _until_asked_by(stage, hit))
+        await within(LIMIT_S, _until_asked_by(stage, stage.clock.hit))
     finally:
         os.kill(host.pid, signal.SIGCONT)
     await within(LIMIT_S, ended(host.pid))
@@ -144,12 +152,8 @@ async def _until_asked_by(stage: Stage, names: Sequence[str]) -> None:
 
 async def cut_from_journal(stage: Stage) -> None:
     """A host cannot reach the journal, but everything else: it ends, and its actors go on elsewhere."""
-    await stage.sessions.part(0.3)
-    host = (await hosts_of(stage.handles))[0]
-    hit = await homed_at(stage.handles, host.name, stage.sessions.names)
+    host = await _busy_host(stage)
     assert host.pid is not None
-    await stage.settle()
-    stage.clock.strike(hit)
     cut(stage.handles.config, host.name)
     await within(LIMIT_S, ended(host.pid))
 

@@ -1,6 +1,7 @@
 """Many sessions with branches, and what must be true of them however they were disturbed."""
 
 import asyncio
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -79,11 +80,6 @@ class Sessions:
         outer = [f"outer{i}.{n}" for i in range(2) for n in range(CALLS)] if self.source == NESTED else []
         return [*_flat_calls(), *outer]
 
-    @property
-    def total(self) -> int:
-        """How many calls all sessions make."""
-        return self.count * len(self.calls)
-
     def write(self) -> Path:
         """The agent as a file."""
         return write_agent(self.folder, self.source)
@@ -104,13 +100,19 @@ class Sessions:
             for name in self.names:
                 group.create_task(one(name))
 
-    async def part(self, share: float) -> None:
-        """Wait until that share of the calls has been made."""
-        await self.ledger.until(int(self.total * share))
+    async def part(self, share: float, names: Sequence[str] | None = None) -> None:
+        """Wait until that share of the calls has been made, of those sessions or of all."""
+        chosen = self.names if names is None else names
+        await self.ledger.until(int(len(chosen) * len(self.calls) * share), chosen)
+
+    async def begun(self) -> None:
+        """Wait until every session has made its first call."""
+        await self.ledger.until(self.count, self.names)
 
     async def note_settled(self, store: Store) -> None:
         """What the record has as settled from now on must not be called again. To be called right before a fault."""
         self.faults += 1
+        print(f"fault {self.faults} at {monotonic():.2f}", file=sys.stderr)
         self.settled |= await asyncio.to_thread(lambda: {path for name in self.names for path in _answers(store, name)})
 
     # -- what must be true in the end -------------------------------------------------------------------------------
@@ -125,9 +127,10 @@ class Sessions:
                 assert answer in {asked.answer for asked in self.ledger.requests[path]}, path
             assert self.results[name] == self._expected(name, recorded), name
         again = self.ledger.repeated
-        assert not again.keys() & self.settled, "settled calls were made again"
+        twice = {path: [(asked.at, asked.key, asked.answer) for asked in self.ledger.requests[path]] for path in again}
+        assert not again.keys() & self.settled, {path: twice[path] for path in again.keys() & self.settled}
         assert all(times <= 1 + self.faults for times in again.values()), again
-        keys = {path: {asked.key for asked in self.ledger.requests[path]} for path in again}
+        keys = {path: {key for _, key, _ in asks} for path, asks in twice.items()}
         assert all(len(found) == 1 and "" not in found for found in keys.values()), keys
 
     def check_never_repeated(self) -> None:
