@@ -108,6 +108,12 @@ class Host:
         house = await self._opened()
         return house.links.received(sender, number, payload, references)
 
+    async def bury(self, name: str) -> None:
+        """Another host is gone; returns once nothing goes on here that had its home there."""
+        if self._house is not None:
+            self._house.links.bury(name)
+            await self._house.system.settled()
+
     # -- the supervisor ---------------------------------------------------------------------------------------------
 
     async def hosted(self) -> list[Work]:

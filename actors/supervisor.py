@@ -7,6 +7,7 @@ import time
 import traceback
 from collections import Counter, defaultdict
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import ray
@@ -32,6 +33,7 @@ _MOVING_S = 5.0
 """So long ``locate`` waits for a run that is between two homes."""
 _EVACUATION_S = 600.0
 _RETRY_S = 0.2
+_FUNERAL_S = 2.0
 _LONGEST_PAUSE_S = 30.0
 
 
@@ -292,10 +294,21 @@ class Supervisor:
             self._answers.pop(number)[1].cancel()
         await self._forget(name)
         ray.kill(host)
+        # What goes on elsewhere for its runs would meet what their next homes begin.
+        await asyncio.gather(*(self._bury_at(other, name) for other in self._others()))
         self._wake.set()
         await self._tell()
         if runs and not self._stopped:
             self._spawn(self._resume(runs, entry.need))
+
+    def _others(self) -> list[Any]:
+        """The hosts that may have something of another one."""
+        begun = (name for name, entry in self._registry.hosts.items() if entry.state != "starting")
+        return [] if self._stopped else [self._hosts[name] for name in begun if name in self._hosts]
+
+    async def _bury_at(self, other: Any, name: str) -> None:
+        with suppress(TimeoutError, RayError):  # that one is dead or frozen, too
+            await asyncio.wait_for(other.bury.remote(name), _FUNERAL_S)
 
     async def _forget(self, name: str) -> None:
         """From here on the host can write nothing more."""

@@ -107,6 +107,11 @@ class PlacingSystem:
                 del self._outposts[at, life]
                 self._later(outpost.close())
 
+    async def settled(self) -> None:
+        """Return once what lost hosts left behind here has ended."""
+        if self._ending:
+            await asyncio.wait(set(self._ending))
+
     # -- for the actors of runs that are at home here ---------------------------------------------------------------
 
     async def place(self, run: RunContext, need: Need) -> str:

@@ -45,6 +45,9 @@ class StubHost:
     async def evacuate(self) -> None:
         """The supervisor places anew what is left."""
 
+    async def bury(self, name: str) -> None:
+        """It has nothing of others."""
+
     async def watch(self) -> None:
         await asyncio.Event().wait()
 
@@ -59,6 +62,9 @@ class BrokenHost:
 
     def __init__(self, name: str, config: ClusterConfig, need: Need) -> None:
         raise RuntimeError("this machine lacks what it needs")
+
+    async def bury(self, name: str) -> None:
+        """It has nothing of others."""
 
     async def watch(self) -> None: ...
 
