@@ -16,7 +16,7 @@ DOCUMENT := agents/data/declaration.txt
 SDK := sdk/typescript
 SDK_STAMP := $(SDK)/node_modules/.package-lock.json
 
-.PHONY: help setup run lint types test test-ray test-slow test-cpython test-cluster test-all bench
+.PHONY: help setup run lint types test test-ray test-slow test-cpython test-cluster test-chaos test-all bench
 
 help:
 	@echo 'make setup     make .venv with the package and the tools'
@@ -26,6 +26,7 @@ help:
 	@echo 'make test-all  the same, the long crash and property tests, and test-cpython'
 	@echo 'make test-cpython  what needs chidori-actors[cpython], in a .venv-cpython with it; compiles once, 2.3 GB of memory'
 	@echo 'make test-cluster  `ray up` on a machine made of namespaces; needs root, OpenSSH, rsync and iproute2'
+	@echo 'make test-chaos  every fault on a cluster of several nodes, 12 minutes'
 	@echo 'make types     check the agents and the SDK with the TypeScript compiler (needs Node.js)'
 	@echo 'make bench     measure the core'
 
@@ -86,13 +87,13 @@ types: $(SDK_STAMP)
 	npm --prefix $(SDK) run --silent check
 
 test: lint $(SDK_STAMP)
-	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadgroup -m 'not slow' -rs
-	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadgroup -m 'not slow' -rs --system hosts $(ON_HOSTS)
-	$(BIN)/python -m pytest -m 'not slow' -rs --system ray tests/session/test_starlark_kill.py
+	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadgroup -m 'not slow and not chaos' -rs
+	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadgroup -m 'not slow and not chaos' -rs --system hosts $(ON_HOSTS)
+	$(BIN)/python -m pytest -m 'not slow and not chaos' -rs --system ray tests/session/test_starlark_kill.py
 
 # The whole suite of sessions, forks and crashes on a real cluster: a new one for each test.
 test-ray: setup
-	$(BIN)/python -m pytest -m 'not slow' -rs --system ray $(ON_RAY)
+	$(BIN)/python -m pytest -m 'not slow and not chaos' -rs --system ray $(ON_RAY)
 
 test-slow: setup
 	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadgroup -m slow -rs
@@ -100,7 +101,11 @@ test-slow: setup
 # The engine runs there on the older Wasmtime, whose images need not be those of the newer one.
 test-cpython: $(CPYTHON_STAMP)
 	$(CPYTHON_BIN)/python -m pytest tests/sandbox/cpython
-	$(CPYTHON_BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadgroup -m 'not slow' tests/vm
+	$(CPYTHON_BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadgroup -m 'not slow and not chaos' tests/vm
+
+# Every fault on a cluster of several nodes; a sample of them is among the slow tests.
+test-chaos: setup
+	$(BIN)/python -m pytest -m chaos tests/actors/chaos -rs
 
 # Among the slow tests as well; alone, because it takes a machine's worth of processes.
 test-cluster: setup

@@ -170,19 +170,21 @@ class HostedRuns:
         if former is not None:
             await asyncio.wait([former.task])
         result: RunResult | Exception | None = None
+        elsewhere = False
         try:
             result = await self._perform(work, relay)
         except asyncio.CancelledError:
             pass  # it was stopped, and whoever did that knows why
-        except LeaseLost as error:
-            # Another host was told to go on with it, which the fronts will find.
+        except (LeaseLost, RunOwned) as error:
+            # Another host goes on with it, which the fronts will find, unless nobody but it was ever asked to.
+            elsewhere = work.begun or isinstance(error, LeaseLost)
             result = error
         except Exception as error:
             result = portable(error)
         hosted = self._runs[work.run_id]
         if self._is_cut_off() or (hosted.relay is relay and hosted.moving):
             return
-        relay.tell(Moved("") if isinstance(result, LeaseLost) else Ended(result))
+        relay.tell(Moved("") if elsewhere else Ended(result))
         if hosted.relay is relay:  # it was not begun anew meanwhile
             del self._runs[work.run_id]
             self._later(self._elsewhere.rests(work.run_id))

@@ -55,6 +55,8 @@ class PlacingSystem:
         self._taken: dict[str, TakenBundles] = {}
         self._placed: set[_Placed] = set()
         self._ending: set[asyncio.Task[None]] = set()
+        # Outposts of homes that are gone, as long as something goes on in them.
+        self._orphans: set[asyncio.Task[None]] = set()
 
     def spawn(
         self, spec: ActorSpec, run: RunContext, lane: LaneWriter, closing: Closing, watcher: Watcher | None = None
@@ -105,12 +107,14 @@ class PlacingSystem:
         for (at, life), outpost in list(self._outposts.items()):
             if at == host:
                 del self._outposts[at, life]
-                self._later(outpost.close())
+                orphan = self._later(outpost.close())
+                self._orphans.add(orphan)
+                orphan.add_done_callback(self._orphans.discard)
 
     async def settled(self) -> None:
-        """Return once what lost hosts left behind here has ended."""
-        if self._ending:
-            await asyncio.wait(set(self._ending))
+        """Return once nothing goes on here whose home is gone."""
+        if self._orphans:
+            await asyncio.wait(set(self._orphans))
 
     # -- for the actors of runs that are at home here ---------------------------------------------------------------
 
@@ -192,10 +196,11 @@ class PlacingSystem:
             life[0], shipped, bundle, self._premises, bundles, tell, leaving=self._leaving
         )
 
-    def _later(self, work: Any) -> None:
-        task = asyncio.create_task(work)
+    def _later(self, work: Any) -> "asyncio.Task[None]":
+        task: asyncio.Task[None] = asyncio.create_task(work)
         self._ending.add(task)
         task.add_done_callback(self._ending.discard)
+        return task
 
 
 class _Root:

@@ -66,8 +66,8 @@ class Sessions:
     count: int = 200
     source: str = FLAT
     results: dict[str, Any] = field(default_factory=dict)
-    settled: set[str] = field(default_factory=set)
-    """The paths of calls that the record had as settled at one of the faults."""
+    settled: dict[str, float] = field(default_factory=dict)
+    """When the record first had a call as settled at a fault, by the call's path; seconds."""
     faults: int = 0
 
     @property
@@ -113,7 +113,10 @@ class Sessions:
         """What the record has as settled from now on must not be called again. To be called right before a fault."""
         self.faults += 1
         print(f"fault {self.faults} at {monotonic():.2f}", file=sys.stderr)
-        self.settled |= await asyncio.to_thread(lambda: {path for name in self.names for path in _answers(store, name)})
+        found = await asyncio.to_thread(lambda: {path for name in self.names for path in _answers(store, name)})
+        now = monotonic()
+        for path in found:
+            self.settled.setdefault(path, now)
 
     # -- what must be true in the end -------------------------------------------------------------------------------
 
@@ -128,7 +131,12 @@ class Sessions:
             assert self.results[name] == self._expected(name, recorded), name
         again = self.ledger.repeated
         twice = {path: [(asked.at, asked.key, asked.answer) for asked in self.ledger.requests[path]] for path in again}
-        assert not again.keys() & self.settled, {path: twice[path] for path in again.keys() & self.settled}
+        late = {
+            path: (self.settled[path], twice[path])
+            for path in again.keys() & self.settled.keys()
+            if any(asked.at > self.settled[path] for asked in self.ledger.requests[path])
+        }
+        assert not late, late
         assert all(times <= 1 + self.faults for times in again.values()), again
         keys = {path: {key for _, key, _ in asks} for path, asks in twice.items()}
         assert all(len(found) == 1 and "" not in found for found in keys.values()), keys

@@ -15,12 +15,19 @@ from tests.support.process import finished
 
 from .programs import PROGRAMS
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("ray")]
+pytestmark = pytest.mark.xdist_group("ray")
 _LIMIT_S = 300.0
 _ROOT = Path(__file__).parents[3]
 
 
-@pytest.mark.parametrize("scenario", PROGRAMS)
+SAMPLE = ("kill-home", "kill-journal", "drain-nested")
+"""One of each kind: a host's death, the journal's, and a move. All others are `make test-chaos`, 12 minutes."""
+
+
+@pytest.mark.parametrize(
+    "scenario",
+    [pytest.param(each, marks=pytest.mark.slow if each in SAMPLE else pytest.mark.chaos) for each in PROGRAMS],
+)
 async def test_sessions_complete_and_no_settled_call_is_made_again(scenario: str, tmp_path: Path) -> None:
     command = (sys.executable, "-m", "tests.actors.chaos", scenario, str(tmp_path))
     env = {**os.environ, "RAY_AUTH_MODE": "disabled"}
