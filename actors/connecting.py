@@ -11,6 +11,8 @@ from ray.exceptions import AuthenticationError, RayError
 
 from chidori_actors.errors import ChidoriError, UsageError
 
+from .fatal_signals import traps_kept
+
 _REACHABLE_S = 3.0
 
 
@@ -31,7 +33,8 @@ def join_cluster(address: str, namespace: str) -> bool:
     try:
         # Ray itself uses the token of this machine only with the address "auto".
         maybe_enable_token_auth_if_token_available(warn_if_disabled=False)
-        ray.init(address=found, namespace=namespace, log_to_driver=False, logging_level=logging.ERROR)
+        with traps_kept():
+            ray.init(address=found, namespace=namespace, log_to_driver=False, logging_level=logging.ERROR)
     except AuthenticationError as error:
         raise ChidoriError(
             f"the cluster at {found} asks for a token, and this machine has none", hint=_TOKEN

@@ -57,15 +57,18 @@ def ray_cluster() -> Iterator[None]:
     """A cluster of one node, for the whole session."""
     import ray
 
+    from actors.fatal_signals import traps_kept
+
     # A cluster that somebody runs on this machine is left alone, and its servers are nobody else's concern.
-    ray.init(
-        "local",
-        num_cpus=4,
-        include_dashboard=False,
-        object_store_memory=200 << 20,
-        log_to_driver=False,
-        _node_ip_address="127.0.0.1",
-    )
+    with traps_kept():
+        ray.init(
+            "local",
+            num_cpus=4,
+            include_dashboard=False,
+            object_store_memory=200 << 20,
+            log_to_driver=False,
+            _node_ip_address="127.0.0.1",
+        )
     yield
     ray.shutdown()
 
