@@ -1,5 +1,6 @@
 """Traps of WebAssembly in processes that have joined a Ray cluster: errors, and not the end of the process."""
 
+import os
 import sys
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from .clusters import SECONDS, cluster_in, front_of, ray_address
 
 DEEP = f"export async function agent() {{ return {'[' * 200_000}{']' * 200_000}; }}"
 PROGRAM = """
+import os
 import sys
 from pathlib import Path
 from actors.connecting import join_cluster
@@ -29,7 +31,7 @@ async def test_a_front_that_joins_a_cluster_outlives_a_trap(tmp_path: Path, name
     (tmp_path / "sound.ts").write_text("export async function agent() { return 1; }")
     (tmp_path / "deep.ts").write_text(DEEP)
     command = (sys.executable, "-c", PROGRAM, str(tmp_path), ray_address())
-    code, out, err = await finished(*command, cwd=Path(__file__).parents[2], seconds=SECONDS)
+    code, out, err = await finished(*command, cwd=Path(__file__).parents[2], env=os.environ, seconds=SECONDS)
     assert code == 0, err
     assert b"gave up" in out
 
