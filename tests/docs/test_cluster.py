@@ -30,6 +30,7 @@ def computer() -> Iterator[Machine]:
         yield made
 
 
+@pytest.mark.slow
 @pytest.mark.xdist_group("ray")
 def test_the_first_cluster_of_the_page_works_command_by_command(computer: Machine) -> None:
     (source,) = blocks(FIRST, "ts")
