@@ -123,11 +123,6 @@ class Outpost:
             waiting=shipped.waiting,
         )
 
-    @property
-    def actor_count(self) -> int:
-        """How many actors live here."""
-        return len(self._actors)
-
     async def evacuate(self) -> None:
         """Let its actors settle what they do, then let go of them: the home starts them anew elsewhere."""
         self._leaving = True

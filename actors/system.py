@@ -118,8 +118,8 @@ class PlacingSystem:
 
     # -- for the actors of runs that are at home here ---------------------------------------------------------------
 
-    async def place(self, run: RunContext, need: Need) -> str:
-        """The host on which an actor of the run is to live."""
+    async def place(self, need: Need) -> str:
+        """The host on which an actor is to live."""
         return await self._placements.take(need)
 
     def give_back(self, host: str) -> None:
@@ -267,7 +267,7 @@ class _Placed:
     async def _live(self, spec: ActorSpec, lane: LaneWriter) -> Rest:
         system, run = self._system, self._run
         while True:
-            host, length = await system.place(run, spec.need), lane.length
+            host, length = await system.place(spec.need), lane.length
             try:
                 self._ref = system.start(host, spec, run, lane, self._closing, self._watcher)
                 for key, settled in self._inherited:
