@@ -7,10 +7,10 @@ _ROLES = {"JournalShard": "journal", "Supervisor": "supervisor", "Host": "hosts"
 """By the name of the actor's class, which is in the title of its process."""
 
 
-def cpu_by_role() -> dict[str, float]:
-    """Processor seconds so far of every live process below this one: hosts, journal, supervisor, Ray (the rest)."""
+def cpu_by_role(top: int | None = None) -> dict[str, float]:
+    """Processor seconds so far of each process below ``top`` (this one): hosts, journal, supervisor, Ray (rest)."""
     seconds: dict[str, float] = {}
-    for process in _below(os.getpid()):
+    for process in _below(os.getpid() if top is None else top):
         try:
             name = Path(f"/proc/{process}/cmdline").read_bytes().split(b"\0")[0].decode(errors="replace")
             used = sum(_nanoseconds(task) for task in Path(f"/proc/{process}/task").iterdir()) / 1e9

@@ -159,7 +159,9 @@ async def test_a_reply_is_nobody_else_s_although_this_process_was_held_up_beyond
     try:
         await value(pool, "js", "1")
         [pid] = workers() - before
-        first = asyncio.create_task(value(pool, "js", "'first'", timeout_ms=500))
+        # It takes longer than a turn of this loop.
+        work = "(() => { let i = 0; while (i < 300_000) i += 1; return 'first'; })()"
+        first = asyncio.create_task(value(pool, "js", work, timeout_ms=500))
         second = asyncio.create_task(value(pool, "js", "'second'"))
         await asyncio.sleep(0)
         asyncio.get_running_loop().call_soon(time.sleep, 0.7)  # nothing else runs for longer than the timeout
