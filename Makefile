@@ -12,6 +12,8 @@ CPYTHON_STAMP := $(CPYTHON_VENV)/.installed
 ON_HOSTS := $(addprefix tests/session/test_,cancellation.py kill_tree.py parallel.py pauses.py sub_agents.py tools.py) \
   tests/test_branching_actors.py
 ON_RAY := tests/session tests/test_branching.py tests/test_branching_actors.py tests/front_door
+# The sessions' kill tests that stand for the others there.
+SAMPLE_ON_RAY := tests/session/test_starlark_kill.py
 DOCUMENT := agents/data/declaration.txt
 SDK := sdk/typescript
 SDK_STAMP := $(SDK)/node_modules/.package-lock.json
@@ -89,7 +91,6 @@ types: $(SDK_STAMP)
 test: lint $(SDK_STAMP)
 	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadgroup -m 'not slow and not chaos' -rs
 	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadgroup -m 'not slow and not chaos' -rs --system hosts $(ON_HOSTS)
-	$(BIN)/python -m pytest -m 'not slow and not chaos' -rs --system ray tests/session/test_starlark_kill.py
 
 # The whole suite of sessions, forks and crashes on a real cluster: a new one for each test.
 test-ray: setup
@@ -97,6 +98,7 @@ test-ray: setup
 
 test-slow: setup
 	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadgroup -m slow -rs
+	$(BIN)/python -m pytest -m 'not slow and not chaos' -rs --system ray $(SAMPLE_ON_RAY)
 
 # The engine runs there on the older Wasmtime, whose images need not be those of the newer one.
 test-cpython: $(CPYTHON_STAMP)

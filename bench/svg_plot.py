@@ -59,7 +59,7 @@ def line_chart(title: str, x_label: str, y_label: str, series: Sequence[Series])
         for x, y in one.marks:
             circle = {"cx": f"{across.at(x):.1f}", "cy": f"{up.at(y):.1f}", "r": "4", "fill": colour}
             SubElement(root, "circle", circle)
-        _key(root, _LEFT + 14, _TOP + 12 + 20 * index, colour, one.name)
+        _key(root, _WIDTH - _RIGHT - 280, _HEIGHT - _BOTTOM - 20 * (len(series) - index), colour, one.name)
     return _written(root)
 
 

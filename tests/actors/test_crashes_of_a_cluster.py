@@ -12,6 +12,8 @@ from .chaos.sessions import NESTED
 from .chaos.stage import Stage, staged
 from .clusters import ray_address
 
+pytestmark = pytest.mark.slow
+
 _SESSIONS = 16
 
 

@@ -94,6 +94,7 @@ async def test_an_interrupted_command_leaves_its_run_resumable(cluster: ClusterH
         assert target.asked == ["/1", "/1"]
 
 
+@pytest.mark.slow
 async def test_sessions_go_on_while_their_front_door_is_killed_and_started_again(
     cluster: ClusterHandles, tmp_path: Path
 ) -> None:

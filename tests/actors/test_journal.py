@@ -78,6 +78,7 @@ async def test_a_write_to_memory_is_made_once_though_its_batch_comes_again_after
             assert list(store.keys("meta", b"applied/me\x00")) == []
 
 
+@pytest.mark.slow
 async def test_nothing_acknowledged_is_lost_when_the_shard_is_killed_under_load(tmp_path: Path, namespace: str) -> None:
     async with stores(tmp_path / "s", namespace, clients=2) as ((shard,), opened):
         told: list[int] = []
@@ -207,6 +208,7 @@ def _run_and_memory(shards: int) -> tuple[str, bytes, int]:
     return "run", key, shard_of_name(key, shards)
 
 
+@pytest.mark.slow
 async def test_memory_in_another_shard_is_written_once_though_both_shards_die(tmp_path: Path, namespace: str) -> None:
     async with stores(tmp_path / "s", namespace, shards=2) as (shards, (store,)):
         run_id, key, other = _run_and_memory(2)
