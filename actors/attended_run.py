@@ -60,6 +60,11 @@ class AttendedRun:
         self._moved: set[QuestionKey] = set()
         """Questions that were asked of a host that the run has left: what comes of them there comes again here."""
 
+    @property
+    def goes_on_alone(self) -> bool:
+        """Whether it does not end with this front: another one began it, or what it streams is kept for later."""
+        return self.work is None or self.listening.publish
+
     def hold(self) -> None:
         """A host has accepted the run, which can be cancelled. Idempotent."""
         if not self._held:
@@ -207,7 +212,7 @@ class _Root:
         self._run.cancel(reason)
 
     async def drained(self) -> None:
-        """At once: the run goes on when this process ends."""
+        """Returns at once, and stops nothing: the run goes on, calls included, when this front ends."""
 
     def inherit(self, key: int, settled: Settled | None) -> None:
         """A root has no parent."""

@@ -23,6 +23,7 @@ from .cluster_nodes import live_nodes
 from .config import ClusterConfig
 from .connecting import join_cluster
 from .host_processes import HOST, find_hosts
+from .shard_places import find_places
 from .shards import ShardAddress, find_shards, start_shards
 from .supervisor import Supervisor
 
@@ -61,6 +62,7 @@ async def connect(
 
     Raises:
         UsageError: it runs with another store, durability or number of shards.
+        StoreError: its store is not there as a whole, or cannot be opened.
         ChidoriError: there is no cluster, or it cannot be joined, or nothing of ours runs on it and ``config`` is None.
     """
     join_cluster(address, NAMESPACE if config is None else config.namespace)
@@ -87,11 +89,10 @@ def _find_supervisor(namespace: str) -> Any | None:
 
 async def _start(config: ClusterConfig, host_class: str) -> ClusterHandles:
     nodes = live_nodes()
-    # In an order that is the same at the next start: a shard's store is on its node alone.
     nodes.sort(key=lambda node: (node.address, node.hostname))
     disks = [node.id for node in nodes if DISK in node.resources]
     heads = [node.id for node in nodes if node.is_head]
-    shards = await start_shards(config, disks or heads)
+    shards = await start_shards(config, await find_places(config, nodes, disks or heads))
     supervisor: Any = (
         ray.remote(Supervisor)
         .options(

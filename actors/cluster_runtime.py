@@ -2,8 +2,6 @@
 
 import asyncio
 import secrets
-import signal
-import threading
 import uuid
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
@@ -158,7 +156,7 @@ class ClusterRuntime:
         run = AttendedRun(run_id, self._listening(attendance), attendance, self._following.act)
         if not await self._following.attend(run):
             raise NotResumable(f"run {run_id} is not under way any more")
-        result = await self._following.result(run, keeps=True)
+        result = await self._following.result(run)
         return await self._answered_late(run, result, attendance)
 
     async def close(self) -> None:
@@ -186,7 +184,7 @@ class ClusterRuntime:
         )
         run = AttendedRun(run_id, work.listening, attendance, self._following.act, work)
         await self._following.begin(run, work)
-        result = await self._following.result(run, keeps=attendance.publish is not None)
+        result = await self._following.result(run)
         return await self._answered_late(run, result, attendance)
 
     async def _answered_late(self, run: AttendedRun, result: RunResult, attendance: Attendance) -> RunResult:
@@ -247,8 +245,7 @@ async def open_cluster_runtime(settings: Settings, policy: Policy, image_every: 
     assert settings.ray_address is not None
     joined_before = ray.is_initialized()
     try:
-        with _termination_kept():
-            handles = await connect(settings.ray_address, None)
+        handles = await connect(settings.ray_address, None)
         async with runtime_on(handles, settings, policy, image_every) as runtime:
             yield runtime
     finally:
@@ -267,14 +264,16 @@ async def runtime_on(
         return _RayHost(ray.get_actor(host, namespace=config.namespace))
 
     store = RemoteStore(front, handles.shards, config)
+    directory = ClusterDirectory(front, SupervisorLink(config))
     try:
-        following = Following(front, store, ClusterDirectory(front, SupervisorLink(config)), find)
+        following = Following(front, store, directory, find)
         runtime = ClusterRuntime(front, settings, policy, image_every, store, following)
         try:
             yield runtime
         finally:
             await runtime.close()
     finally:
+        await directory.aclose()
         store.close()
 
 
@@ -297,19 +296,6 @@ def open_cluster_store(settings: Settings) -> Iterator[Store]:
     finally:
         if not joined_before:
             ray.shutdown()
-
-
-@contextmanager
-def _termination_kept() -> Iterator[None]:
-    """Ray ends a process that gets SIGTERM on the spot; what it has begun is to be stopped in order."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    kept = signal.getsignal(signal.SIGTERM)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, kept)
 
 
 def _front_name() -> str:

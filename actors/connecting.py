@@ -2,16 +2,21 @@
 
 import logging
 import os
+import pkgutil
 import socket
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import ray
 from ray._private.authentication.authentication_token_setup import maybe_enable_token_auth_if_token_available
+from ray._private.authentication.authentication_utils import is_token_auth_enabled
 from ray._private.services import canonicalize_bootstrap_address
 from ray.exceptions import AuthenticationError, RayError
 
 from chidori_actors.errors import ChidoriError, UsageError
 
-from .fatal_signals import traps_kept
+from .fatal_signals import termination_kept, traps_kept
 
 _REACHABLE_S = 3.0
 
@@ -33,11 +38,13 @@ def join_cluster(address: str, namespace: str) -> bool:
     try:
         # Ray itself uses the token of this machine only with the address "auto".
         maybe_enable_token_auth_if_token_available(warn_if_disabled=False)
-        with traps_kept():
+        with traps_kept(), termination_kept():
+            _check_admitted(found)
             ray.init(address=found, namespace=namespace, log_to_driver=False, logging_level=logging.ERROR)
     except AuthenticationError as error:
+        has = "another" if is_token_auth_enabled() else "none"
         raise ChidoriError(
-            f"the cluster at {found} asks for a token, and this machine has none", hint=_TOKEN
+            f"the cluster at {found} asks for a token, and this machine has {has}", hint=_TOKEN
         ) from error
     except (RayError, ConnectionError, RuntimeError, ValueError) as error:
         raise _refused(found, error) from error
@@ -86,6 +93,30 @@ def _check_reachable(address: str) -> None:
             f"no cluster answers at {address}: {error.strerror or error}",
             hint="`ray status` on the head shows whether it runs; its port is 6379 unless `ray start` was told another",
         ) from error
+
+
+def _check_admitted(address: str) -> None:
+    """Joining with a wrong token, Ray would try for 20 s, and write a line of its log each second.
+
+    Raises:
+        AuthenticationError: the cluster wants another token.
+    """
+    with _stderr_muted():
+        pkgutil.resolve_name("ray._raylet:GcsClient")(address=address)  # which Ray has no types for
+
+
+@contextmanager
+def _stderr_muted() -> Iterator[None]:
+    """What Ray's C++ part logs before it has joined can be turned off in no other way. For moments only."""
+    sys.stderr.flush()
+    kept = os.dup(2)
+    try:
+        with open(os.devnull, "wb") as nothing:
+            os.dup2(nothing.fileno(), 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
 
 
 def _refused(address: str, error: Exception) -> ChidoriError:

@@ -1,7 +1,9 @@
-"""Ray's own handlers of fatal signals end the process, and a trap of WebAssembly comes as such a signal."""
+"""Ray's own handlers of fatal signals end the process: a trap of WebAssembly comes as such a signal, and SIGTERM is one
+of them."""
 
 import ctypes
 import signal
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -24,3 +26,20 @@ def traps_kept() -> Iterator[None]:
     finally:
         for number, action in kept.items():
             libc.sigaction(int(number), action, None)
+
+
+@contextmanager
+def termination_kept() -> Iterator[None]:
+    """SIGTERM does after it what it did before; one that comes meanwhile does so then. Ray would print a stack of its
+    own and end the process on the spot.
+    """
+    if threading.current_thread() is not threading.main_thread():  # which alone may say what a signal does
+        yield
+        return
+    kept = signal.getsignal(signal.SIGTERM)
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGTERM,))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, kept)
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)

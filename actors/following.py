@@ -6,7 +6,7 @@ from typing import Any, Protocol
 
 from ray.exceptions import RayActorError
 
-from chidori_actors.errors import ChidoriError, NotResumable, RunOwned
+from chidori_actors.errors import ChidoriError, NotResumable, RunExists, RunOwned
 from chidori_actors.journal.runs import get_run
 from chidori_actors.journal.store import Store
 from chidori_actors.runtime import RunResult
@@ -52,16 +52,19 @@ class Following:
         self._runs: dict[str, AttendedRun] = {}
         self._homes: dict[str, str] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+        self._is_closing = False
 
     async def begin(self, run: AttendedRun, work: Work) -> None:
         """Have a host drive the run, and follow it.
 
         Raises:
-            RunOwned: this front follows a run of that id already.
+            RunExists, RunOwned: this front follows a run of that id already.
             ChidoriError: there is no room, or no host has what it needs.
         """
         former = self._runs.get(run.run_id)
         if former is not None and not former.ended.done():
+            if work.kind == "run":
+                raise RunExists(f"run {run.run_id} exists already", hint="it is under way; give the new one another id")
             raise RunOwned(f"run {run.run_id} is under way already", hint="wait until it ends, or cancel it")
         self._runs[run.run_id] = run
         try:
@@ -99,17 +102,20 @@ class Following:
         """Whether a host drives the run."""
         return await self._directory.locate(run_id) is not None
 
-    async def result(self, run: AttendedRun, *, keeps: bool) -> RunResult:
-        """How the run came to rest. When the wait is cancelled it is stopped, as it is, unless it ``keeps`` on."""
+    async def result(self, run: AttendedRun) -> RunResult:
+        """How the run came to rest. When the wait is cancelled it is stopped, as it is, unless it goes on alone; when
+        this is closed, the wait is cancelled."""
         try:
             result = await asyncio.shield(run.ended)
         except asyncio.CancelledError:
-            if not keeps and not run.ended.done():
+            if not run.goes_on_alone and not run.ended.done():
                 self.act(run.run_id, Stopping())
                 await asyncio.wait([run.ended], timeout=_STOPPING_S)
             raise
         finally:
             self._leave(run)
+        if result is None and self._is_closing:
+            raise asyncio.CancelledError
         if result is None:
             raise NotResumable(f"run {run.run_id} was stopped by somebody else", hint="it can be resumed")
         return result
@@ -121,7 +127,16 @@ class Following:
             self._end(host).act(Action(run_id, deed))
 
     async def aclose(self) -> None:
-        """Follow nothing any more; runs go on."""
+        """Stop the runs that do not go on alone, and follow nothing any more."""
+        self._is_closing = True
+        following = [run for run in self._runs.values() if not run.ended.done()]
+        stopping = [run for run in following if not run.goes_on_alone]
+        for run in stopping:
+            self.act(run.run_id, Stopping())
+        if stopping:
+            await asyncio.wait([run.ended for run in stopping], timeout=_STOPPING_S)
+        for run in following:
+            run.ended.cancel()
         for task in self._tasks:
             task.cancel()
         for end in self._ends.values():

@@ -3,13 +3,12 @@
 import asyncio
 import os
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 import ray
-from ray.exceptions import RayError
 
 from chidori_actors.errors import ChidoriError
 from chidori_actors.host.resources import Resources
@@ -25,7 +24,7 @@ from .images import Images
 from .link import Links, Peer
 from .news import Action, Told
 from .outpost import Premises
-from .placements import Placements
+from .placements import Placements, placements_of
 from .references import References
 from .remote_store import RemoteStore
 from .reports import Reports
@@ -47,6 +46,7 @@ class _House:
 
     store: RemoteStore
     system: PlacingSystem
+    placements: Placements
     links: Links
     queues: FrontQueues
     runs: HostedRuns
@@ -75,6 +75,7 @@ class Host:
         self._node_id = ray.get_runtime_context().get_node_id()
         self._opening: asyncio.Task[_House] | None = None
         self._house: _House | None = None
+        self._evacuating: asyncio.Future[tuple[None, None]] | None = None
         self._used = time.process_time(), time.monotonic()
 
     # -- fronts -----------------------------------------------------------------------------------------------------
@@ -124,7 +125,9 @@ class Host:
     async def evacuate(self) -> None:
         """Move everything away, each run and actor once its calls have settled; nothing new begins here."""
         house = await self._opened()
-        await asyncio.gather(house.runs.evacuate(), house.system.evacuate())
+        if self._evacuating is None:  # another supervisor, which was started meanwhile, asks for it again
+            self._evacuating = asyncio.gather(house.runs.evacuate(), house.system.evacuate())
+        await asyncio.shield(self._evacuating)
 
     @ray.method(concurrency_group="control")
     async def ping(self) -> HostLoad:
@@ -136,9 +139,8 @@ class Host:
             node_id=self._node_id,
             need=self._need,
             pid=os.getpid(),
-            actors=0 if house is None else house.system.live_vms,
-            runs=0 if house is None else len(house.runs.works),
             memory_bytes=_resident_bytes(),
+            placed={} if house is None else house.placements.held,
             cpu=(self._used[0] - before[0]) / seconds if seconds > 0 else None,
             journal_reachable=house is None or house.store.reachable,
         )
@@ -163,8 +165,7 @@ class Host:
         supervisor = SupervisorLink(config)
         resources = Resources()
         local = LocalSystem(load_engine(), Bounds())
-        room = _Room(name, supervisor)
-        placements = Placements(room.ask, room.give_back, (RayError,))
+        placements = placements_of(name, supervisor)
         links = Links(
             name,
             self._peer,
@@ -193,7 +194,7 @@ class Host:
             asyncio.create_task(_wake_supervisor(supervisor)),
             asyncio.create_task(_look_after_fronts(runs, config.lost_after_s / _PARTS_OF_LOST)),
         )
-        self._house = _House(store, system, links, queues, runs, keepers)
+        self._house = _House(store, system, placements, links, queues, runs, keepers)
         return self._house
 
     def _peer(self, name: str) -> Peer | None:
@@ -212,21 +213,6 @@ class _RayPeer:
 
     def watch(self) -> asyncio.Future[None]:
         return asyncio.wrap_future(self._actor.watch.remote().future())
-
-
-class _Room:
-    """Room on hosts for actors of this one's runs."""
-
-    def __init__(self, me: str, supervisor: SupervisorLink) -> None:
-        self._me = me
-        self._supervisor = supervisor
-
-    async def ask(self, count: int, need: Need) -> list[str]:
-        names: list[str] = await self._supervisor.ask("place", self._me, count, need)
-        return names
-
-    async def give_back(self, host_counts: Mapping[str, int]) -> None:
-        await self._supervisor.ask("release", self._me, host_counts)
 
 
 class _Elsewhere:

@@ -16,6 +16,7 @@ from chidori_actors.runtime import LocalRuntime, RunResult
 from .config import Need
 from .front_queue import FrontQueues
 from .news import Action, Ended, Moved, Stopping
+from .pace import Pace
 from .portable_errors import portable
 from .relayed_attendance import RelayedAttendance
 from .rested import stored_result
@@ -76,6 +77,7 @@ class HostedRuns:
         self._runtimes: list[tuple[Conditions, LocalRuntime]] = []
         self._runs: dict[str, _Hosted] = {}
         self._known: OrderedDict[tuple[str, int], None] = OrderedDict()
+        self._pace = Pace()
         self._leaving = False
         self._beginning = 0
         self._tasks: set[asyncio.Task[None]] = set()
@@ -190,6 +192,8 @@ class HostedRuns:
             self._later(self._elsewhere.rests(work.run_id))
 
     async def _perform(self, work: Work, relay: RelayedAttendance) -> RunResult:
+        if work.begun:
+            await self._pace.step()
         until = asyncio.get_running_loop().time() + _HANDOVER_S
         while True:
             try:

@@ -26,12 +26,11 @@ from chidori_actors.session.outcome import Rest
 from chidori_actors.session.run_actors import RunActors
 from chidori_actors.templates import template_reader
 
-from .far_actor import FarActor
 from .images import Images
 from .lent import LentLaneWriter, LentNumbers, Tell
-from .portable_errors import portable
-from .relayed import RelayedApprovals, RelayedBoard, RelayedEvents, RelayedMcp, Told
-from .shipping import SentBundles, ShippedActor, ShippedRun, ship_actor, taken_spec
+from .lodger import Lodger
+from .relayed import RelayedApprovals, RelayedBoard, RelayedEvents, RelayedMcp, RelayedRef, RelayedRoom, Told
+from .shipping import SentBundles, ShippedActor, ShippedRun, ship_actor
 
 
 class _NobodyAnswers(Exception):
@@ -67,9 +66,9 @@ class Outpost:
         self.premises = premises
         self._bundles = bundles
         self._numbers = LentNumbers(tell)
-        self._actors: dict[int, _Lodger] = {}
+        self._actors: dict[int, Lodger] = {}
         self._lanes: dict[int, int] = {}
-        self._children: dict[int, _RelayedRef] = {}
+        self._children: dict[int, RelayedRef] = {}
         self._last_child = 0
         self._requests: dict[int, asyncio.Future[Any]] = {}
         self._last_request = 0
@@ -118,6 +117,7 @@ class Outpost:
             numbers=self._numbers,
             lane_writer=self._lane_writer,
             approvals=approvals,
+            room=RelayedRoom(self),
             board=RelayedBoard(self.tell, self._answers) if shipped.has_board else None,
             attempt=shipped.attempt,
             waiting=shipped.waiting,
@@ -135,17 +135,17 @@ class Outpost:
             await self._stop()
 
     async def _stop(self) -> None:
-        tasks = [actor.task for actor in self._actors.values()]
-        for task in tasks:
-            task.cancel()
-        if tasks:
-            await asyncio.wait(tasks)
+        actors = list(self._actors.values())
+        for actor in actors:
+            actor.stop()
+        if actors:
+            await asyncio.wait([actor.task for actor in actors])
 
     async def close(self) -> None:
         """End all of its actors as they are: their home is gone, or has ended, and nobody waits for them."""
         self._closed = True
         for actor in self._actors.values():
-            actor.task.cancel()
+            actor.stop()
         # The home can tell of nothing any more.
         for child in self._children.values():
             child.far.stopped()
@@ -165,7 +165,7 @@ class Outpost:
         lane = self._lane_writer(shipped.lane, shipped.length)
         lane.number = number
         self._lanes[shipped.lane] = number
-        self._actors[number] = _Lodger(self, shipped, bundle, lane)
+        self._actors[number] = Lodger(self, shipped, bundle, lane)
 
     def _know_secrets(self, names: tuple[str, ...]) -> None:
         for name in names:
@@ -181,7 +181,7 @@ class Outpost:
 
     def on_stop(self, number: int) -> None:
         if (actor := self._actors.get(number)) is not None:
-            actor.task.cancel()
+            actor.stop()
 
     def on_drain(self, number: int) -> None:
         if (actor := self._actors.get(number)) is not None:
@@ -216,9 +216,10 @@ class Outpost:
             ref.far.watched(heard, questions)
 
     def on_child_rested(
-        self, child: int, rest: Rest, meta: ActorMeta, index: int, known_secrets: tuple[str, ...]
+        self, child: int, rest: Rest, meta: ActorMeta, index: int, last_ms: int, known_secrets: tuple[str, ...]
     ) -> None:
         self._numbers.know(0, index)
+        self.run.last_ms = max(self.run.last_ms, last_ms)
         self._know_secrets(known_secrets)
         if (ref := self._children.pop(child, None)) is not None:
             self.run.actors.put(meta)
@@ -242,14 +243,14 @@ class Outpost:
         """
         return await self._reply(self._new_token(), "request", method, *args)
 
-    async def lock_asking(self) -> int:
-        """Implements ``Asks``: the lock is held for as long as the request stands."""
+    async def hold(self, what: str, *args: Any) -> int:
+        """Implements ``Asks``: it is held for as long as the request stands."""
         token = self._new_token()
-        await self._reply(token, "lock_asking")
+        await self._reply(token, what, *args)
         return token
 
-    def unlock_asking(self, token: int) -> None:
-        """Give the lock free."""
+    def let_go(self, token: int) -> None:
+        """Give it free."""
         self.tell("request_dropped", token)
 
     def _new_token(self) -> int:
@@ -286,9 +287,9 @@ class Outpost:
         assert isinstance(lane, LentLaneWriter)
         self._last_child += 1
         child, parent = self._last_child, self._lanes[spec.meta.parent_lane]
-        shipped = ship_actor(spec, run, lane.lane, lane.length, (), self.premises.images.put, self._bundles)
+        shipped = ship_actor(spec, run, lane.lane, lane.length, {}, self.premises.images.put, self._bundles)
         self.tell("spawn", parent, child, shipped, lane.begun())
-        ref = self._children[child] = _RelayedRef(partial(self.tell, "child", parent, child), run, watcher)
+        ref = self._children[child] = RelayedRef(partial(self.tell, "child", parent, child), run, watcher)
         if self._closed:  # whoever starts it is being stopped, and the home hears nothing
             ref.far.stopped()
         return ref
@@ -296,109 +297,3 @@ class Outpost:
     def left(self, lane: LentLaneWriter) -> None:
         """The actor that writes this lane lives here no more."""
         del self._actors[lane.number], self._lanes[lane.lane]
-
-
-class _Lodger:
-    """One actor of an outpost."""
-
-    def __init__(self, outpost: Outpost, shipped: ShippedActor, bundle: Bundle, lane: LentLaneWriter) -> None:
-        self._outpost = outpost
-        self.lane = lane
-        self.heard = 0
-        self._watch = _Watch(outpost.tell, self)
-        self._ref: ActorRef | None = None
-        self._early: list[Callable[[ActorRef], None]] = []
-        self._draining: asyncio.Task[None] | None = None
-        self.task = asyncio.create_task(self._live(shipped, bundle))
-        # Not in the task: one that is cancelled before its first step does nothing at all.
-        self.task.add_done_callback(self._left)
-
-    def do(self, action: Callable[[ActorRef], None]) -> None:
-        """Do that with the actor, as soon as it is there."""
-        if self._ref is None:
-            self._early.append(action)
-        else:
-            action(self._ref)
-
-    def wake_up(self, action: Callable[[ActorRef], None]) -> None:
-        """The same for what may let it go on; its next word on whether it rests says that it has heard this."""
-
-        def heard(ref: ActorRef) -> None:
-            self.heard += 1
-            action(ref)
-
-        self.do(heard)
-
-    def answer(self, action: Callable[[], None]) -> None:
-        """The same for an answer, which may come too late: then it still rests, and nobody believes that now."""
-        self.wake_up(lambda ref: action())
-        self.do(lambda ref: self._watch.again())
-
-    def drain(self) -> None:
-        """Let it make no more calls, and tell when those under way do nothing but wait."""
-        self._draining = asyncio.create_task(self._drain())
-
-    async def _drain(self) -> None:
-        await self._outpost.run.drain.drained()
-        self._outpost.tell("drained", self.lane.number)
-
-    async def _live(self, shipped: ShippedActor, bundle: Bundle) -> Rest:
-        premises, run = self._outpost.premises, self._outpost.run
-        spec = taken_spec(shipped, bundle, await premises.images.of(shipped.origin))
-        self._ref = premises.system.spawn(spec, run, self.lane, self.lane.ending, self._watch)
-        for action in self._early:
-            action(self._ref)
-        return await self._ref.wait()
-
-    def _left(self, task: asyncio.Task[Rest]) -> None:
-        outpost, number = self._outpost, self.lane.number
-        if task.cancelled():
-            outpost.tell("stopped", number)
-        elif isinstance(error := task.exception(), Exception):
-            outpost.tell("broke", number, portable(error))
-        else:
-            outpost.tell("rested", number, task.result())
-        if self._draining is not None:
-            self._draining.cancel()
-        outpost.left(self.lane)
-
-
-class _Watch:
-    """Tells the home whether the actor rests."""
-
-    def __init__(self, tell: Tell, actor: _Lodger) -> None:
-        self._tell = tell
-        self._actor = actor
-        self._questions: tuple[Question, ...] | None = None
-
-    def rests(self, questions: tuple[Question, ...]) -> None:
-        self._questions = questions
-        self.again()
-
-    def goes_on(self) -> None:
-        self._questions = None
-        self.again()
-
-    def again(self) -> None:
-        """Say how it stands."""
-        self._tell("watch", self._actor.lane.number, self._actor.heard, self._questions)
-
-
-class _RelayedRef:
-    """An ``ActorRef`` to an actor that the home started for one that lives here."""
-
-    def __init__(self, tell: Tell, run: RunContext, watcher: Watcher) -> None:
-        self._tell = tell
-        self._run = run
-        self.far = FarActor(partial(tell, "stop"), watcher)
-        self.wait = self.far.wait
-
-    def cancel(self, reason: str | None = None) -> None:
-        self._tell("cancel", reason)
-
-    async def drained(self) -> None:
-        await self._run.drain.drained()
-
-    def inherit(self, key: int, settled: Settled | None) -> None:
-        self.far.wake_up()
-        self._tell("inherit", key, settled)

@@ -10,12 +10,13 @@ import ray
 from ray.exceptions import RayError
 
 from chidori_actors.journal.environment import DATA_FILE
-from chidori_actors.placement.clusters import ClusterStatus, HostStatus, NodeStatus, ShardStatus
+from chidori_actors.placement.clusters import ClusterStatus, HostStatus, LossStatus, NodeStatus, ShardStatus
 
 from .config import ClusterConfig
+from .entries import HostEntry
 from .nodes import need_text
 from .outbox import shard_name
-from .registry import HostEntry, Registry
+from .registry import Registry
 from .shards import ShardAddress
 from .status import HostLoad
 
@@ -27,6 +28,7 @@ async def overview(
     registry: Registry,
     loads: Mapping[str, HostLoad],
     shards: Sequence[ShardAddress],
+    losses: Sequence[LossStatus],
     failure: str | None,
 ) -> ClusterStatus:
     """The cluster as the supervisor knows it. ``loads`` are the hosts' last words; shards are asked."""
@@ -38,6 +40,7 @@ async def overview(
         nodes=_nodes(registry),
         hosts=[_host(host, loads.get(host.name)) for host in registry.hosts.values()],
         shards=asked,
+        losses=losses,
         runs=len(registry.runs),
         waiting=registry.waiting,
         failure=failure,

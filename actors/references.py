@@ -3,6 +3,7 @@
 Ray counts a reference only when it sees it among a call's arguments; one that is hidden in bytes would be freed.
 """
 
+import copyreg
 import io
 import pickle
 from contextvars import ContextVar
@@ -25,7 +26,8 @@ def dumps(value: Any) -> tuple[bytes, References]:
 
     into = io.BytesIO()
     pickler = pickle.Pickler(into, pickle.HIGHEST_PROTOCOL)
-    pickler.dispatch_table = {ray.ObjectRef: reduced}
+    # A table of the pickler's own takes the place of the common one.
+    pickler.dispatch_table = {**copyreg.dispatch_table, ray.ObjectRef: reduced}
     pickler.dump(value)
     return into.getvalue(), found
 

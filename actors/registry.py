@@ -5,15 +5,16 @@ back.
 """
 
 import heapq
-from collections import Counter, defaultdict, deque
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from itertools import count
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from chidori_actors.errors import ChidoriError
 
+from .bookings import Bookings
 from .config import ClusterConfig, Need
+from .entries import HostEntry, RunEntry
 from .growth import ANY, Demand, Growth, Start
 from .nodes import Node, fits, missing, named_node
 from .waiting import Request, Waiting
@@ -33,46 +34,6 @@ IDLE_S = 60.0
 SUPERVISOR = ""
 """The supervisor as a client: it places runs anew."""
 
-HostState = Literal["starting", "up", "draining"]
-
-
-@dataclass(slots=True)
-class HostEntry:
-    """A host. ``actors`` is how many it has been given, ``strays`` those among them of which nobody knows who asked for
-    them: a supervisor that was started again finds them."""
-
-    name: str
-    node: str
-    need: Need
-    room: int
-    state: HostState = "starting"
-    actors: int = 0
-    strays: int = 0
-    runs: set[str] = field(default_factory=set)
-    promises: deque[float] = field(default_factory=deque)
-    last_placed: int = 0
-    empty_since: float | None = None
-    cut_off: bool = False
-    extra: int = 0
-    """Room beyond ``room``, for what runs under way want, until it is empty."""
-
-    @property
-    def is_open(self) -> bool:
-        """Whether it takes actors, if there is room."""
-        return self.state == "up" and not self.cut_off
-
-    def room_for(self, under_way: bool) -> int:
-        """How many actors it may have, when a run under way or a new one wants one more."""
-        return self.room + self.extra if under_way else self.room
-
-
-@dataclass(slots=True)
-class RunEntry:
-    """A run under way. ``host`` is None while it is between two homes."""
-
-    work: "Work"
-    host: str | None
-
 
 class Registry:
     """The state of a cluster, and what follows from it."""
@@ -82,7 +43,7 @@ class Registry:
         self._numbers = count(1)
         self._moved_at = 0.0
         """When room became free last, or was given beyond what there is."""
-        self._placed: dict[str, Counter[str]] = defaultdict(Counter)
+        self._bookings = Bookings()
         self._waiting = Waiting()
         self.nodes: dict[str, Node] = {}
         self.draining: set[str] = set()
@@ -104,6 +65,11 @@ class Registry:
         for host in hosts:
             host.state = "draining"
         return hosts
+
+    @property
+    def leaving(self) -> list[str]:
+        """The hosts on nodes that are being drained."""
+        return [host.name for host in self.hosts.values() if host.node in self.draining]
 
     def find_node(self, name: str) -> Node:
         """The node whose id begins with ``name``, or whose address or host name it is.
@@ -132,35 +98,41 @@ class Registry:
         if host is None:
             return []
         self._waiting.forget(name)
-        for other, number in self._placed.pop(name, Counter[str]()).items():
+        for other, number in self._bookings.end(name).items():
             self._unbook(other, number, now)
-        for booked in self._placed.values():
-            booked.pop(name, None)
+        self._bookings.forget_host(name)
         for run_id in host.runs:
             self.runs[run_id].host = None
         return sorted(host.runs)
 
-    def observe(self, name: str, actors: int, now: float, *, journal_reachable: bool = True) -> None:
-        """The host counts so many actors: strays that it does not have any more are gone. One that cannot reach the
-        journal takes nothing."""
+    def observe(self, name: str, placed: Mapping[str, int], now: float, *, journal_reachable: bool = True) -> None:
+        """The host says how many actors its runs have on each host. One that cannot reach the journal takes nothing."""
         host = self.hosts.get(name)
-        if host is not None:
-            host.cut_off = not journal_reachable
-        if host is not None and host.strays:
-            known = host.actors - host.strays
-            remaining = min(host.strays, max(0, actors - known))
-            self._unbook(name, host.strays - remaining, now)
-            host.strays = remaining
+        if host is None:
+            return
+        host.cut_off = not journal_reachable
+        known = {other: number for other, number in placed.items() if other in self.hosts}
+        for other, number in self._bookings.compare(name, known, now).items():
+            if number < 0:
+                self._unbook(other, -number, now)
+            else:
+                self._book(self.hosts[other], number)
 
-    def adopt(self, name: str, start: Start, actors: int, works: Sequence["Work"], now: float) -> None:
-        """A host that another supervisor started, with what it has."""
+    def adopt(self, name: str, start: Start, works: Sequence["Work"], now: float) -> None:
+        """A host that another supervisor started, with what it drives."""
         self.starting(name, start)
         self.up(name, now)
         for work in works:
             self.drives(name, work, now)
-        host = self.hosts[name]
-        host.strays = max(0, actors - len(works))
-        self._book(host, host.strays)
+
+    def adopt_placed(self, name: str, placed: Mapping[str, int], now: float) -> None:
+        """What the runs of such a host have placed, whatever was found meanwhile; all hosts are adopted by now."""
+        for other, number in self._bookings.end(name).items():
+            self._unbook(other, number, now)
+        known = {other: number for other, number in placed.items() if other in self.hosts}
+        self._bookings.add(name, known)
+        for other, number in known.items():
+            self._book(self.hosts[other], number)
 
     def idle(self, now: float) -> list[str]:
         """Hosts beyond those that are started ahead which have been empty for long; they take nothing any more.
@@ -285,17 +257,18 @@ class Registry:
         return changed
 
     def release(self, client: str, counts: Mapping[str, int], now: float) -> None:
-        """So many actors of ``client`` ended on each host."""
+        """So many actors of ``client`` ended on each host; what is no host will not use what was promised to it."""
         for name, number in counts.items():
             host = self.hosts.get(name)
             if host is None:
                 continue
-            booked = self._placed[client] if client in self._placed else Counter[str]()
-            own = min(number, booked[name])
-            stray = min(number - own, host.strays)
-            booked[name] -= own
-            host.strays -= stray
-            self._unbook(name, own + stray, now)
+            if client in self.hosts:
+                number = self._bookings.give_back(client, name, number)
+            else:
+                number = min(number, len(host.promises))
+                for _ in range(number):
+                    host.promises.pop()
+            self._unbook(name, number, now)
 
     def expire(self, now: float) -> None:
         """Room that was promised and not used is free again."""
@@ -339,7 +312,7 @@ class Registry:
     def _charge(self, client: str, names: list[str], now: float) -> None:
         """Hosts answer for what they asked for; what others asked for is roots, which count with their run."""
         if client in self.hosts:
-            self._placed[client].update(names)
+            self._bookings.add(client, Counter(names))
         else:
             for name in names:
                 self.hosts[name].promises.append(now + PROMISE_S)

@@ -2,13 +2,18 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
+from functools import partial
 from typing import Any, Protocol, cast
 
 from chidori_actors.host.function import JsonObject, Question
 from chidori_actors.host.toolbox import RemoteTool
 from chidori_actors.journal.approvals import Decision
+from chidori_actors.journal.lanes import Settled
 from chidori_actors.journal.store import Store
 from chidori_actors.session.approvals import known_decision
+from chidori_actors.session.context import RunContext, Watcher
+
+from .far_actor import FarActor
 
 Tell = Callable[..., None]
 
@@ -18,11 +23,11 @@ class Asks(Protocol):
 
     async def request(self, method: str, *args: Any) -> Any: ...
 
-    async def lock_asking(self) -> int:
-        """Returns once the lock on questions is held there; with what gives it free."""
+    async def hold(self, what: str, *args: Any) -> int:
+        """Returns once that is held there; with what gives it free."""
         ...
 
-    def unlock_asking(self, token: int) -> None: ...
+    def let_go(self, token: int) -> None: ...
 
 
 class Told:
@@ -82,7 +87,7 @@ class RelayedApprovals:
 
     @property
     def asking(self) -> AbstractAsyncContextManager[None, None]:
-        return _RelayedLock(self._asks)
+        return _Held(self._asks, "lock_asking")
 
     def known(self, target: str, args: Mapping[str, Any]) -> Decision | None:
         return known_decision(self._store, self._run_id, target, args)
@@ -97,17 +102,31 @@ class RelayedApprovals:
         """The home knows it by its being withdrawn from the board."""
 
 
-class _RelayedLock:
+class RelayedRoom:
+    """Implements ``ActorRoom``: the home counts the actors of all hosts."""
+
     def __init__(self, asks: Asks) -> None:
         self._asks = asks
+
+    def taken(self, count: int, *, had_before: bool) -> AbstractAsyncContextManager[None, None]:
+        return _Held(self._asks, "take_room", count, had_before)
+
+
+class _Held:
+    """What the home holds for an actor here, for as long as this is entered."""
+
+    def __init__(self, asks: Asks, what: str, *args: Any) -> None:
+        self._asks = asks
+        self._what = what
+        self._args = args
         self._token = 0
 
     async def __aenter__(self) -> None:
-        self._token = await self._asks.lock_asking()
+        self._token = await self._asks.hold(self._what, *self._args)
 
     async def __aexit__(self, *error: object) -> None:
         # Without waiting: the home may be gone.
-        self._asks.unlock_asking(self._token)
+        self._asks.let_go(self._token)
 
 
 class RelayedMcp:
@@ -122,3 +141,23 @@ class RelayedMcp:
 
     async def call(self, name: str, arguments: JsonObject) -> bytes:
         return cast(bytes, await self._asks.request("mcp_call", name, arguments))
+
+
+class RelayedRef:
+    """An ``ActorRef`` to an actor that the home started for one that lives here."""
+
+    def __init__(self, tell: Tell, run: RunContext, watcher: Watcher) -> None:
+        self._tell = tell
+        self._run = run
+        self.far = FarActor(partial(tell, "stop"), watcher)
+        self.wait = self.far.wait
+
+    def cancel(self, reason: str | None = None) -> None:
+        self._tell("cancel", reason)
+
+    async def drained(self) -> None:
+        await self._run.drain.drained()
+
+    def inherit(self, key: int, settled: Settled | None) -> None:
+        self.far.wake_up()
+        self._tell("inherit", key, settled)

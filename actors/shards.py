@@ -31,15 +31,15 @@ class ShardAddress:
 
 
 async def start_shards(config: ClusterConfig, node_ids: Sequence[str]) -> list[ShardAddress]:
-    """Start the shards that are not there, the first on the first of ``node_ids`` and so on in turn; all of them.
+    """Start the shards that are not there, each on its node of ``node_ids``; all of them.
 
     Raises:
         StoreError: the store of one cannot be opened.
     """
     actors: list[Any] = []
-    for index in range(config.shards):
+    for index, node_id in enumerate(node_ids):
         # Its files are on that node alone: on another it would begin an empty store.
-        where = NodeAffinitySchedulingStrategy(node_ids[index % len(node_ids)], soft=False)
+        where = NodeAffinitySchedulingStrategy(node_id, soft=False)
         shard = ray.remote(JournalShard).options(
             name=shard_name(index),
             namespace=config.namespace,

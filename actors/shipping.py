@@ -1,11 +1,11 @@
 """What goes to another host so that an actor can live there."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from chidori_actors.journal.actors import ActorMeta, ActorPlace
+from chidori_actors.journal.actors import ActorMeta
 from chidori_actors.journal.lanes import Started
 from chidori_actors.languages.bundle import Bundle
 from chidori_actors.placement.need import Need
@@ -15,6 +15,7 @@ from chidori_actors.session.context import RunContext
 from chidori_actors.session.origins import Fork, Origin, Program
 from chidori_actors.session.past import Past
 from chidori_actors.session.program import BundleSources
+from chidori_actors.session.run_actors import Lanes
 from chidori_actors.settings import Settings
 from chidori_actors.vm.image import Image
 
@@ -85,7 +86,7 @@ class ShippedActor:
     inherited: Mapping[int, Started]
     lane: int
     length: int
-    known: Sequence[ActorPlace]
+    known: Lanes
     known_secrets: tuple[str, ...]
     seq: int
     index: int
@@ -153,7 +154,7 @@ def ship_actor(
     run: RunContext,
     lane: int,
     length: int,
-    known: Sequence[ActorPlace],
+    known: Lanes,
     put_image: Callable[[Image], Any],
     bundles: SentBundles,
 ) -> ShippedActor:

@@ -1,5 +1,6 @@
 """What a host says of itself."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from .config import Need
@@ -9,16 +10,15 @@ from .config import Need
 class HostLoad:
     """A host's answer to a ping, from which a supervisor that was started again learns all it must know of it.
 
-    ``actors`` live in it, of which it drives ``runs`` itself (their roots are among the actors). ``memory_bytes`` is
-    the process's resident set, ``cpu`` the share of one core that it took since the last ping (None: not known yet).
+    ``memory_bytes`` is the process's resident set, ``placed`` how many actors the runs that it drives have on each host
+    (their roots not among them), ``cpu`` the share of one core that it took since the last ping (None: not known yet).
     ``journal_reachable`` is False while what it writes is not acknowledged.
     """
 
     node_id: str
     need: Need
     pid: int
-    actors: int
-    runs: int
     memory_bytes: int
+    placed: Mapping[str, int]
     cpu: float | None = None
     journal_reachable: bool = True

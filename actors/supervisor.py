@@ -5,24 +5,28 @@ import os
 import sys
 import time
 import traceback
-from collections import Counter, defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Coroutine, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import ray
 from ray.exceptions import ActorUnavailableError, RayActorError, RayError
 
-from chidori_actors.errors import ChidoriError, UsageError
+from chidori_actors.errors import StoreError, UsageError
 from chidori_actors.placement.clusters import ClusterStatus, DrainReport, StopReport
 
 from .cluster_nodes import live_nodes
 from .config import ClusterConfig, Need
+from .grants import Grants
 from .growth import ANY, Start
 from .host_processes import HOST, death, find_hosts, is_host, new_name, start_host
+from .journal_control import JournalControl
+from .losses import Losses
 from .overview import overview
-from .registry import SUPERVISOR, Registry
-from .shards import ShardAddress, find_shards
+from .registry import Registry
+from .rehoming import Rehoming
+from .shards import find_shards
 from .status import HostLoad
 
 if TYPE_CHECKING:
@@ -32,32 +36,42 @@ _ROUND_S = 2.0
 _MOVING_S = 5.0
 """So long ``locate`` waits for a run that is between two homes."""
 _EVACUATION_S = 600.0
-_RETRY_S = 0.2
 _FUNERAL_S = 2.0
+"""So long a busy host may take to end what belonged to a dead one, before that goes on elsewhere regardless."""
 _LONGEST_PAUSE_S = 30.0
 
 
+@dataclass(frozen=True, slots=True)
+class _Member:
+    """A host's Ray actor; ``lost`` is set when it is held for dead."""
+
+    actor: Any
+    lost: asyncio.Event = field(default_factory=asyncio.Event)
+
+
 class Supervisor:
-    """Ray starts it again when it dies; then it asks the hosts what they do, and knows all it knew, except which nodes
-    were being drained. Everything else that it must remember is in its arguments, which Ray keeps.
+    """Ray starts it again when it dies; then it asks the hosts what they do. What it must remember besides is in its
+    arguments, which Ray keeps, and which nodes are being drained is in the journal.
     """
 
     def __init__(self, config: ClusterConfig, host_class: str = HOST) -> None:
         self._config = config
         self._host_class = host_class
         self._registry = Registry(config)
-        self._hosts: dict[str, Any] = {}
+        self._hosts: dict[str, _Member] = {}
         self._loads: dict[str, HostLoad] = {}
-        self._answers: dict[int, tuple[str, asyncio.Future[list[str]]]] = {}
+        self._wake = asyncio.Event()
+        self._grants = Grants(self._registry, self._wake.set)
+        self._rehoming = Rehoming(self._registry, self._grants, self._find, self._spawn, self._tell)
         self._tasks: set[asyncio.Task[None]] = set()
         self._recovered = asyncio.Event()
         self._changed = asyncio.Condition()
-        self._wake = asyncio.Event()
         self._failure: str | None = None
         self._failures = 0
         self._not_before = 0.0
         self._stopped = False
-        self._shards: list[ShardAddress] = []
+        self._losses = Losses()
+        self._journal = JournalControl(())
         self._life: asyncio.Task[None] | None = None
 
     def _begin_life(self) -> None:
@@ -114,13 +128,15 @@ class Supervisor:
             ChidoriError: too many wait, or no node has what is needed.
         """
         await self._ready()
-        return await self._granted(client, count, need or ANY)
+        return await self._grants.get(client, count, need or ANY)
 
     async def release(self, client: str, host_counts: Mapping[str, int]) -> None:
-        """So many actors that ``client`` placed have ended on each host."""
+        """So many actors that ``client`` placed have ended on each host, or will not begin there."""
         await self._ready()
+        if is_host(client) and client not in self._hosts:
+            return  # what it had was given free when it was lost
         self._registry.release(client, host_counts, time.monotonic())
-        self._serve()
+        self._grants.serve()
 
     async def report(self, host: str, changes: Sequence["Work | str"]) -> None:
         """The host is the home of the run of each work from now on, and no more of the runs of these ids: they have
@@ -132,7 +148,7 @@ class Supervisor:
                 self._registry.rests(host, change, now)
             else:
                 self._registry.drives(host, change, now)
-        self._serve()
+        self._grants.serve()
         await self._tell()
 
     async def locate(self, run_id: str) -> str | None:
@@ -154,11 +170,11 @@ class Supervisor:
 
     async def gone(self, host: str) -> None:
         """Somebody heard that the host is dead."""
-        handle = self._hosts.get(host)
-        if handle is None:
+        member = self._hosts.get(host)
+        if member is None:
             return
         try:
-            await asyncio.wait_for(handle.ping.remote(), self._config.lost_after_s)
+            await asyncio.wait_for(member.actor.ping.remote(), self._config.lost_after_s)
         except (ActorUnavailableError, TimeoutError):
             return  # whoever watches it decides
         except RayActorError as died:
@@ -169,23 +185,26 @@ class Supervisor:
     async def status(self) -> ClusterStatus:
         """The cluster as it is now."""
         await self._ready()
-        return await overview(self._config, self._registry, self._loads, self._shards, self._failure)
+        shards, losses = self._journal.shards, self._losses.latest
+        return await overview(self._config, self._registry, self._loads, shards, losses, self._failure)
 
     async def drain(self, node: str) -> DrainReport:
         """Move everything away from the node, which takes nothing from now on.
 
         Raises:
             UsageError: no node is called so, or it holds the journal.
+            StoreError: the journal cannot keep that it is so.
         """
         await self._ready()
         began = time.monotonic()
         found = self._registry.find_node(node)
-        if any(shard.node_id == found.id for shard in self._shards):
+        if any(shard.node_id == found.id for shard in self._journal.shards):
             raise UsageError(
                 f"node {found.id[:8]} ({found.address}) holds the journal, which cannot move",
                 hint="`chidori cluster stop` ends the cluster, its runs can be resumed; drain the other nodes",
             )
         hosts = self._registry.drain(found.id)
+        await self._journal.keep_draining(self._registry.draining)
         runs, actors = sum(len(host.runs) for host in hosts), sum(host.actors for host in hosts)
         self._wake.set()
         evacuated = await asyncio.gather(*(self._evacuate(host.name) for host in hosts))
@@ -194,30 +213,36 @@ class Supervisor:
         return DrainReport(found.id, found.address, len(hosts), runs, actors, seconds, cut_off)
 
     async def stop(self) -> StopReport:
-        """End all hosts; what they did can be resumed from its record."""
+        """End all hosts; what they did can be resumed from its record. The next start uses all nodes."""
         await self._ready()
         self._stopped = True
         runs = sorted(self._registry.runs)
         names = list(self._hosts)
-        await asyncio.gather(*(self._bury(name, "the cluster was stopped") for name in names))
+        await asyncio.gather(*(self._end(name, "the cluster was stopped") for name in names))
+        with suppress(StoreError):  # a full disk must not keep the cluster from being stopped
+            await self._journal.keep_draining(())
         return StopReport(len(names), 0, runs)
 
     # Hosts
 
     async def _recover(self) -> None:
-        self._shards = await find_shards(self._config)
+        self._journal = JournalControl(await find_shards(self._config))
+        self._registry.draining |= await self._journal.draining()
         self._registry.see_nodes(await asyncio.to_thread(live_nodes))
         found = await asyncio.to_thread(find_hosts, self._config)
         await asyncio.gather(*(self._adopt(name, host) for name, host in found.items()))
+        for name, load in self._loads.items():
+            self._registry.adopt_placed(name, load.placed, time.monotonic())
+        for name in self._hosts.keys() & self._registry.leaving:
+            self._spawn(self._evacuate(name))
         await self._forget_dead(found)
         self._recovered.set()
         await self._tell()
 
     async def _forget_dead(self, found: Collection[str]) -> None:
         """Hosts that died while there was no supervisor hold their runs still; whoever follows these resumes them."""
-        known = await asyncio.gather(*(self._ask_shard(shard, "clients") for shard in self._shards))
-        dead = {client for clients in known for client in clients if is_host(client) and client not in found}
-        await asyncio.gather(*map(self._forget, dead))
+        dead = {client for client in await self._journal.clients() if is_host(client) and client not in found}
+        await asyncio.gather(*map(self._journal.forget, dead))
 
     async def _adopt(self, name: str, host: Any) -> None:
         try:
@@ -226,10 +251,10 @@ class Supervisor:
             )
         except (TimeoutError, RayError):
             # What it drove is not known; whoever follows such a run resumes it.
-            await self._forget(name)
+            await self._journal.forget(name)
             ray.kill(host)
             return
-        self._registry.adopt(name, Start(load.node_id, load.need), load.actors, works, time.monotonic())
+        self._registry.adopt(name, Start(load.node_id, load.need), works, time.monotonic())
         self._loads[name] = load
         self._keep(name, host)
 
@@ -242,11 +267,11 @@ class Supervisor:
         now = time.monotonic()
         self._registry.expire(now)
         for name in self._registry.idle(now):
-            self._spawn(self._bury(name, "it was idle"))
+            self._spawn(self._end(name, "it was idle"))
         if not self._stopped and now >= self._not_before:
             for start in self._registry.wanted():
                 self._start(start)
-        self._serve()
+        self._grants.serve()
 
     def _start(self, start: Start) -> None:
         name = new_name()
@@ -254,7 +279,7 @@ class Supervisor:
         self._keep(name, start_host(name, start, self._config, self._host_class))
 
     def _keep(self, name: str, host: Any) -> None:
-        self._hosts[name] = host
+        self._hosts[name] = _Member(host)
         self._spawn(self._attend(name, host))
 
     async def _attend(self, name: str, host: Any) -> None:
@@ -263,7 +288,7 @@ class Supervisor:
         def heard(load: HostLoad) -> None:
             self._loads[name] = load
             now = time.monotonic()
-            self._registry.observe(name, load.actors, now, journal_reachable=load.journal_reachable)
+            self._registry.observe(name, load.placed, now, journal_reachable=load.journal_reachable)
             self._spawn(self._up(name))
 
         await self._bury(name, await death(host, self._config, heard))
@@ -274,127 +299,77 @@ class Supervisor:
             return
         self._registry.up(name, time.monotonic())
         self._failure, self._failures = None, 0
-        self._serve()
+        self._grants.serve()
         await self._tell()
 
     async def _bury(self, name: str, reason: str) -> None:
-        """The host is no more, whatever it still does; its runs go on elsewhere."""
-        host = self._hosts.pop(name, None)
-        if host is None:
+        """The host is lost, whatever it still does; its runs go on elsewhere."""
+        entry = self._registry.hosts.get(name)
+        if entry is None or name not in self._hosts:
             return
-        print(f"host {name} ends: {reason}", file=sys.stderr, flush=True)
-        entry = self._registry.hosts[name]
-        if entry.state == "starting" and not self._stopped:
+        if entry.state != "starting":
+            self._losses.note(name, entry.node, len(entry.runs), reason)
+        elif not self._stopped:
             self._failures += 1
             self._failure = reason
             self._not_before = time.monotonic() + min(_LONGEST_PAUSE_S, 0.5 * 2.0**self._failures)
+        await self._end(name, reason)
+
+    async def _end(self, name: str, reason: str) -> None:
+        """There is to be no such host any more; what runs it has yet go on elsewhere."""
+        member = self._hosts.pop(name, None)
+        if member is None:
+            return
+        member.lost.set()
+        print(f"{name} ends: {reason}", file=sys.stderr, flush=True)
+        need = self._registry.hosts[name].need
         self._loads.pop(name, None)
         runs = self._registry.lose(name, time.monotonic())
-        for number in [number for number, (client, _) in self._answers.items() if client == name]:
-            self._answers.pop(number)[1].cancel()
-        await self._forget(name)
-        ray.kill(host)
+        self._grants.drop(name)
+        await self._journal.forget(name)
+        ray.kill(member.actor)
         # What goes on elsewhere for its runs would meet what their next homes begin.
         await asyncio.gather(*(self._bury_at(other, name) for other in self._others()))
         self._wake.set()
         await self._tell()
         if runs and not self._stopped:
-            self._spawn(self._resume(runs, entry.need))
+            self._spawn(self._rehoming.resume(runs, need))
 
-    def _others(self) -> list[Any]:
+    def _find(self, name: str) -> Any | None:
+        member = self._hosts.get(name)
+        return None if member is None or self._stopped else member.actor
+
+    def _others(self) -> list[_Member]:
         """The hosts that may have something of another one."""
         begun = (name for name, entry in self._registry.hosts.items() if entry.state != "starting")
         return [] if self._stopped else [self._hosts[name] for name in begun if name in self._hosts]
 
-    async def _bury_at(self, other: Any, name: str) -> None:
-        with suppress(TimeoutError, RayError):  # that one is dead or frozen, too
-            await asyncio.wait_for(other.bury.remote(name), _FUNERAL_S)
+    async def _bury_at(self, other: _Member, name: str) -> None:
+        """Returns soon also when the other one is dead or frozen, too."""
 
-    async def _forget(self, name: str) -> None:
-        """From here on the host can write nothing more."""
-        await asyncio.gather(*(self._ask_shard(shard, "forget", name) for shard in self._shards))
+        async def bury() -> None:
+            with suppress(RayError):
+                await other.actor.bury.remote(name)
 
-    async def _ask_shard(self, shard: ShardAddress, method: str, *args: object) -> Any:
-        while True:
-            try:
-                return await getattr(shard.actor, method).remote(*args)
-            except RayActorError:  # it is being started again; without it nothing can go on anyway
-                await asyncio.sleep(_RETRY_S)
+        heard = [asyncio.create_task(bury()), asyncio.create_task(other.lost.wait())]
+        await asyncio.wait(heard, timeout=_FUNERAL_S, return_when=asyncio.FIRST_COMPLETED)
+        for task in heard:
+            task.cancel()
+        await asyncio.wait(heard)
 
     async def _evacuate(self, name: str) -> bool:
         """Whether the host let go of all it had."""
-        host = self._hosts.get(name)
-        if host is None:
+        member = self._hosts.get(name)
+        if member is None:
             return True
         try:
-            await asyncio.wait_for(host.evacuate.remote(), _EVACUATION_S)
+            await asyncio.wait_for(member.actor.evacuate.remote(), _EVACUATION_S)
         except (TimeoutError, RayError):
             traceback.print_exc()
         entry = self._registry.hosts.get(name)
         left = entry is None or not entry.runs
-        await self._bury(name, "its node was drained")
+        await self._end(name, "its node was drained")
         return left
-
-    # Runs
-
-    async def _resume(self, run_ids: Sequence[str], need: Need) -> None:
-        """Give runs without a home a new one."""
-        waiting = [run_id for run_id in run_ids if self._is_homeless(run_id)]
-        while waiting:
-            try:
-                names = await self._granted(SUPERVISOR, len(waiting), need)
-            except ChidoriError:
-                await asyncio.sleep(_ROUND_S)  # the only node that has what they need is gone; it may come back
-                continue
-            given = defaultdict(list)
-            for name, run_id in zip(names, waiting, strict=False):
-                given[name].append(run_id)
-            del waiting[: len(names)]
-            await asyncio.gather(*(self._begin(name, run_ids, need) for name, run_ids in given.items()))
-
-    async def _begin(self, name: str, run_ids: Sequence[str], need: Need) -> None:
-        works = [self._registry.runs[run_id].work.resumed() for run_id in run_ids if self._is_homeless(run_id)]
-        host = self._hosts.get(name)
-        try:
-            if host is not None:
-                await host.begin.remote("", works)
-                for work in works:
-                    if self._is_homeless(work.run_id):
-                        self._registry.drives(name, work, time.monotonic())
-        except RayError:
-            traceback.print_exc()
-            await asyncio.sleep(_RETRY_S)
-        await self._tell()
-        left = [run_id for run_id in run_ids if self._is_homeless(run_id)]
-        if left and not self._stopped:
-            self._spawn(self._resume(left, need))
-
-    def _is_homeless(self, run_id: str) -> bool:
-        run = self._registry.runs.get(run_id)
-        return run is not None and run.host is None
-
-    # Room
-
-    async def _granted(self, client: str, count: int, need: Need) -> list[str]:
-        request = self._registry.ask(client, count, need)
-        answer: asyncio.Future[list[str]] = asyncio.get_running_loop().create_future()
-        self._answers[request.number] = (client, answer)
-        self._serve()
-        if not answer.done() and self._registry.wanted():
-            self._wake.set()
-        return await answer
-
-    def _serve(self) -> None:
-        now = time.monotonic()
-        served = self._registry.serve(now)
-        if self._registry.unblock(now):
-            served += self._registry.serve(now)
-        for request, names in served:
-            _, answer = self._answers.pop(request.number)
-            if answer.done():  # whoever asked has given up
-                self._registry.release(request.client, Counter(names), time.monotonic())
-            else:
-                answer.set_result(names)
 
     def _is_settled(self) -> bool:
         hosts = self._registry.hosts.values()
@@ -404,12 +379,12 @@ class Supervisor:
         async with self._changed:
             self._changed.notify_all()
 
-    def _spawn(self, work: Any) -> None:
+    def _spawn(self, work: Coroutine[Any, Any, object]) -> None:
         task: asyncio.Task[None] = asyncio.create_task(self._crashing(work))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _crashing(self, work: Any) -> None:
+    async def _crashing(self, work: Coroutine[Any, Any, object]) -> None:
         try:
             await work
         except Exception:

@@ -2,28 +2,27 @@
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import replace
 from functools import partial
 from itertools import count
 from typing import Any
 
-from chidori_actors.journal.lanes import Settled
 from chidori_actors.placement.local import LocalSystem
 from chidori_actors.session.actor_spec import ActorSpec
 from chidori_actors.session.context import ActorRef, Closing, RunContext, Watcher
 from chidori_actors.session.lane_writer import LaneWriter
 from chidori_actors.session.outcome import Rest
-from chidori_actors.session.past import load_past
-from chidori_actors.vm.engine import load_engine
 
 from .config import Need
-from .home import Home, HostLost, Life
+from .home import Home, Life
 from .link import Message
 from .outpost import Outpost, Premises
+from .placed import Placed
 from .placements import Placements
+from .remote_actor import HostLost
 from .shipping import SentBundles, TakenBundles
 
-_PAUSE_S = 0.05
+_ENDING = 16
+"""So many cancelled actors that never got room may be alive here at once, each to record its end."""
 
 
 class PlacingSystem:
@@ -39,7 +38,8 @@ class PlacingSystem:
         send: Callable[[str, Message], None],
         move: Callable[[str], None],
     ) -> None:
-        self._me = me
+        self.me = me
+        self.ending = asyncio.Semaphore(_ENDING)
         self._local = local
         self._premises = premises
         self._placements = placements
@@ -53,7 +53,7 @@ class PlacingSystem:
         self._outposts: dict[tuple[str, Life], Outpost] = {}
         self._sent: dict[str, SentBundles] = {}
         self._taken: dict[str, TakenBundles] = {}
-        self._placed: set[_Placed] = set()
+        self._placed: set[Placed] = set()
         self._ending: set[asyncio.Task[None]] = set()
         # Outposts of homes that are gone, as long as something goes on in them.
         self._orphans: set[asyncio.Task[None]] = set()
@@ -63,7 +63,7 @@ class PlacingSystem:
     ) -> ActorRef:
         if spec.meta is None or watcher is None or not spec.live:
             return _Root(self._local.spawn(spec, run, lane, closing, watcher), lambda: self._leave(run))
-        placed = _Placed(self, run, spec, lane, closing, watcher)
+        placed = Placed(self, run, spec, lane, closing, watcher)
         self._placed.add(placed)
         placed.task.add_done_callback(lambda _: self._placed.discard(placed))
         return placed
@@ -131,11 +131,11 @@ class PlacingSystem:
         """Let an actor live on that host.
 
         Raises:
-            HostLost: it is gone.
+            HostLost: it is gone, so the actor has never been there.
         """
         if host in self._lost:
-            raise HostLost(host)
-        if host == self._me:
+            raise HostLost(host, died=False)
+        if host == self.me:
             return self._local.spawn(spec, run, lane, closing, watcher)
         home = self._homes.get(run.run_id)
         if home is None:
@@ -218,72 +218,3 @@ class _Root:
             return await self._wait()
         finally:
             self._leave()
-
-
-class _Placed:
-    """An ``ActorRef`` to an actor, wherever it lives; where its host is lost, it is placed anew from its record."""
-
-    def __init__(
-        self,
-        system: PlacingSystem,
-        run: RunContext,
-        spec: ActorSpec,
-        lane: LaneWriter,
-        closing: Closing,
-        watcher: Watcher,
-    ) -> None:
-        self._system = system
-        self._run = run
-        self._closing = closing
-        self._watcher = watcher
-        self._ref: ActorRef | None = None
-        # What it was told so far, for where it lives next.
-        self._cancelled: tuple[str | None] | None = None
-        self._inherited: list[tuple[int, Settled | None]] = []
-        self.task = asyncio.create_task(self._live(spec, lane), name=f"placed {run.run_id}/{spec.path}")
-
-    async def wait(self) -> Rest:
-        try:
-            return await asyncio.shield(self.task)
-        except asyncio.CancelledError:
-            # It must have cleaned up before whoever waits goes on.
-            self.task.cancel()
-            await asyncio.wait([self.task])
-            raise
-
-    def cancel(self, reason: str | None = None) -> None:
-        self._cancelled = (reason,)
-        if self._ref is not None:
-            self._ref.cancel(reason)
-
-    async def drained(self) -> None:
-        await self._run.drain.drained()
-
-    def inherit(self, key: int, settled: Settled | None) -> None:
-        self._inherited.append((key, settled))
-        if self._ref is not None:
-            self._ref.inherit(key, settled)
-
-    async def _live(self, spec: ActorSpec, lane: LaneWriter) -> Rest:
-        system, run = self._system, self._run
-        while True:
-            host, length = await system.place(spec.need), lane.length
-            try:
-                self._ref = system.start(host, spec, run, lane, self._closing, self._watcher)
-                for key, settled in self._inherited:
-                    self._ref.inherit(key, settled)
-                if self._cancelled is not None:
-                    self._ref.cancel(*self._cancelled)
-                return await self._ref.wait()
-            except HostLost:
-                if self._ref is None:
-                    # Whoever named the host has yet to hear of it.
-                    await asyncio.sleep(_PAUSE_S)
-                self._ref = None
-                self._watcher.goes_on()
-            finally:
-                system.give_back(host)
-            if lane.length > length:
-                # Until it has written something, what it begins with waits in the lane writer, which it keeps.
-                await run.store.flush()
-                spec = replace(spec, past=load_past(run.store, lane.lane, load_engine().golden))

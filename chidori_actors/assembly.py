@@ -29,6 +29,7 @@ from .session.attendance import Attendance
 from .session.context import RunApprovals, RunContext, Spawn
 from .session.event_log import EventLog, Everybody
 from .session.lane_writer import StoreLaneWriter
+from .session.live_actors import OwnRoom
 from .session.numbers import OwnNumbers
 from .session.past import Past
 from .session.program import make_program
@@ -181,6 +182,7 @@ def _context(
         numbers=OwnNumbers(seq, index, max((meta.lane, *(actor.lane for actor in actors)))),
         lane_writer=partial(StoreLaneWriter, store, fence, events),
         approvals=approvals,
+        room=OwnRoom(),
         board=attendance.board,
         attempt=past.attempt,
         waiting=_waiting(meta.pending),

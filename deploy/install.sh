@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Puts Python, Ray and this package into ~/.chidori/venv of a node; `ray up` runs it there. Repeated, it installs only
-# what has changed, so a cluster that grows does not exchange the files of nodes that work.
+# Puts Python, Ray and this package into ~/.chidori/venv of a node; `ray up` runs it there once Ray has stopped. Repeated,
+# it installs only what has changed.
 # usage: install.sh [REQUIREMENT]    by default the checkout that this script is in
 set -euo pipefail
 

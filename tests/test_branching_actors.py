@@ -70,11 +70,18 @@ def tree_of(folder: Path, body: str = TREE) -> Path:
 
 
 async def run_held(
-    runtime: Runtime, made: World, server: LocalServer, path: Path, hold: str = "l1", until: str = "1/b1/2"
+    runtime: Runtime, made: World, server: LocalServer, path: Path, hold: str = "l1", *until: str
 ) -> RunResult:
-    """A run in which the request ``hold`` is answered only when the call with the path ``until`` has ended."""
+    """A run in which the request ``hold`` is answered only when the calls with the paths ``until`` have ended."""
     held = made.held[hold] = asyncio.Event()
-    observer = RecordingObserver(when_ended=lambda ended: held.set() if ended == until else None)
+    awaited = set(until or ["1/b1/2"])
+
+    def when_ended(path: str) -> None:
+        awaited.discard(path)
+        if not awaited:
+            held.set()
+
+    observer = RecordingObserver(when_ended=when_ended)
     return await run(runtime, path, server, attendance=Attendance(observer))
 
 
@@ -212,7 +219,7 @@ async def test_what_a_parent_passes_on_reaches_the_branches_of_a_branch(tmp_path
       return [...all, (await shared).body.answer];
     """
     async with world() as (made, server), runtime_in(tmp_path, image_every=image_every) as runtime:
-        ran = await run_held(runtime, made, server, agent_of(tmp_path, body), "shared", "2/b1/1")
+        ran = await run_held(runtime, made, server, agent_of(tmp_path, body), "shared", "2/b0/1", "2/b1/1")
         assert output_of(ran) == [["l11", "shared1"], ["r11", "shared1", "r21"], "shared1"]
         edited = await branch(runtime, seq_of(runtime, "shared"), result=answer("edited"))
         assert output_of(edited) == [["l11", "edited"], ["r11", "edited", "r22"], "edited"]

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -121,6 +122,8 @@ def _show(found: ClusterStatus) -> None:
         _host_rows(found),
     )
     _table(f"Journal ({found.durability})", ("SHARD", "NODE", "PATH", "SIZE", "STATE"), _shard_rows(found))
+    if found.losses:
+        _table("Lost hosts", ("WHEN", "HOST", "NODE", "RUNS", "REASON"), _loss_rows(found))
     write(f"{counted(found.runs, 'run')} under way, {counted(found.waiting, 'actor')} waiting for room")
     if found.failure is not None:
         write(printable(f"the last host could not start: {clip(found.failure, 300)}"))
@@ -152,6 +155,12 @@ def _shard_rows(found: ClusterStatus) -> Iterator[_Row]:
     for shard in found.shards:
         size = "" if shard.size_bytes is None else bytes_text(shard.size_bytes)
         yield shard.name, shard.node[:_SHORT_ID], shard.path, size, "up" if shard.reachable else "unreachable"
+
+
+def _loss_rows(found: ClusterStatus) -> Iterator[_Row]:
+    for loss in found.losses:
+        when = datetime.fromtimestamp(loss.at_ms / 1000).isoformat(" ", "seconds")
+        yield when, loss.host, loss.node[:_SHORT_ID], str(loss.runs), loss.reason
 
 
 def _table(title: str, header: _Row, rows: Iterable[_Row]) -> None:

@@ -77,8 +77,20 @@ class ShardStatus:
 
 
 @dataclass(frozen=True, slots=True)
+class LossStatus:
+    """A host that died or was cut off, and whose ``runs`` were given to others. ``at_ms`` is in epoch time."""
+
+    at_ms: int
+    host: str
+    node: str
+    runs: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class ClusterStatus:
-    """A cluster as it is now. ``waiting`` actors have no room yet; ``failure`` is why the last host could not start."""
+    """A cluster as it is now. ``waiting`` actors have no room yet; ``losses`` are the last few hosts that were lost,
+    the oldest first; ``failure`` is why the last host could not start."""
 
     version: str
     store: str
@@ -86,6 +98,7 @@ class ClusterStatus:
     nodes: Sequence[NodeStatus]
     hosts: Sequence[HostStatus]
     shards: Sequence[ShardStatus]
+    losses: Sequence[LossStatus]
     runs: int
     waiting: int
     failure: str | None

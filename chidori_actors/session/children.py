@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Protocol
 
+from ..errors import ChidoriError
 from ..host.function import Question
 from ..journal.actors import ActorMeta, actor_writes
 from ..journal.lanes import Retried, Settled, last_counters
@@ -81,7 +82,6 @@ class ChildGroup:
         self._running: dict[int, ActorRef] = {}
         self._resting: dict[int, tuple[Question, ...]] = {}
         self._outcomes: dict[int, Outcome] = {}
-        self._tasks: asyncio.TaskGroup | None = None
         self._failed = False
         self._cancelled = False
 
@@ -116,8 +116,14 @@ class ChildGroup:
         # What was settled first is seen first again, so that of several failures the same one is the first.
         self._waiting = deque(sorted(self._waiting, key=self._last_settled))
         try:
-            async with asyncio.TaskGroup() as self._tasks:
-                self._start()
+            async with asyncio.TaskGroup() as group:
+                try:
+                    while len(self._running) < self._limit and (started := self._start_next()) is not None:
+                        group.create_task(self._run_some(started))
+                except Exception:
+                    # A task that is cancelled before its first step would leave an actor that nobody stops.
+                    await asyncio.sleep(0)
+                    raise
         except BaseExceptionGroup as group:
             raise group.exceptions[0] from None
         if self._cancelled:
@@ -152,9 +158,9 @@ class ChildGroup:
         for ref in self._running.values():
             ref.cancel()
 
-    def _start(self) -> None:
-        assert self._tasks is not None
-        while self._waiting and len(self._running) < self._limit:
+    def _start_next(self) -> tuple[int, ActorRef] | None:
+        """Start one of the actors that wait; None when none is left."""
+        while self._waiting:
             index = self._waiting.popleft()
             ending = self._failed or self._cancelled
             # What a crash interrupted is still to be recorded as cancelled, so it is started only to be ended.
@@ -163,7 +169,21 @@ class ChildGroup:
             ref = self._running[index] = self._spawn(index)
             if ending:
                 ref.cancel()
-            self._tasks.create_task(self._await(index, ref))
+            return index, ref
+        return None
+
+    async def _run_some(self, started: tuple[int, ActorRef] | None) -> None:
+        """Wait for that actor, and run one after the other of those that wait in its place."""
+        while started is not None:
+            index, ref = started
+            rest = await self._end_of(index, ref)
+            del self._running[index]
+            self._resting.pop(index, None)
+            if isinstance(rest, Completed | Failed):
+                self._note(index, rest)
+            # In the same step as the wait for it: whoever stops this task stops that actor, too.
+            started = self._start_next()
+            self._changed()
 
     def _last_settled(self, index: int) -> float:
         """The run-wide index of the last settlement that an actor was given before a crash; new ones come last."""
@@ -174,14 +194,16 @@ class ChildGroup:
         meta = self._run.actors.find(self._seq, index)
         return meta is not None and meta.status == "running"
 
-    async def _await(self, index: int, ref: ActorRef) -> None:
-        rest = await ref.wait()
-        del self._running[index]
-        self._resting.pop(index, None)
-        if isinstance(rest, Completed | Failed):
-            self._note(index, rest)
-        self._start()
-        self._changed()
+    async def _end_of(self, index: int, ref: ActorRef) -> Rest:
+        try:
+            return await ref.wait()
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if task is None or task.cancelling():
+                raise
+            known = self._run.actors.find(self._seq, index)
+            assert known is not None
+            raise cancelled_from_within(known.path) from None
 
     def _first_failure(self) -> ChildFailed:
         def ended(index: int) -> int:
@@ -231,6 +253,13 @@ class ChildGroup:
         else:
             self._resting[index] = questions
         self._changed()
+
+
+def cancelled_from_within(path: str) -> ChidoriError:
+    """A library inside of that actor has cancelled the actor; nobody wanted that, and nothing of it is recorded."""
+    return ChidoriError(
+        f"actor {path} was cancelled from within", hint="`chidori resume` goes on with the run from its record"
+    )
 
 
 def closing_of(run: RunContext, begun: ActorMeta) -> Closing:

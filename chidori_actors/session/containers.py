@@ -66,7 +66,7 @@ class Containers:
         # An actor is found again by the call that contains it: nothing of the actor may be kept without that.
         await make_durable()
         try:
-            with room(self._run, call, 1):
+            async with room(self._run, call, 1):
                 outcomes = await self._group(call, module, 1, all_needed=True).run()
         except ChildFailed as failure:
             raise _error(failure.failed) from None
@@ -91,7 +91,7 @@ class Containers:
         if not count:
             return HostResult(b"[]")
         limit = min(call.args.get("concurrency") or count, count)
-        with room(self._run, call, limit, lambda: self._forks.unused(call)):
+        async with room(self._run, call, limit, lambda: self._forks.unused(call)):
             return await self._fork(call, make_durable, limit, settle=settle)
 
     async def _fork(self, call: LiveCall, make_durable: Flush, limit: int, *, settle: bool) -> HostResult:

@@ -117,6 +117,18 @@ class RunApprovals(Protocol):
         ...
 
 
+class ActorRoom(Protocol):
+    """How many of the run's actors may be alive at once, wherever they live."""
+
+    def taken(self, count: int, *, had_before: bool) -> AbstractAsyncContextManager[None]:
+        """Room for ``count`` more while it is entered; for those that ``had_before`` there is some in any case.
+
+        Entering raises:
+            NoRoom: there is none.
+        """
+        ...
+
+
 class Spawn(Protocol):
     """Starts an actor; it runs by itself from there on."""
 
@@ -134,7 +146,7 @@ class RunContext:
     ``attempt`` is one more than the number of times that the failed run was resumed; ``waiting`` are the paths of the
     calls that did nothing but wait for a person when the run last came to rest. ``lane_writer`` gives the writing end
     of the lane of one of the run's actors, and is told how many entries it has. ``in_flight`` is the number of calls
-    that do something outside of the process, ``live_actors`` that of actors that are alive or are about to be.
+    that do something outside of the process.
     """
 
     run_id: str
@@ -156,13 +168,13 @@ class RunContext:
     numbers: Numbers
     lane_writer: Callable[[int, int], LaneWriter]
     approvals: RunApprovals
+    room: ActorRoom
     board: Board | None = None
     attempt: int = 1
     waiting: frozenset[str] = field(default_factory=frozenset)
     drain: Drain = field(default_factory=Drain)
     last_ms: int = 0
     in_flight: int = 0
-    live_actors: int = 1
 
     def now_ms(self) -> int:
         """Milliseconds since 1970, never less than before: agents see it as their clock."""

@@ -1,12 +1,23 @@
 """The actors of a run besides its root: those that the store knows, and lanes and sources for new ones."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from ..journal.actors import ActorMeta, ActorPlace, get_actor
 from ..journal.bundles import bundle_write
 from ..journal.store import Store, Write
 from ..languages.bundle import Bundle
 from ..stored_source import read_bundle
+
+Lanes = Mapping[int, Mapping[int, int]]
+"""The lanes of actors, by the seq of the call that contains them and their index in there."""
+
+
+def lanes_of(places: Iterable[ActorPlace]) -> Lanes:
+    """Where these actors write."""
+    lanes: dict[int, dict[int, int]] = {}
+    for place in places:
+        lanes.setdefault(place.parent_seq, {})[place.index] = place.lane
+    return lanes
 
 
 class RunActors:
@@ -19,13 +30,21 @@ class RunActors:
         self._store = store
         # An actor's description, or the lane of one that nobody asked for yet. They hold inputs and outputs.
         self._known: dict[int, dict[int, ActorMeta | int]] = {}
-        self.know(stored)
+        self.know(lanes_of(stored))
         self._bundles: dict[str, Bundle] = {}
 
-    def know(self, stored: Iterable[ActorPlace]) -> None:
+    def know(self, stored: Lanes) -> None:
         """The store has these, too."""
-        for place in stored:
-            self._known.setdefault(place.parent_seq, {}).setdefault(place.index, place.lane)
+        for call_seq, lanes in stored.items():
+            self._known[call_seq] = {**lanes, **self._known.get(call_seq, {})}
+
+    def lanes(self, call_seqs: Iterable[int]) -> Lanes:
+        """What is known of the actors of these calls, for another host."""
+        known = {call_seq: self._known[call_seq] for call_seq in call_seqs if call_seq in self._known}
+        return {
+            call_seq: {index: actor if isinstance(actor, int) else actor.lane for index, actor in actors.items()}
+            for call_seq, actors in known.items()
+        }
 
     def find(self, call_seq: int, index: int) -> ActorMeta | None:
         """The actor that was started for the call with that seq.
@@ -46,7 +65,7 @@ class RunActors:
         """What is known of an actor from now on."""
         self._known.setdefault(meta.parent_seq, {})[meta.index] = meta
 
-    def reread(self, path: str, stored: Iterable[ActorPlace]) -> None:
+    def reread(self, path: str, stored: Lanes) -> None:
         """Know of actors inside of the one at ``path`` what the store has, and no more: that one begins anew, and what
         was begun and not written, or was forgotten too early, is not so."""
         for actors in self._known.values():

@@ -5,6 +5,8 @@ starts the first node without tokens, and the second, after its driver has joine
 """
 
 import asyncio
+import os
+import signal
 import sys
 from pathlib import Path
 from typing import Any
@@ -12,7 +14,7 @@ from typing import Any
 import ray
 from ray.cluster_utils import Cluster
 
-from actors.calls import answer
+from actors.calls import answer, patient_answer
 from actors.cluster import ClusterHandles, connect, stop_cluster
 from actors.config import ClusterConfig
 from chidori_actors.placement.clusters import ClusterStatus, DrainReport
@@ -46,7 +48,24 @@ async def _grow_and_drain(cluster: Any, store: Path) -> None:
     status = await _until_hosts(handles, 1)
     for name in names:
         assert await handles.supervisor.locate.remote(f"run-{name}") == status.hosts[0].name
+    os.kill(await handles.supervisor.__ray_call__.remote(_process_id), signal.SIGKILL)
+    states = {node.id: (node.state, node.hosts) for node in (await _status_again(handles)).nodes}
+    assert states[added] == ("draining", 0)
     await stop_cluster(handles)
+    handles = await connect(cluster.address, config, host_class=STUB)  # both nodes have the disk with the store
+    assert handles.shards[0].node_id != added
+    assert {node.state for node in (await _until_hosts(handles, 3)).nodes} == {"up"}
+    await stop_cluster(handles)
+
+
+async def _status_again(handles: ClusterHandles) -> ClusterStatus:
+    """As the supervisor knows it that Ray has started again."""
+    status: ClusterStatus = await patient_answer(handles.supervisor.status.remote, _LIMIT_S)
+    return status
+
+
+def _process_id(actor: object) -> int:
+    return os.getpid()
 
 
 def main() -> None:

@@ -27,7 +27,7 @@ def client() -> str:
 async def journal(config: ClusterConfig) -> AsyncIterator[list[ShardAddress]]:
     """Its shards, until the block ends."""
     async with asyncio.timeout(LIMIT_S):
-        shards = await start_shards(config, [ray.get_runtime_context().get_node_id()])
+        shards = await start_shards(config, [ray.get_runtime_context().get_node_id()] * config.shards)
     try:
         yield shards
     finally:

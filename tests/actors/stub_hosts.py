@@ -54,7 +54,7 @@ class StubHost:
     @ray.method(concurrency_group="control")
     async def ping(self) -> HostLoad:
         node = ray.get_runtime_context().get_node_id()
-        return HostLoad(node, self._need, os.getpid(), len(self._works), len(self._works), 1 << 20)
+        return HostLoad(node, self._need, os.getpid(), 1 << 20, {})
 
 
 class BrokenHost:

@@ -1,6 +1,7 @@
 """Traps of WebAssembly in processes that have joined a Ray cluster: errors, and not the end of the process."""
 
 import os
+import signal
 import sys
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from .clusters import SECONDS, cluster_in, front_of, ray_address
 DEEP = f"export async function agent() {{ return {'[' * 200_000}{']' * 200_000}; }}"
 PROGRAM = """
 import os
+import signal
 import sys
 from pathlib import Path
 from actors.connecting import join_cluster
@@ -34,6 +36,13 @@ async def test_a_front_that_joins_a_cluster_outlives_a_trap(tmp_path: Path, name
     code, out, err = await finished(*command, cwd=Path(__file__).parents[2], env=os.environ, seconds=SECONDS)
     assert code == 0, err
     assert b"gave up" in out
+
+
+async def test_a_client_of_a_cluster_ends_at_sigterm_without_a_word_of_rays() -> None:
+    program = "import os, sys; from actors.connecting import join_cluster; join_cluster(sys.argv[1], 'any')"
+    command = (sys.executable, "-c", f"{program}; os.kill(os.getpid(), 15); input()", ray_address())
+    code, _, err = await finished(*command, cwd=Path(__file__).parents[2], env=os.environ, seconds=SECONDS)
+    assert (code, err) == (-signal.SIGTERM, "")
 
 
 async def test_a_host_outlives_a_trap(tmp_path: Path, namespace: str) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 import orjson
 import pytest
 from aiohttp import ClientSession
+from ray._private.authentication.authentication_utils import is_token_auth_enabled
 
 from actors.cluster import NAMESPACE, ClusterHandles
 from tests.cli.console import command_line, environment
@@ -49,6 +50,18 @@ def _environ() -> dict[str, str]:
 async def _chidori(folder: Path, *arguments: str) -> tuple[int, bytes, str]:
     command = command_line(*arguments, "--address", ray_address())
     return await finished(*command, cwd=folder, env=environment(folder, **_environ()))
+
+
+async def test_a_wrong_token_is_refused_in_our_words(tmp_path: Path, ray_cluster: None) -> None:
+    if not is_token_auth_enabled():
+        pytest.skip("the Ray of these tests asks for no token: this user has none")
+    command = command_line("cluster", "status", "--address", ray_address())
+    environ = environment(tmp_path, RAY_AUTH_MODE="token", RAY_AUTH_TOKEN="b" * 64)
+    code, _, err = await finished(*command, cwd=tmp_path, env=environ)
+    assert code == 1
+    assert err.startswith("Error: the cluster at")
+    assert "asks for a token, and this machine has another" in err
+    assert len(err.splitlines()) == 2, "and none of Ray's own"
 
 
 async def test_a_run_streams_and_every_command_sees_it(cluster: ClusterHandles, tmp_path: Path) -> None:

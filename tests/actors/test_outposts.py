@@ -2,188 +2,29 @@
 
 import asyncio
 import pickle
-from collections.abc import AsyncIterator, Awaitable, Callable
+import re
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
 import pytest
 import ray.exceptions
 
-from actors.config import Need
 from actors.home import Home
 from actors.images import Images
 from actors.link import Links, Message
-from actors.outpost import Premises
-from actors.placements import Placements
 from actors.portable_errors import portable
-from actors.shipping import ShippedFork, ShippedProgram
-from actors.system import PlacingSystem
-from chidori_actors.host.resources import Resources
-from chidori_actors.journal.local_store import LocalStore
-from chidori_actors.placement.local import LocalSystem
-from chidori_actors.policy import Policy
-from chidori_actors.runtime import LocalRuntime
-from chidori_actors.session.actor_spec import ActorSpec
+from actors.references import dumps, loads
+from chidori_actors.session import live_actors
 from chidori_actors.session.attendance import Attendance
-from chidori_actors.session.context import ActorRef, Closing, RunContext, Watcher
-from chidori_actors.session.lane_writer import LaneWriter
-from chidori_actors.vm.engine import Engine, load_engine
-from chidori_actors.vm.image import Image
-from chidori_actors.vm.machine import Bounds
-from tests.support.agents import (
-    LOCAL,
-    RecordingObserver,
-    make_settings,
-    output_of,
-    start,
-    within,
-    write_agent,
-)
+from chidori_actors.session.context import ActorRef, RunContext
+from chidori_actors.session.live_actors import NoRoom, OwnRoom
+from tests.support.agents import RecordingObserver, output_of, start, within, write_agent
 from tests.support.gate import gate
 
-_HANGS_AFTER_S = 30
-
-
-class _Images:
-    """Those of all hosts."""
-
-    def __init__(self) -> None:
-        self._images: list[Image] = []
-
-    def put(self, image: Image) -> int:
-        self._images.append(image)
-        return len(self._images) - 1
-
-    async def of(self, origin: ShippedFork | ShippedProgram) -> Image | None:
-        return None if isinstance(origin, ShippedProgram) else self._images[origin.image]
-
-
-@dataclass
-class Hosts:
-    """Some hosts; the first is every run's home. ``places`` says where its actors go, in turn; then they stay at home.
-
-    What hosts tell one another waits in ``said`` until ``deliver``, which happens by itself unless ``by_hand``. Those
-    in ``dead`` hear and say nothing.
-    """
-
-    engine: Engine
-    bounds: Bounds
-    store: LocalStore
-    resources: Resources
-    places: list[str]
-    by_hand: bool = False
-    said: list[tuple[str, str, bytes]] = field(default_factory=list)
-    dead: set[str] = field(default_factory=set)
-    moved: list[str] = field(default_factory=list)
-    systems: dict[str, PlacingSystem] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        images = cast(Images, _Images())
-        for name in ("home", "b", "c"):
-            local = LocalSystem(self.engine, self.bounds)
-            premises = Premises(self.store, self.resources, local, images)
-            placements = Placements(self._place, _forget, ())
-            self.systems[name] = PlacingSystem(name, local, premises, placements, self._sender(name), self.moved.append)
-
-    def spawn(
-        self, spec: ActorSpec, run: RunContext, lane: LaneWriter, closing: Closing, watcher: Watcher | None = None
-    ) -> ActorRef:
-        return self.systems["home"].spawn(spec, run, lane, closing, watcher)
-
-    @property
-    def live_vms(self) -> int:
-        return sum(system.live_vms for system in self.systems.values())
-
-    async def close(self) -> None:
-        for system in self.systems.values():
-            await system.close()
-
-    def deliver(self) -> None:
-        """Let everything that was said be heard, within one turn of the event loop."""
-        said, self.said = self.said, []
-        for sender, to, message in said:
-            if not {sender, to} & self.dead:
-                self.systems[to].told(sender, pickle.loads(message))
-
-    def heard(self, method: str) -> list[Message]:
-        """What waits to be heard of that name."""
-        return [message for _, _, data in self.said if (message := pickle.loads(data))[2] == method]
-
-    def lose(self, host: str) -> None:
-        """The host dies, and the others hear of it."""
-        self.dead.add(host)
-        for name, system in self.systems.items():
-            if name != host:
-                system.lost(host)
-
-    def _sender(self, name: str) -> Callable[[str, Message], None]:
-        def send(to: str, message: Message) -> None:
-            self.said.append((name, to, pickle.dumps(message)))
-            if not self.by_hand:
-                asyncio.get_running_loop().call_soon(self.deliver)
-
-        return send
-
-    async def _place(self, count: int, need: Need) -> list[str]:
-        await asyncio.sleep(0)
-        return [self.places.pop(0) if self.places else "home" for _ in range(count)]
-
-
-async def _forget(counts: dict[str, int]) -> None: ...
-
-
-@dataclass
-class Stage:
-    runtime: LocalRuntime
-    hosts: Hosts
-
-
-@asynccontextmanager
-async def staged(folder: Path, *places: str, environ: dict[str, str] | None = None) -> AsyncIterator[Stage]:
-    settings = make_settings(folder / "store", {**LOCAL, **(environ or {})})
-    store = LocalStore.open(settings.store, durability="relaxed")
-    resources = Resources()
-    made: list[Hosts] = []
-
-    def make(engine: Engine, bounds: Bounds) -> Hosts:
-        return made[0]
-
-    try:
-        made.append(Hosts(load_engine(), Bounds(), store, resources, list(places)))
-        runtime = LocalRuntime(settings, store, Policy.load(settings), Bounds(), 2, make, resources)
-        try:
-            yield Stage(runtime, made[0])
-        finally:
-            made[0].by_hand = False
-            made[0].deliver()
-            await within(_HANGS_AFTER_S, runtime.close())
-            await resources.aclose()
-    finally:
-        store.close()
-
-
-async def until(holds: Callable[[], bool]) -> None:
-    """Wait for something that other tasks bring about."""
-    async with asyncio.timeout(_HANGS_AFTER_S):
-        while not holds():  # noqa: ASYNC110 - nobody tells of it
-            await asyncio.sleep(0.001)
-
-
-async def ended(work: Awaitable[Any]) -> None:
-    """Wait for the end of what was cancelled; a hang becomes a failure."""
-    with pytest.raises(asyncio.CancelledError):
-        await within(_HANGS_AFTER_S, work)
-
-
-def branches(*bodies: str) -> str:
-    """An agent that runs these in parallel."""
-    thunks = ", ".join(f"async () => {{ {body} }}" for body in bodies)
-    return f"export async function agent(input: any, chidori: any) {{ return await chidori.parallel([{thunks}]); }}"
-
-
-ASKS = "return (await chidori.http(`${input.url}/asks`)).status;"
+from .staged_hosts import ASKS, HANGS_AFTER_S, HostImages, Stage, branches, ended, staged, until
 
 
 async def test_an_actor_that_is_started_and_stopped_at_once_lets_its_run_end(tmp_path: Path) -> None:
@@ -239,7 +80,7 @@ async def test_a_run_that_is_drained_twice_is_drained(tmp_path: Path) -> None:
         await until(lambda: not first.done() and _parked(stage) == 1)
         second = asyncio.create_task(root.drained())
         server.open("/asks")
-        await within(_HANGS_AFTER_S, asyncio.gather(first, second))
+        await within(HANGS_AFTER_S, asyncio.gather(first, second))
         running.cancel()
         await ended(running)
 
@@ -257,7 +98,7 @@ async def test_what_is_said_of_an_earlier_life_of_a_run_does_not_reach_it(tmp_pa
         await server.until_asked("/asks")
         stage.hosts.systems["home"].told("b", ("home", ("test-run", 0), "stopped", 1))
         server.open("/asks")
-        assert output_of(await within(_HANGS_AFTER_S, running)) == [200]
+        assert output_of(await within(HANGS_AFTER_S, running)) == [200]
         assert server.asked == ["/asks"]
 
 
@@ -272,7 +113,7 @@ async def test_an_actor_that_nobody_has_written_of_is_begun_anew_with_its_source
         await until(lambda: any("c" in home._outposts for home in hosts.systems["home"]._homes.values()))
         hosts.lose("b")
         hosts.lose("c")
-        assert output_of(await within(_HANGS_AFTER_S, running)) == ["hello"]
+        assert output_of(await within(HANGS_AFTER_S, running)) == ["hello"]
 
 
 async def test_what_a_parent_revealed_is_taken_out_of_answers_to_its_branches_on_other_hosts(tmp_path: Path) -> None:
@@ -284,7 +125,7 @@ async def test_what_a_parent_revealed_is_taken_out_of_answers_to_its_branches_on
     environ = {"TOKEN": "correct-horse", "CHIDORI_POLICY": rules}
     async with gate() as server, staged(tmp_path, "b", "c", environ=environ) as stage:
         server.open("/correct-horse")
-        [[answer]] = output_of(await within(_HANGS_AFTER_S, start(stage.runtime, path, {"url": server.url})))
+        [[answer]] = output_of(await within(HANGS_AFTER_S, start(stage.runtime, path, {"url": server.url})))
         assert answer.startswith("/chidori-env-TOKEN-")
 
 
@@ -294,6 +135,7 @@ class _Run:
 
     approvals: Any = None
     services: Any = None
+    room: Any = None
 
 
 def _home(run: _Run, said: list[Message] | None = None) -> Home:
@@ -301,7 +143,9 @@ def _home(run: _Run, said: list[Message] | None = None) -> Home:
         if said is not None:
             said.append(message)
 
-    return Home(cast(RunContext, run), ("test-run", 1), send, cast(Any, None), cast(Images, _Images()), cast(Any, None))
+    return Home(
+        cast(RunContext, run), ("test-run", 1), send, cast(Any, None), cast(Images, HostImages()), cast(Any, None)
+    )
 
 
 @dataclass
@@ -322,8 +166,26 @@ async def test_the_lock_on_questions_is_free_once_nobody_elsewhere_wants_it(end:
     else:
         home.on_request_dropped("b", 1)
     await until(lambda: not home._requests)
-    async with asyncio.timeout(_HANGS_AFTER_S), lock:
+    async with asyncio.timeout(HANGS_AFTER_S), lock:
         pass
+
+
+async def test_room_for_actors_elsewhere_is_counted_at_home_until_nobody_there_wants_it() -> None:
+    room, said = OwnRoom(), list[Message]()
+    home = _home(_Run(room=room), said)
+    for token, (host, count) in enumerate((("b", 3), ("b", 4), ("c", 5)), 1):
+        home.on_take_room(host, token, count, False)
+    home.on_take_room("c", 4, live_actors.MOST_ACTORS, False)
+    await until(lambda: len(said) == 4)
+    assert [message[1:3] for message in said[:3]] == [(1, None), (2, None), (3, None)]
+    assert isinstance(said[3][2], NoRoom)
+    assert said[3][2].alive == room.alive == 13
+    home.on_request_dropped("b", 1)
+    await until(lambda: room.alive == 10)
+    await home.lost("b")
+    await until(lambda: room.alive == 6)
+    home.close()
+    await until(lambda: room.alive == 1)
 
 
 @dataclass
@@ -403,6 +265,10 @@ async def test_a_call_that_fails_at_the_other_end_is_made_again() -> None:
         links.send("there", ("second",))
         await until(lambda: len(heard) == 2)
     assert reported == []
+
+
+def test_values_that_need_a_registered_way_of_pickling_can_be_told() -> None:
+    assert loads(*dumps(("told", re.compile("a+"))))[1].fullmatch("aaa")
 
 
 class _Stubborn(Exception):

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from actors import registry as registry_module
+from actors.bookings import CERTAIN_S
 from actors.config import ClusterConfig, Need
 from actors.growth import ANY, Start
 from actors.nodes import Node
@@ -134,9 +135,9 @@ def test_what_a_run_under_way_asks_for_comes_before_new_runs_and_else_the_first_
 def test_a_host_that_cannot_reach_the_journal_takes_nothing() -> None:
     registry = _registry(_node("a"), hosts=2, max_hosts=2)
     first, second = _grow(registry)
-    registry.observe(first, 0, 0.0, journal_reachable=False)
+    registry.observe(first, {}, 0.0, journal_reachable=False)
     assert _place(registry, "front", 3) == [second] * 3
-    registry.observe(first, 0, 0.0)
+    registry.observe(first, {}, 0.0)
     assert _place(registry, "front", 3) == [first] * 3
 
 
@@ -260,14 +261,69 @@ def test_nodes_are_named_by_id_address_or_host_name() -> None:
         registry.find_node("")
 
 
-def test_actors_of_which_nobody_is_known_to_have_asked_for_them_end_with_what_their_host_counts() -> None:
+def test_a_supervisor_that_was_started_again_knows_what_runs_have_placed() -> None:
+    registry = _registry(_node("a"), hosts=2)
+    for name, runs in (("host-x", [_work("run")]), ("host-y", [])):
+        registry.adopt(name, Start("a", ANY), runs, 0.0)
+    for now in (0.0, CERTAIN_S):  # the first has said so already, while another was waited for
+        registry.observe("host-x", {"host-y": 2}, now)
+    registry.adopt_placed("host-x", {"host-x": 1, "host-y": 4, "host-that-died": 3}, CERTAIN_S)
+    assert _actors(registry) == {"host-x": 2, "host-y": 4}
+    registry.release("host-x", {"host-y": 1}, 0.0)
+    assert _actors(registry) == {"host-x": 2, "host-y": 3}
+    registry.lose("host-x", 0.0)
+    assert _actors(registry) == {"host-y": 0}
+
+
+def test_room_that_was_asked_for_twice_becomes_free_when_its_host_does_not_have_it() -> None:
+    registry = _registry(_node("a"), hosts=2)
+    home, other = _grow(registry)
+    _place(registry, home, 6)
+    held = Counter(_place(registry, home, 6))  # the answer to the first did not arrive
+    for now in (0.0, 5.0, 10.0):
+        registry.observe(home, held, now)
+        assert _actors(registry) == {home: 6, other: 6}
+    registry.observe(home, held, CERTAIN_S)
+    assert _actors(registry) == {home: 3, other: 3}
+    registry.release(home, held, CERTAIN_S)
+    assert _actors(registry) == {home: 0, other: 0}
+
+
+def test_what_was_given_back_twice_is_booked_again_and_what_was_given_back_in_vain_is_free() -> None:
+    registry = _registry(_node("a"), hosts=2)
+    home, other = _grow(registry)
+    _place(registry, home, 8)
+    for _ in range(2):
+        registry.release(home, {home: 1}, 0.0)
+    for now in (0.0, CERTAIN_S):
+        registry.observe(home, {home: 3, other: 2, "host-that-died": 5}, now)
+    assert _actors(registry) == {home: 3, other: 2}
+
+
+def test_what_is_on_its_way_is_no_error() -> None:
     registry = _registry(_node("a"), hosts=1)
-    registry.adopt("host-x", Start("a", ANY), 5, [_work("run")], 0.0)
-    assert (registry.hosts["host-x"].actors, registry.hosts["host-x"].strays) == (5, 4)
-    registry.release("host-x", {"host-x": 1}, 0.0)
-    assert registry.hosts["host-x"].actors == 4
-    registry.observe("host-x", 2, 0.0)
-    assert registry.hosts["host-x"].actors == 2
+    (home,) = _grow(registry)
+    for held in range(100):
+        _place(registry, home, 1)
+        registry.observe(home, {home: held}, float(held))
+        assert _actors(registry) == {home: held + 1}
+        if held % 5 == 4:  # the answer has come
+            registry.observe(home, {home: held + 1}, float(held))
+
+
+def test_a_front_that_will_not_use_what_it_was_promised_frees_it() -> None:
+    registry = _registry(_node("a"), hosts=1, max_hosts=1, actors_per_host=1)
+    (host,) = _grow(registry)
+    _place(registry, "front", 1)
+    registry.release("front", {host: 1}, 0.0)
+    assert _place(registry, "front", 1) == [host]
+    registry.drives(host, _work("run"), 0.0)
+    registry.release("front", {host: 1}, 0.0)
+    assert _actors(registry) == {host: 1}
+
+
+def _actors(registry: Registry) -> dict[str, int]:
+    return {host.name: host.actors for host in registry.hosts.values()}
 
 
 _Step = tuple[str, int, int]

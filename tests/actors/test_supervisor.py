@@ -107,6 +107,9 @@ async def test_the_runs_of_a_killed_host_begin_on_another_one_which_takes_its_pl
         os.kill(await _pid(handles, first), signal.SIGKILL)
         assert await _new_home(handles, "run-a", first) != first
         assert await handles.supervisor.locate.remote("run-b") == second
+        (loss,) = (await _status(handles)).losses
+        assert (loss.host, loss.runs, "\n" in loss.reason) == (first, 1, False)
+        assert loss.reason.startswith("The actor is dead because its worker process has died")
         resumed = [
             work
             for host in (await _status(handles)).hosts
@@ -125,7 +128,9 @@ async def test_the_runs_of_a_frozen_host_begin_elsewhere(tmp_path: Path, namespa
         os.kill(pid, signal.SIGSTOP)
         try:
             assert await _new_home(handles, "run-a", frozen) != frozen
-            assert frozen not in {host.name for host in (await _status(handles)).hosts}
+            status = await _status(handles)
+            assert frozen not in {host.name for host in status.hosts}
+            assert [loss.reason for loss in status.losses] == ["it answered nothing for 1 s"]
         finally:
             _continue(pid)
 

@@ -16,6 +16,7 @@ from chidori_actors.placement.clusters import (
     ClusterStatus,
     DrainReport,
     HostStatus,
+    LossStatus,
     NodeStatus,
     ShardStatus,
     StopReport,
@@ -29,6 +30,7 @@ _STATUS = ClusterStatus(
     nodes=[NodeStatus("0123456789ab", "10.0.0.1", "head", 8.0, 1.0, "up", 1)],
     hosts=[HostStatus("host-1", "0123456789ab", "up", 3, 256, 2, "1 GPU", 77, 50 << 20, 0.5, True)],
     shards=[ShardStatus("journal-0", "0123456789ab", "/data/journal", 4096, True)],
+    losses=[LossStatus(1_700_000_000_000, "host-0", "0123456789ab", 5, "it answered nothing for 30 s")],
     runs=2,
     waiting=1,
     failure=None,
@@ -82,7 +84,19 @@ def test_start_hands_on_what_the_user_wishes(system: _System, monkeypatch: pytes
 
 def test_status_shows_everything_in_full_when_it_is_piped(system: _System) -> None:
     done = CliRunner().invoke(cluster, ["status"])
-    for shown in ("01234567", "10.0.0.1", "host-1", "77", "50.0 MB", "50%", "1 GPU", "journal-0", "/data/journal"):
+    for shown in (
+        "01234567",
+        "10.0.0.1",
+        "host-1",
+        "77",
+        "50.0 MB",
+        "50%",
+        "1 GPU",
+        "journal-0",
+        "/data/journal",
+        "2023-11-1",
+        "nothing for 30 s",
+    ):
         assert shown in done.output
     assert "2 runs under way, 1 actor waiting for room" in done.output
 

@@ -100,7 +100,22 @@ def test_the_cloud_files_start_what_the_local_one_starts() -> None:
     local, *clouds = ({key: load(name)[key] for key in shared} for name in LAUNCHER_FILES)
     commands = [command.replace("RAY_enable_autoscaler_v2=0 ", "") for command in local["head_start_ray_commands"]]
     local["head_start_ray_commands"] = commands
+    for cloud in clouds:  # whose head also needs what it makes machines with
+        started = cloud["head_start_ray_commands"]
+        cloud["head_start_ray_commands"] = [command for command in started if "pip install" not in command]
     assert all(cloud == local for cloud in clouds)
+
+
+@pytest.mark.parametrize("name", LAUNCHER_FILES)
+def test_nothing_is_installed_under_a_ray_that_runs(name: str) -> None:
+    config = load(name)
+    for key in ("head_start_ray_commands", "worker_start_ray_commands"):
+        commands = config[key]
+        (installing,) = (place for place, command in enumerate(commands) if "install.sh" in command)
+        assert "ray stop" in commands[installing - 1]
+        assert any("ray start" in command for command in commands[installing:])
+    early = (*config["setup_commands"], *config.get("head_setup_commands", ()))
+    assert not [command for command in early if "install" in command], "Ray runs these under a cluster, too"
 
 
 def test_kubernetes_knows_every_field_of_the_ray_cluster() -> None:

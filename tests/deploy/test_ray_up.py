@@ -64,16 +64,15 @@ def small_cluster() -> dict[str, Any]:
     config: dict[str, Any] = yaml.safe_load((ROOT / "cluster.yaml").read_text())
     config["auth"]["ssh_user"] = "root"
     link = f"mkdir -p ~/.chidori && ln -sfn {ROOT / '.venv'} ~/.chidori/venv"
-    config["setup_commands"] = [link if "install.sh" in command else command for command in config["setup_commands"]]
-    config["head_start_ray_commands"] = [
-        command.replace("--head", SMALL) for command in config["head_start_ray_commands"]
-    ]
+    for key in ("head_start_ray_commands", "worker_start_ray_commands"):
+        commands = [link if "install.sh" in command else command for command in config[key]]
+        config[key] = [command.replace("--head", SMALL) for command in commands]
     return config
 
 
 def ray_alone(config: dict[str, Any]) -> dict[str, Any]:
     """The same without what this package starts."""
-    commands = [command for command in config["head_start_ray_commands"] if "ray st" in command]
+    commands = [command for command in config["head_start_ray_commands"] if "ray st" in command or "venv" in command]
     return config | {"head_start_ray_commands": commands}
 
 

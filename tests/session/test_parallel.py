@@ -29,8 +29,8 @@ from tests.support.openai_server import OpenAIServer, Scripted
 
 pytestmark = LITELLM_WARNINGS
 AGENT = "export async function agent(input: any, chidori: any) {\n"
-POST = """const post = async (body: string, delay = 0) =>
-  (await chidori.http(`${input.url}?delay=${delay}`, { method: "POST", body })).body.total;
+POST = """const post = async (body: string, delay: number | string = 0) =>
+  (await chidori.http(`${input.url}?${+delay >= 0 ? "delay=" : ""}${delay}`, { method: "POST", body })).body.total;
 """
 HOLD_MS = 60_000
 
@@ -82,7 +82,7 @@ def statuses_of(runtime: Runtime) -> dict[str, str]:
 
 
 async def test_results_come_in_order_whichever_branch_is_first(tmp_path: Path) -> None:
-    body = "return chidori.parallel([150, 80, 1].map((delay, i) => async () => [i, await post(`p${i}`, delay)]));"
+    body = "return chidori.parallel([3, 2, 1].map((turn, i) => async () => [i, await post(`p${i}`, `turn=${turn}`)]));"
     async with OpenAIServer() as server:
         output = await output_and_replay(tmp_path, body, server)
         assert output == [[0, 3], [1, 2], [2, 1]]
@@ -315,12 +315,13 @@ async def test_what_is_no_json_and_no_error_becomes_an_error_of_the_branch(
 
 @pytest.mark.parametrize("limit", [1, 3, 50])
 async def test_no_more_than_the_limit_run_at_once(tmp_path: Path, limit: int) -> None:
-    body = f"""const all = await chidori.parallel(Array.from({{ length: 12 }}, (_, i) => () => post(`p${{i}}`, 40)),
-      {{ concurrency: {limit} }});
+    together = min(limit, 12)
+    body = f"""const all = await chidori.parallel(
+      Array.from({{ length: 12 }}, (_, i) => () => post(`p${{i}}`, "together={together}")), {{ concurrency: {limit} }});
     return all.length;"""
     async with OpenAIServer() as server:
         assert await output_and_replay(tmp_path, body, server) == 12
-        assert server.max_in_flight == min(limit, 12)
+        assert server.max_in_flight == together
         assert server.counted_bodies.total() == 12
 
 
@@ -537,7 +538,7 @@ async def test_a_failed_run_makes_the_failed_call_again_and_starts_cancelled_bra
     # The first prompt imports litellm, which takes seconds.
     body = """await chidori.prompt("first");
     return await chidori.parallel([
-      async () => [await post("kept 0"), await post("slow", input.hold)],
+      async () => [await post("kept 0"), await post("slow")],
       async () => { await post("kept 1", 100);
         return chidori.parallel([() => post("kept 2"), async () => (await chidori.prompt("fails [delay=200]"))]); },
       () => post("done"),
@@ -545,13 +546,15 @@ async def test_a_failed_run_makes_the_failed_call_again_and_starts_cancelled_bra
     path = write_agent(tmp_path, f"{AGENT}{POST}{body}\n}}")
     async with OpenAIServer() as server:
         environ = models(server)
+        server.held_bodies.add("slow")
         server.script.append(Scripted())
         server.script.append(Scripted(status=400, message="scripted refusal"))
         async with runtime_in(tmp_path, environ) as runtime:
-            result = await within(30, start(runtime, path, {"url": f"{server.root}/count", "hold": 2500}))
+            result = await within(30, start(runtime, path, {"url": f"{server.root}/count"}))
             assert "branch 1: branch 1: " in failure_of(result).error["message"]
             assert "scripted refusal" in failure_of(result).error["message"]
             assert statuses_of(runtime)["2/b0"] == "cancelled"
+        server.held_bodies.clear()
         async with runtime_in(tmp_path, environ) as runtime:
             result = await within(30, runtime.resume("test-run"))
             output = output_of(result)

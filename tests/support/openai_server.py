@@ -73,6 +73,8 @@ class OpenAIServer:
         self.prompts: Counter[str] = Counter()
         self.counted_bodies: Counter[str] = Counter()
         self.counted_keys: Counter[str] = Counter()
+        self.held_bodies: set[str] = set()
+        """What ``/count`` gives no answer to, until the client goes away."""
         self.requests: deque[JsonObject] = deque(maxlen=LOGGED_REQUESTS)
         """The last requests: ``{path, body, authorization}``."""
         self.chat_requests = 0
@@ -87,6 +89,7 @@ class OpenAIServer:
         self.root = ""
         self._in_flight = 0
         self._more = asyncio.Event()
+        self._counted = asyncio.Condition()
         self._port = port
         self._deterministic = deterministic
         self._delay_ms = delay_ms
@@ -147,11 +150,26 @@ class OpenAIServer:
     async def _count(self, request: web.Request) -> web.Response:
         body = (await request.read()).decode("utf-8", "replace")
         with self._watching():
+            if body in self.held_bodies:
+                await asyncio.Event().wait()
             await _sleep_ms(self._delay_of(request, body))
-        self.counted_bodies[body] += 1
+            await self._turn_of(request)
+        async with self._counted:
+            self.counted_bodies[body] += 1
+            self._counted.notify_all()
         if key := request.headers.get("Idempotency-Key"):
             self.counted_keys[key] += 1
         return _json({"count": self.counted_bodies[body], "total": self.counted_bodies.total()})
+
+    async def _turn_of(self, request: web.Request) -> None:
+        """``?turn=3`` is answered as the third; ``?together=3`` once three have waited at the same time."""
+        if turn := request.query.get("turn"):
+            async with self._counted:
+                await self._counted.wait_for(lambda: self.counted_bodies.total() >= int(turn) - 1)
+        if together := request.query.get("together"):
+            while self.max_in_flight < int(together):
+                self._more.clear()
+                await self._more.wait()
 
     async def _chat(self, request: web.Request) -> web.StreamResponse:
         body = orjson.loads(await request.read())

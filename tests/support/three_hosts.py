@@ -191,7 +191,7 @@ class ThreeHosts:
         name, of = f"host-{next(self._names)}", self._surroundings
         local = LocalSystem(of.engine, of.bounds)
         premises = Premises(of.store, of.resources, local, cast(Images, _HostImages(name, self._images)))
-        placements = Placements(self._place, _give_back, ())
+        placements = Placements(self._place, _give_back)
 
         def send(to: str, message: Message) -> None:
             self._network.send(name, to, message)
