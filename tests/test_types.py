@@ -1,4 +1,4 @@
-"""The authoring types, checked by the TypeScript compiler: themselves, the example agents and their tools."""
+"""What the TypeScript compiler checks: the authoring types, the example agents and their tools, the console."""
 
 import subprocess
 from pathlib import Path
@@ -10,6 +10,7 @@ from tests.support.examples import ROOT
 from tests.support.process import SECONDS
 
 SDK = ROOT / "sdk" / "typescript"
+CONSOLE = ROOT / "chidori_actors" / "console"
 TSC = SDK / "node_modules" / "typescript" / "bin" / "tsc"
 
 pytestmark = pytest.mark.skipif(
@@ -23,7 +24,7 @@ def tsc(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=SECONDS, check=False)
 
 
-@pytest.mark.parametrize("project", ["sdk/typescript", "agents"])
+@pytest.mark.parametrize("project", ["sdk/typescript", "agents", "chidori_actors/console/jsconfig.json"])
 def test_a_project_has_no_type_errors(project: str) -> None:
     checked = tsc("--project", project)
 
@@ -35,6 +36,14 @@ def test_every_agent_and_tool_is_checked() -> None:
 
     checked = {Path(line) for line in listed}
     assert {path.resolve() for path in (ROOT / "agents").rglob("*.ts")} <= checked
+
+
+def test_every_module_of_the_console_is_checked() -> None:
+    listed = tsc("--project", str(CONSOLE / "jsconfig.json"), "--listFilesOnly").stdout.splitlines()
+
+    modules = set((CONSOLE / "static").resolve().rglob("*.js"))
+    assert modules
+    assert modules <= {Path(line) for line in listed}
 
 
 def test_misuse_is_a_type_error_where_it_stands(tmp_path: Path) -> None:

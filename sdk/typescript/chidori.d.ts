@@ -214,7 +214,10 @@ export interface Chidori {
     options?: ParallelOptions & { settle?: false },
   ): Promise<{ -readonly [K in keyof T]: Returned<T[K]> }>;
 
-  /** One HTTP request. Does not reject for an error status. POST and the like carry an `Idempotency-Key`. */
+  /**
+   * One HTTP request. Does not reject for an error status, nor when there is no answer: then `status` is 0, and `error`
+   * says why. POST and the like carry an `Idempotency-Key`.
+   */
   http<Body = unknown>(url: string | URL, options?: HttpOptions): Promise<HttpResponse<Body>>;
 
   /** Renders a Jinja template: a path below the agent's folder, or the template itself. */
