@@ -13,6 +13,7 @@ from .interruption import EXIT_INTERRUPTED, Interrupted
 _MODULES = {
     "run": ".running",
     "serve": ".serving",
+    "console": ".console",
     "check": ".checking",
     "tools": ".tools",
     "resume": ".resuming",

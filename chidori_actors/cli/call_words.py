@@ -1,7 +1,7 @@
 """How reports say what a call waits for and how it failed."""
 
+from ..clipping import CLIP, clip
 from ..journal.lanes import CANCELLED
-from .plain_text import CLIP, clip
 
 _WAITS_FOR = {"input": "an answer", "approval": "approval", "in_doubt": "a decision"}
 

@@ -9,10 +9,11 @@ from typing import Any
 import click
 import orjson
 
+from ..clipping import clip
 from ..placement.clusters import ClusterOptions, ClusterStatus, ClusterSystem, DrainReport, StopReport, find_system
 from ..settings import load_settings
 from .output import write
-from .plain_text import bytes_text, clip, counted, duration_text
+from .plain_text import bytes_text, counted, duration_text
 from .screen import printable
 
 _SHOWN_RUNS = 20
@@ -174,7 +175,10 @@ def _table(title: str, header: _Row, rows: Iterable[_Row]) -> None:
     shown = Table(*header, title=title, title_justify="left", box=None, pad_edge=False)
     for row in rows:
         shown.add_row(*map(printable, row))
-    console.print(shown)
+    with console.capture() as printed:
+        console.print(shown)
+    for line in printed.get().splitlines():
+        write(line.rstrip())
 
 
 COMMANDS: tuple[click.Command, ...] = (cluster,)

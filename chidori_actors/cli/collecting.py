@@ -11,18 +11,19 @@ from ..errors import UsageError
 from ..journal.collection import Collected, Foreseen, collect, foresee
 from ..journal.compaction import compact
 from ..journal.runs import RunMeta
+from ..journal.store import Store
 from .interruption import run_interruptibly
 from .opened_store import open_store
 from .output import write
 from .placement import command_settings, placement_options
 from .plain_text import bytes_text, counted
+from .progress import Progress, quiet_option
 from .screen import printable
 
 _AGE = re.compile(r"(\d{1,6})([hdw])")
 _HOUR_MS = 3_600_000
 _UNIT_MS = {"h": _HOUR_MS, "d": 24 * _HOUR_MS, "w": 7 * 24 * _HOUR_MS}
 _SHOWN = 10
-_PROGRESS_S = 0.2
 
 
 def _age(ctx: click.Context, option: click.Parameter, text: str | None) -> int | None:
@@ -48,8 +49,9 @@ def _age(ctx: click.Context, option: click.Parameter, text: str | None) -> int |
     "--compact", "compacting", is_flag=True, help="Give the disk back what is free; nothing may use the store."
 )
 @click.option("--yes", is_flag=True, help="Drop runs without asking.")
+@quiet_option
 @placement_options
-def gc(older_than_ms: int | None, dry_run: bool, compacting: bool, yes: bool) -> None:
+def gc(older_than_ms: int | None, dry_run: bool, compacting: bool, yes: bool, quiet: bool) -> None:
     """Remove from the store what nobody needs any more.
 
     With --older-than those are old runs that completed, failed or were cancelled, and that no kept run is a branch of.
@@ -62,50 +64,27 @@ def gc(older_than_ms: int | None, dry_run: bool, compacting: bool, yes: bool) ->
             hint="stop the cluster with `chidori cluster stop`, then compact its store with --local on its node",
         )
     now_ms = int(time.time() * 1000)
-    progress = _Progress()
-    with open_store() as store:
+    with Progress(quiet=quiet) as progress, open_store() as store:
         if dry_run or (older_than_ms is not None and not yes):
-            progress.tell("looking through the store …")
-            found = foresee(store, older_than_ms=older_than_ms, now_ms=now_ms)
+            found = foresee(store, older_than_ms=older_than_ms, now_ms=now_ms, tell=progress.tell)
             progress.end()
             if dry_run:
                 _print(_foreseen_lines(found))
                 return
             if found.runs:
                 _ask(found)
-        try:
-            removed = run_interruptibly(collect(store, older_than_ms=older_than_ms, now_ms=now_ms, tell=progress.tell))
-        finally:
-            progress.end()
+        removed = run_interruptibly(_collect(store, older_than_ms, now_ms, progress))
     _print(_removed_lines(removed))
     if compacting:
-        progress.tell("compacting the store …")
-        try:
+        with Progress(quiet=quiet) as progress:
+            progress.tell("compacting the store", at_once=True)
             done = compact(settings.store)
-        finally:
-            progress.end()
         write(f"compacted the store: {bytes_text(done.before)} → {bytes_text(done.after)}")
 
 
-class _Progress:
-    """What goes on, on the last line of a terminal."""
-
-    def __init__(self) -> None:
-        self._shown = sys.stderr is not None and sys.stderr.isatty()
-        self._next = 0.0
-
-    def tell(self, text: str) -> None:
-        """``text`` takes the place of what was told before, unless that was only just."""
-        now = time.monotonic()
-        if self._shown and now >= self._next:
-            self._next = now + _PROGRESS_S
-            write(f"\r\x1b[K{text}", err=True, end=False)
-
-    def end(self) -> None:
-        """The line is free again."""
-        if self._shown and self._next:
-            write("\r\x1b[K", err=True, end=False)
-            self._next = 0.0
+async def _collect(store: Store, older_than_ms: int | None, now_ms: int, progress: Progress) -> Collected:
+    async with progress.ticking():
+        return await collect(store, older_than_ms=older_than_ms, now_ms=now_ms, tell=progress.tell)
 
 
 def _ask(found: Foreseen) -> None:

@@ -6,12 +6,14 @@ from typing import Any
 import orjson
 
 from .. import exact_json
+from ..answers import OpenQuestion
+from ..clipping import clip
 from ..journal.runs import RunMeta
 from ..runtime import RunResult
 from ..session.outcome import BOUND_EXCEEDED, Completed, Failed
 from .output import write
 from .placement import again
-from .plain_text import clip, counted
+from .plain_text import counted
 from .screen import printable
 
 EXIT_FAILED = 1
@@ -85,12 +87,24 @@ def _unfinished(meta: RunMeta) -> Iterator[str]:
 def _open_questions(meta: RunMeta) -> Iterator[str]:
     yield f"Paused: {counted(len(meta.pending), 'question')} to answer"
     for question in meta.pending:
-        seq, choices = question["seq"], question["choices"]
-        yield f"  #{seq} {clip(question['prompt'], _SHOWN)}" + (f" ({', '.join(choices)})" if choices else "")
+        yield f"  {asked(question)}"
+        command = answer_command(meta, question)
         if question["kind"] == "input":
-            yield f"     {resume_command(meta.agent, meta.id, '--answer', f'{seq}=TEXT')}"
+            yield f"     {command}"
         else:
             if question["args"] is not None:
                 yield f"     {clip(exact_json.dumps(question['args']).decode(), _SHOWN)}"
-            approved = resume_command(meta.agent, meta.id, "--approve", str(seq))
-            yield f"     {approved}   (or --deny {seq})"
+            yield f"     {command}   (or --deny {question['seq']})"
+
+
+def asked(question: OpenQuestion) -> str:
+    """An open question on one line, with its choices."""
+    choices = question["choices"]
+    return f"#{question['seq']} {clip(question['prompt'], _SHOWN)}" + (f" ({', '.join(choices)})" if choices else "")
+
+
+def answer_command(meta: RunMeta, question: OpenQuestion) -> str:
+    """The command that answers an open question of the run, or allows what it asks."""
+    seq = question["seq"]
+    decision = ("--answer", f"{seq}=TEXT") if question["kind"] == "input" else ("--approve", str(seq))
+    return resume_command(meta.agent, meta.id, *decision)

@@ -9,6 +9,9 @@ from typing import Any, get_args
 import click
 
 from ..errors import UsageError
+from ..journal.lanes import Settled, apply_retries, read_lane
+from ..journal.runs import RunMeta, get_run
+from ..journal.store import Store
 from ..policy import Policy, Profile
 from ..runtime import RunResult, Runtime, open_runtime
 from ..session.attendance import Attendance
@@ -17,6 +20,7 @@ from .conclusion import conclude, resume_command
 from .interruption import run_interruptibly
 from .output import write
 from .placement import Command
+from .progress import on_terminal, quiet_option
 from .reports import ConsoleReport, StreamReport
 from .screen import LiveScreen, PlainScreen, Screen
 from .terminal import TerminalQuestions
@@ -36,19 +40,21 @@ class RunOptions:
 
 @dataclass(frozen=True, slots=True)
 class Execution:
-    """One command's run: ``agent`` is the agent's file as the user gave it, if they did."""
+    """One command's run: ``agent`` is the agent's file as the user gave it, if they did; ``replays`` is the id of the
+    run that is replayed to its end."""
 
     settings: Settings
     policy: Policy
     options: RunOptions
     agent: str | None = None
     create_store: bool = False
+    replays: str | None = None
 
 
 def reporting_options(command: Command) -> Command:
     """Adds ``--stream``, ``--trace``, ``--verbose`` and ``-q``."""
     for option in (
-        click.option("-q", "--quiet", is_flag=True, help="Show no progress."),
+        quiet_option,
         click.option("--verbose", is_flag=True, help="Show what the agent writes to its console."),
         click.option("--trace", is_flag=True, help="Print the trace after the run, to stderr."),
         click.option("--stream", is_flag=True, help="Print every event as a line of JSON instead of the output."),
@@ -97,7 +103,7 @@ def execute(execution: Execution, work: Work) -> int:
 
 
 def _is_live(options: RunOptions) -> bool:
-    return not (options.quiet or options.stream) and sys.stderr is not None and sys.stderr.isatty()
+    return not (options.quiet or options.stream) and on_terminal(sys.stderr)
 
 
 async def _execute(execution: Execution, screen: Screen, console: ConsoleReport, work: Work) -> int:
@@ -105,6 +111,8 @@ async def _execute(execution: Execution, screen: Screen, console: ConsoleReport,
     stream = StreamReport(console) if options.stream else None
     questions = TerminalQuestions(screen)
     async with open_runtime(execution.settings, policy=execution.policy, create=execution.create_store) as runtime:
+        if execution.replays is not None and _is_live(options):
+            console.expect(_own_calls(runtime.store, get_run(runtime.store, execution.replays)))
         try:
             result = await work(runtime, Attendance(stream or console, questions))
         finally:
@@ -118,3 +126,9 @@ async def _execute(execution: Execution, screen: Screen, console: ConsoleReport,
             for line in render_trace(runtime.store, result.meta):
                 write(line, err=True)
     return conclude(result, print_output=stream is None)
+
+
+def _own_calls(store: Store, meta: RunMeta) -> int:
+    """How many of the run's calls a replay of it is given: what contains others answers from its own record."""
+    entries = apply_retries(read_lane(store, meta.lane, blobs=False))
+    return sum(isinstance(entry, Settled) and entry.delivered for entry in entries)

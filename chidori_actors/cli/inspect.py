@@ -1,6 +1,5 @@
 """The commands that look at stored runs and carry them elsewhere."""
 
-import sys
 from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,12 +12,17 @@ from ..errors import ChidoriError, UsageError
 from ..files import replace_file
 from ..history import snapshot as read_snapshot
 from ..imported_source import Source
-from ..journal.runs import get_run
+from ..journal.call_count import recorded_calls
+from ..journal.runs import RunMeta, get_run
+from ..journal.store import Store
 from ..settings import load_settings
 from ..transfer import export_run, import_checkpoint
+from .checkpoint_files import read_checkpoint
 from .interruption import run_interruptibly
 from .opened_store import open_store
-from .placement import placement_options
+from .placement import command_settings, placement_options
+from .plain_text import bytes_text, counted
+from .progress import Progress, quiet_option
 from .run_list import RunList, read_runs, run_list_json, run_list_lines
 from .screen import printable
 from .statistics import read_statistics, statistics_json, statistics_lines
@@ -27,6 +31,10 @@ from .trace_lines import render_trace, trace_json
 
 STATUSES = ("running", "interrupted", "completed", "failed", "cancelled", "paused", "awaitingapproval")
 _LINES_AT_ONCE = 256
+_PATIENCE_S = 60.0
+"""A run whose host was lost goes on by itself on another one, and has no owner until then."""
+_MANY_CALLS, _MANY_BYTES = 2000, 1 << 20
+"""What takes about a second, in which nothing tells how far it is."""
 
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
@@ -45,13 +53,25 @@ def _print(lines: Iterator[str]) -> None:
 
 @click.command("trace")
 @click.argument("run_id")
+@click.option("--live", is_flag=True, help="Follow the run until it ends; Ctrl-C stops looking, not the run.")
 @as_json
 @placement_options
-def trace(run_id: str, as_json: bool) -> None:
-    """Print the calls of RUN_ID and what they add up to."""
+def trace(run_id: str, live: bool, as_json: bool) -> None:
+    """Print the calls of RUN_ID and what they add up to.
+
+    With --live a run that is under way, in whatever process, is shown as a tree that keeps up with it. Through a pipe
+    every call is a line as soon as it ends, until the run ends or pauses. Ctrl-C leaves the run alone and is no error.
+    """
+    if live and as_json:
+        raise UsageError("--live and --json exclude each other")
     with open_store() as store:
         meta = get_run(store, run_id)
-        if as_json:
+        if live:
+            from .following import follow  # rich, and what the console reads runs with: of use to nothing else here
+
+            on_cluster = command_settings().ray_address is not None
+            follow(store, meta, patience_s=_PATIENCE_S if on_cluster else 0)
+        elif as_json:
             click.echo(trace_json(store, meta))
         else:
             _print(render_trace(store, meta))
@@ -111,14 +131,18 @@ def stats(as_json: bool) -> None:
 @click.argument("run_id")
 @click.option("-o", "--output", metavar="FILE", help="Write to FILE instead of the standard output.")
 @click.option("--force", is_flag=True, help="Overwrite FILE.")
+@quiet_option
 @placement_options
-def export(run_id: str, output: str | None, force: bool) -> None:
+def export(run_id: str, output: str | None, force: bool, quiet: bool) -> None:
     """Write RUN_ID as a file for `chidori import`."""
     path = None if output in (None, "-") else Path(output or "").resolve()
     if path is not None:
         _check_target(path, force)
-    with open_store() as store:
+    with open_store() as store, Progress(quiet=quiet) as progress:
         meta = get_run(store, run_id)
+        calls = recorded_calls(store, meta)
+        if calls >= _MANY_CALLS:
+            progress.tell(f"exporting {counted(calls, 'call')}", at_once=True)
         data = export_run(store, meta)
     if path is None:
         click.echo(data)
@@ -147,9 +171,10 @@ def _write_file(path: Path, data: bytes) -> None:
 @click.option("--agent", metavar="AGENT", help="The agent's file, for a checkpoint that does not carry its source.")
 @click.option("--allow-source-change", is_flag=True, help="Take AGENT although it is not what was recorded.")
 @tools_option
+@quiet_option
 @placement_options
 def import_(
-    file: str, run_id: str | None, agent: str | None, allow_source_change: bool, tools: tuple[Path, ...]
+    file: str, run_id: str | None, agent: str | None, allow_source_change: bool, tools: tuple[Path, ...], quiet: bool
 ) -> None:
     """Store the run of a file of `chidori export`, or of one that a server answered to GET /sessions/ID/checkpoint.
 
@@ -162,22 +187,18 @@ def import_(
         source = Source(load_agent(Path(agent), load_settings().runtime_policy, tools), allow_source_change)
     elif allow_source_change or tools:
         raise UsageError("--allow-source-change and --tools are for a source that --agent names")
-    data = _read_file(file)
-    with open_store(create=True) as store:
-        meta = run_interruptibly(import_checkpoint(store, data, run_id=run_id, source=source))
+    data = read_checkpoint(file)
+    with open_store(create=True) as store, Progress(quiet=quiet) as progress:
+        progress.tell(f"importing {bytes_text(len(data))}", at_once=len(data) >= _MANY_BYTES)
+        meta = run_interruptibly(_import(store, data, run_id, source, progress))
     for warning in meta.warnings:
         click.echo(printable(f"warning: {warning}"), err=True)
     click.echo(meta.id)
 
 
-def _read_file(name: str) -> bytes:
-    if name == "-":
-        return sys.stdin.buffer.read()
-    try:
-        return Path(name).read_bytes()
-    except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) else str(error)
-        raise UsageError(f"{name} cannot be read: {reason}") from None
+async def _import(store: Store, data: bytes, run_id: str | None, source: Source | None, progress: Progress) -> RunMeta:
+    async with progress.ticking():
+        return await import_checkpoint(store, data, run_id=run_id, source=source)
 
 
 COMMANDS: tuple[click.Command, ...] = (trace, snapshot, runs, stats, export, import_)

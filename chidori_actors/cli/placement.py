@@ -1,7 +1,6 @@
 """Where a command's runs and its store are: in this process, or on a cluster."""
 
 import re
-import shlex
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -10,6 +9,7 @@ import click
 
 from ..errors import UsageError
 from ..settings import Settings, load_settings
+from ..shell_commands import shell_command
 
 Command = Callable[..., Any]
 
@@ -71,7 +71,7 @@ def again(*arguments: str) -> str:
     """A command for the same place as this one's, ready for a shell."""
     ctx = click.get_current_context(silent=True)
     address = None if ctx is None else ctx.meta.get(f"{_META}address")
-    return shlex.join(["chidori", *arguments, *(() if address is None else ("--address", address))])
+    return shell_command(*arguments, address=address)
 
 
 def command_settings() -> Settings:

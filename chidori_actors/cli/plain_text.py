@@ -2,18 +2,10 @@
 
 from collections.abc import Iterable, Sequence
 
-CLIP = 60
 _KB = 1024
 _MINUTE_MS = 60_000
 _HOUR_MS = 60 * _MINUTE_MS
 _DAY_MS = 24 * _HOUR_MS
-
-
-def clip(text: str, length: int = CLIP) -> str:
-    """``text`` on one line of at most ``length`` characters; ``…`` says that it was cut."""
-    # Of a document only the beginning is looked at: splitting all of it would cost more than the rest of the line.
-    joined = " ".join(text[: 8 * length].split())
-    return joined if len(joined) <= length and len(text) <= 8 * length else joined[: length - 1] + "…"
 
 
 def counted(count: int, noun: str) -> str:
@@ -43,6 +35,12 @@ def duration_text(milliseconds: float) -> str:
     if whole < _DAY_MS:
         return f"{whole // _HOUR_MS}h{whole % _HOUR_MS // _MINUTE_MS:02d}m"
     return f"{whole // _DAY_MS}d{whole % _DAY_MS // _HOUR_MS:02d}h"
+
+
+def elapsed_text(milliseconds: float) -> str:
+    """``12.3s``, ``2m05s``: as exact as it can be read while it moves."""
+    shown = max(0.0, milliseconds)
+    return f"{shown / 1000:.1f}s" if shown < _MINUTE_MS else duration_text(shown)
 
 
 def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:

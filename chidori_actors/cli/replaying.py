@@ -1,18 +1,28 @@
 """``chidori replay`` and ``chidori verify``: a run against its record alone, with no provider."""
 
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
+from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
 import click
 
+from ..clipping import clip
 from ..errors import ChidoriError
 from ..journal.runs import get_run
 from ..policy import Policy
 from ..runtime import RunResult, Runtime, open_runtime
 from ..session.attendance import Attendance
-from ..session.outcome import Completed, Failed, RecordEnded
+from ..settings import Settings
+from ..transfer import import_checkpoint
+from ..verification import replay_fault
+from .checkpoint_files import names_file, read_checkpoint
 from .execution import Execution, RunOptions, execute, reporting_options
 from .interruption import run_interruptibly
 from .output import write
 from .placement import command_settings, placement_options
-from .plain_text import clip
+from .progress import Progress, quiet_option
 
 _SHOWN = 300
 
@@ -28,24 +38,39 @@ def replay(run_id: str, **reporting: bool) -> int:
         return await runtime.replay(run_id, attendance=attendance)
 
     # No call is made, so there is nothing to decide, and a policy that cannot be read is in nobody's way.
-    return execute(Execution(command_settings(), Policy(), RunOptions(**reporting)), work)
+    execution = Execution(command_settings(), Policy(), RunOptions(**reporting), replays=run_id)
+    return execute(execution, work)
 
 
 @click.command("verify")
-@click.argument("run_ids", nargs=-1, required=True, metavar="RUN_ID…")
+@click.argument("runs", nargs=-1, required=True, metavar="RUN_ID|FILE…")
+@quiet_option
 @placement_options
-def verify(run_ids: tuple[str, ...]) -> int:
-    """Replay each RUN_ID and compare the outputs, byte by byte."""
-    return run_interruptibly(_verify_all(run_ids))
+def verify(runs: tuple[str, ...], quiet: bool) -> int:
+    """Replay each RUN_ID and compare the outputs, byte by byte.
+
+    FILE is a checkpoint: one of `chidori export`, or what a server answered to GET /sessions/ID/checkpoint. It is
+    verified in a store of its own, which is forgotten.
+    """
+    with Progress(quiet=quiet) as progress:
+        return run_interruptibly(_verify_all(runs, progress))
 
 
-async def _verify_all(run_ids: tuple[str, ...]) -> int:
-    code = 0
-    async with open_runtime(command_settings(), policy=Policy(), create=False) as runtime:
-        for run_id in run_ids:
-            reason = await _fault(runtime, run_id)
-            write(f"OK: {run_id}" if reason is None else f"FAILED: {run_id}: {clip(reason, _SHOWN)}")
-            code = code if reason is None else 1
+async def _verify_all(runs: Sequence[str], progress: Progress) -> int:
+    settings, code = command_settings(), 0
+    async with AsyncExitStack() as opened, progress.ticking():
+        runtime: Runtime | None = None
+        for number, run in enumerate(runs):
+            progress.tell("verifying: runs", number, len(runs))
+            if names_file(run):
+                fault = await _fault_of_file(run, settings)
+            else:
+                if runtime is None:
+                    runtime = await opened.enter_async_context(open_runtime(settings, policy=Policy(), create=False))
+                fault = await _fault(runtime, run)
+            progress.erase()
+            write(f"OK: {run}" if fault is None else f"FAILED: {run}: {clip(fault, _SHOWN)}")
+            code = code if fault is None else 1
     return code
 
 
@@ -56,26 +81,20 @@ async def _fault(runtime: Runtime, run_id: str) -> str | None:
         result = await runtime.replay(meta.id)
     except ChidoriError as error:
         return str(error)
-    rest = result.rest
-    if meta.status == "completed":
-        if not isinstance(rest, Completed):
-            return f"the run completed, its replay did not{_because(rest)}"
-        if meta.output is None:
-            return "its record has no output to compare with"
-        return None if rest.output == meta.output else "the replay's output differs from the recorded one"
-    if meta.status == "failed":
-        recorded = (meta.error or {}).get("message")
-        if isinstance(rest, Failed) and rest.error["message"] == recorded:
-            return None
-        return f"the run failed with: {recorded}; its replay did not{_because(rest)}"
-    # An interrupted run may have been about to end; of the others the replay must stop where they did.
-    if meta.status == "running" or isinstance(rest, RecordEnded):
-        return None
-    return f"the run is {meta.status}, its replay ended{_because(rest)}"
+    return replay_fault(meta, result.rest)
 
 
-def _because(rest: object) -> str:
-    return f" ({rest.error['message']})" if isinstance(rest, Failed) else ""
+async def _fault_of_file(file: str, settings: Settings) -> str | None:
+    """What is wrong with the record in a checkpoint file, or None."""
+    with TemporaryDirectory(prefix="chidori-verify-") as folder:
+        alone = replace(settings, store=Path(folder) / "store", ray_address=None, resources=())
+        try:
+            data = read_checkpoint(file)
+            async with open_runtime(alone, policy=Policy()) as runtime:
+                meta = await import_checkpoint(runtime.store, data)
+                return await _fault(runtime, meta.id)
+        except ChidoriError as error:
+            return str(error)
 
 
 COMMANDS: tuple[click.Command, ...] = (replay, verify)

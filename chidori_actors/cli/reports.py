@@ -5,13 +5,14 @@ from typing import Any
 import orjson
 
 from .. import exact_json
+from ..clipping import clip
 from ..host.function import Question
 from ..journal.lanes import Settled, Started
 from ..journal.records import call_records, error_text
 from ..session.outcome import Completed, Failed, Paused
 from .call_words import failure_text, waits_for
 from .output import write
-from .plain_text import clip, counted
+from .plain_text import counted
 from .screen import Screen
 
 _SHOWN = 200
@@ -26,8 +27,13 @@ class ConsoleReport:
         self._progress = progress
         self._verbose = verbose
         self._replayed = 0
+        self._recorded: int | None = None
         self._names: dict[int, str] = {}
         self.run_id: str | None = None
+
+    def expect(self, recorded: int) -> None:
+        """So many calls will be answered from the record."""
+        self._recorded = recorded
 
     def run_started(self, run_id: str) -> None:
         self.run_id = run_id
@@ -49,6 +55,7 @@ class ConsoleReport:
     def call_ended(self, path: str, call: Started, settled: Settled, replayed: bool) -> None:
         if replayed:
             self._replayed += 1
+            self._screen.replays(self._replayed, self._recorded)
             return
         self._screen.ended(call.seq)
         self._names.pop(call.seq, None)
@@ -88,6 +95,7 @@ class ConsoleReport:
 
     def tell_replayed(self) -> None:
         """Say how many calls the record has answered since this was said last."""
+        self._screen.replays(0, None)
         if self._replayed and self._progress:
             self._screen.write(f"{counted(self._replayed, 'call')} answered from the record")
         self._replayed = 0

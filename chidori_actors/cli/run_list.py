@@ -8,12 +8,13 @@ from typing import Any, cast
 
 import orjson
 
+from ..clipping import clip
 from ..history import INTERRUPTED, current_status
 from ..journal.call_count import recorded_calls
 from ..journal.json_text import rfc3339
 from ..journal.runs import RunMeta, Status, list_runs
 from ..journal.store import Store
-from .plain_text import clip, table
+from .plain_text import table
 
 _HEADER = ("ID", "STATUS", "AGENT", "CREATED", "CALLS", "")
 _LONGEST_AGENT = 40

@@ -9,8 +9,10 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Protocol
 
 from .output import write
+from .progress import AFTER_S, Bar
 
 if TYPE_CHECKING:
+    from rich.console import RenderableType
     from rich.live import Live
 
 _TICK_S = 0.125
@@ -35,6 +37,10 @@ class Screen(Protocol):
 
     def ended(self, seq: int) -> None: ...
 
+    def replays(self, calls: int, recorded: int | None) -> None:
+        """So many calls were answered from the record, of ``recorded`` if that is known; 0: it goes on live."""
+        ...
+
     @contextmanager
     def held(self) -> Iterator[None]:
         """While a question stands on the terminal nothing moves on it."""
@@ -53,6 +59,8 @@ class PlainScreen:
 
     def ended(self, seq: int) -> None: ...
 
+    def replays(self, calls: int, recorded: int | None) -> None: ...
+
     @contextmanager
     def held(self) -> Iterator[None]:
         yield
@@ -61,13 +69,16 @@ class PlainScreen:
 
 
 class LiveScreen:
-    """On a terminal: what is under way stands below the lines, with its elapsed time.
+    """On a terminal: what is under way stands below the lines, with its elapsed time, and so does a long replay.
 
     The event loop redraws it, and nothing is drawn (nor ``rich`` loaded) for what ends within one tick.
     """
 
     def __init__(self) -> None:
         self._under_way: dict[int, tuple[str, float]] = {}
+        self._replayed: tuple[int, int | None] | None = None
+        self._replay_since = 0.0
+        self._bar: Bar | None = None
         self._live: Live | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._held = False
@@ -81,11 +92,19 @@ class LiveScreen:
     def began(self, seq: int, label: str) -> None:
         _, since = self._under_way.get(seq, ("", time.monotonic()))
         self._under_way[seq] = (printable(label), since)
-        if self._timer is None:
-            self._timer = asyncio.get_running_loop().call_later(_TICK_S, self._tick)
+        self._wind_up()
 
     def ended(self, seq: int) -> None:
         self._under_way.pop(seq, None)
+
+    def replays(self, calls: int, recorded: int | None) -> None:
+        if not calls:
+            self._replayed = None
+            return
+        if self._replayed is None:
+            self._replay_since = time.monotonic()
+        self._replayed = calls, recorded
+        self._wind_up()
 
     @contextmanager
     def held(self) -> Iterator[None]:
@@ -102,20 +121,25 @@ class LiveScreen:
             self._timer = None
         self._erase()
 
+    def _wind_up(self) -> None:
+        if self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(_TICK_S, self._tick)
+
     def _tick(self) -> None:
         self._timer = None
-        if not self._under_way:
+        long_replay = self._replayed is not None and time.monotonic() - self._replay_since >= AFTER_S
+        if not self._under_way and not long_replay:
             self._erase()
-            return
-        if not self._held:
-            self._draw()
-        self._timer = asyncio.get_running_loop().call_later(_TICK_S, self._tick)
+        elif not self._held:
+            self._draw(long_replay)
+        if self._under_way or self._replayed is not None:
+            self._wind_up()
 
-    def _draw(self) -> None:
-        from rich.text import Text  # 60 ms, for runs that take longer than that
+    def _draw(self, long_replay: bool) -> None:
+        from rich.console import Console, Group  # 60 ms, for runs that take longer than that
+        from rich.text import Text
 
         if self._live is None:
-            from rich.console import Console
             from rich.live import Live
 
             # rich's own refreshing would be a thread.
@@ -127,7 +151,15 @@ class LiveScreen:
                 redirect_stderr=False,
             )
             self._live.start()
-        self._live.update(Text("\n".join(self._lines()), no_wrap=True, overflow="ellipsis"), refresh=True)
+        drawn: list[RenderableType] = []
+        if long_replay and self._replayed is not None:
+            if self._bar is None:
+                self._bar = Bar(self._live.console)
+            self._bar.show("replaying: calls", *self._replayed, time.monotonic() - self._replay_since)
+            drawn.append(self._bar.drawn.get_renderable())
+        if self._under_way:
+            drawn.append(Text("\n".join(self._lines()), no_wrap=True, overflow="ellipsis"))
+        self._live.update(Group(*drawn), refresh=True)
 
     def _lines(self) -> list[str]:
         now = time.monotonic()
@@ -142,3 +174,4 @@ class LiveScreen:
         if self._live is not None:
             self._live.stop()
             self._live = None
+            self._bar = None

@@ -53,9 +53,10 @@ def serve(
 
     def ready(url: str) -> None:
         if log_format == "json":
-            LogLines(log_format).write("serving", agent=file, url=url)
+            LogLines(log_format).write("serving", agent=file, url=url, console=f"{url}/console/")
         else:
             write(f"Serving {file} at {url}", err=True)
+            write(f"Console at {url}/console/", err=True)
 
     run_interruptibly(run_server(settings, policy, serving, ready))
     return 0

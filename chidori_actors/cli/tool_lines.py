@@ -4,7 +4,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from .. import exact_json
-from .plain_text import clip, table
+from ..clipping import clip
+from .plain_text import table
 
 _DEEPEST = 6
 _LONGEST_TYPE = 60

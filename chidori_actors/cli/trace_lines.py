@@ -2,35 +2,45 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import orjson
 
 from .. import exact_json
+from ..call_labels import model_of, short_args
+from ..call_places import CallPlaces, actor_sources
+from ..clipping import clip
 from ..history import INTERRUPTED, current_status
+from ..journal.actors import ActorMeta
 from ..journal.json_text import parse_json, rfc3339
 from ..journal.lanes import Settled, Started
 from ..journal.records import call_path, error_text
 from ..journal.runs import RunMeta
 from ..journal.store import Store
 from ..journal.tree import RunTree, TreeActor, run_tree
-from ..languages.bundle import Bundle
-from ..session.failure import place_of
-from ..stored_source import read_bundle
 from ..totals import Totals, failed_attempts, run_totals
-from .call_args import short_args
 from .call_words import failure_text, waits_for
-from .plain_text import clip, counted, duration_text
+from .plain_text import counted, duration_text
 from .screen import printable
 
 JsonObject = dict[str, Any]
+
+
+class Caller(Protocol):
+    """The actor that made a call; ``meta`` is None for the root."""
+
+    @property
+    def path(self) -> str: ...
+
+    @property
+    def meta(self) -> ActorMeta | None: ...
 
 
 @dataclass(frozen=True, slots=True)
 class TracedCall:
     """A call, what it came to if it has ended, and whose it is."""
 
-    actor: TreeActor
+    actor: Caller
     call: Started
     settled: Settled | None
 
@@ -93,29 +103,11 @@ def _last_ms(meta: RunMeta, status: str, tree: RunTree) -> int:
 
 
 def _places(store: Store, meta: RunMeta, tree: RunTree) -> Callable[[TracedCall], str]:
-    """Looks up every place once: agents make many calls from few places."""
-    bundles: dict[str, Bundle] = {}
-    known: dict[tuple[str, str | None], str] = {}
-    # Branches run the source of the actor that forked, which comes before them.
-    sources: dict[str, str | None] = {}
-    for actor in tree.actors:
-        if actor.meta is None:
-            sources[""] = meta.bundle
-        elif actor.meta.kind == "branch":
-            sources[actor.path] = sources[actor.path.rpartition("/")[0].rpartition("/")[0]]
-        else:
-            sources[actor.path] = actor.meta.bundle
+    places = CallPlaces(store, f"run {meta.id}")
+    sources = actor_sources(meta.bundle, (actor.meta for actor in tree.actors if actor.meta is not None))
 
     def place(traced: TracedCall) -> str:
-        digest = sources[traced.actor.path]
-        if digest is None:
-            return ""
-        if digest not in bundles:
-            bundles[digest] = read_bundle(store, digest, f"run {meta.id}")
-        key = digest, traced.call.site
-        if key not in known:
-            known[key] = place_of(traced.call.site, bundles[digest])
-        return known[key]
+        return str(places.find(sources[traced.actor.path], traced.call.site) or "")
 
     return place
 
@@ -130,21 +122,24 @@ def render_trace(store: Store, meta: RunMeta) -> Iterator[str]:
     seq_width = len(str(max((traced.call.seq for traced in trace.calls), default=0))) + 1
     name_width = max((len(traced.name) for traced in trace.calls), default=0)
     for depth, traced in _in_order(trace.calls):
-        call, settled = traced.call, traced.settled
-        took = "…" if settled is None else duration_text(settled.duration_ms)
-        offset = "+" + duration_text(call.at_ms - meta.created_at_ms)
-        head = f"{f'#{call.seq}':<{seq_width}}  {offset:>9}  {took:>8}  "
-        parts = [
-            f"{traced.name:<{name_width}}",
-            short_args(call.function, parse_json(call.args)),
-            *_outcome(trace, traced),
-        ]
-        place = trace.place(traced)
-        if place:
-            parts.append(f"({place})")
-        yield printable(head + "  " * depth + "  ".join(part for part in parts if part))
-    for line in _totals(trace):
-        yield printable(line)
+        name = f"{traced.name:<{name_width}}"
+        outcome = [_under_way(trace, traced)] if traced.settled is None else outcome_parts(traced.settled)
+        yield call_line(meta, traced, name, outcome, trace.place(traced), seq_width=seq_width, depth=depth)
+    yield from total_lines(trace)
+
+
+def call_line(
+    meta: RunMeta, traced: TracedCall, name: str, outcome: Iterable[str], place: str, *, seq_width: int, depth: int = 0
+) -> str:
+    """A call of the run ``meta`` on one line."""
+    call, settled = traced.call, traced.settled
+    took = "…" if settled is None else duration_text(settled.duration_ms)
+    offset = "+" + duration_text(call.at_ms - meta.created_at_ms)
+    head = f"{f'#{call.seq}':<{seq_width}}  {offset:>9}  {took:>8}  "
+    args = parse_json(call.args)
+    told = [short_args(call.function, args), model_of(call.function, args) or ""]
+    parts = [name, *told, *outcome, f"({place})" if place else ""]
+    return printable(head + "  " * depth + "  ".join(part for part in parts if part))
 
 
 def _in_order(calls: Iterable[TracedCall]) -> Iterator[tuple[int, TracedCall]]:
@@ -166,11 +161,8 @@ def _branch(traced: TracedCall) -> tuple[int, int]:
     return 0 if traced.actor.meta is None else traced.actor.meta.index, traced.call.seq
 
 
-def _outcome(trace: Trace, traced: TracedCall) -> Iterator[str]:
-    settled = traced.settled
-    if settled is None:
-        yield _under_way(trace, traced)
-        return
+def outcome_parts(settled: Settled) -> Iterator[str]:
+    """What a call came to, as far as it is worth telling."""
     if settled.token_usage is not None:
         usage = settled.token_usage
         yield f"{usage.get('input_tokens', 0)} in/{usage.get('output_tokens', 0)} out"
@@ -192,6 +184,11 @@ def _under_way(trace: Trace, traced: TracedCall) -> str:
     if trace.meta.pending:
         return "waits for what is inside of it"
     return INTERRUPTED if trace.status == INTERRUPTED else "under way"
+
+
+def total_lines(trace: Trace) -> Iterator[str]:
+    """An empty line, how the run stands, and what its calls add up to."""
+    return map(printable, _totals(trace))
 
 
 def _totals(trace: Trace) -> Iterator[str]:

@@ -98,9 +98,9 @@ def test_trace_prints_a_line_a_call_and_then_the_totals(chidori: Chidori) -> Non
     run_id = run_agent(chidori, MIXED, "-i", "name=Ada")
     lines = chidori("trace", run_id[:8]).lines
     figures = r" +\+\d+\.\d{3}s +\d+\.\d{3}s  "
-    assert re.fullmatch(rf"#1{figures}prompt    gpt-4o Greet Ada  2 in/3 out  \(agent\.ts:4:\d+\)", lines[0])
+    assert re.fullmatch(rf"#1{figures}prompt    Greet Ada  gpt-4o  2 in/3 out  \(agent\.ts:4:\d+\)", lines[0])
     assert re.fullmatch(rf"#2{figures}log       a note \ufffd\[31m  \(agent\.ts:5:\d+\)", lines[1])
-    assert re.fullmatch(rf"#3{figures}prompt    nobody/gpt-x again  1 in/3 out  \(agent\.ts:5:\d+\)", lines[2])
+    assert re.fullmatch(rf"#3{figures}prompt    again  nobody/gpt-x  1 in/3 out  \(agent\.ts:5:\d+\)", lines[2])
     assert re.fullmatch(rf"#4{figures}template  {{{{ missing }}}}  error: .*missing.*  \(agent\.ts:6:\d+\)", lines[3])
     assert lines[4:7] == ["", f"run {run_id}: completed", "4 calls: 2 prompt, 1 log, 1 template"]
     assert re.fullmatch(r"wall time \d+\.\d{3}s", lines[7])
@@ -159,7 +159,7 @@ def test_trace_indents_calls_by_their_parent_and_shows_attempts_and_warnings(chi
     in_store(write)
     assert chidori("trace", "made-up").lines == [
         '#1    +0.000s     1m10s  tool    t {"n":1}  cancelled',
-        "#2    +0.005s     1m05s    prompt  m x  [2 failed attempts]",
+        "#2    +0.005s     1m05s    prompt  x  m  [2 failed attempts]",
         "",
         "run made-up: cancelled",
         "2 calls: 1 tool, 1 prompt",

@@ -60,6 +60,12 @@ def test_verify_says_ok_for_every_run_that_can_be_replayed(folder: Path) -> None
     assert result.returncode == 0
 
 
+def test_verify_says_that_there_is_no_such_file(folder: Path) -> None:
+    result = chidori(folder, "verify", "none.json", env=no_provider(folder))
+    assert (result.returncode, result.stderr) == (1, "")
+    assert result.stdout == "FAILED: none.json: none.json cannot be read: No such file or directory\n"
+
+
 async def _record_other_output(folder: Path, run_id: str, output: bytes) -> None:
     store = LocalStore.open(folder / ".chidori/store")
     await store.commit(run_writes(replace(get_run(store, run_id), output=output), new=False))

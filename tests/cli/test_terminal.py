@@ -1,63 +1,8 @@
 """Questions on a real (pseudo-)terminal."""
 
-import os
-import pty
-import select
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
-from tests.support.process import SECONDS
-
-from .console import command_line, environment
-
-
-class Terminal:
-    """The other side of a pseudo-terminal: what the process printed, and a keyboard."""
-
-    def __init__(self, process: int, descriptor: int) -> None:
-        self._process = process
-        self._descriptor = descriptor
-        self.shown = ""
-
-    def read_until(self, text: str) -> None:
-        """Read until ``text`` is shown after what was read before."""
-        start, deadline = len(self.shown), time.monotonic() + SECONDS
-        while text not in self.shown[start:]:
-            assert self._more(deadline), f"{text!r} was never shown:\n{self.shown}"
-
-    def type(self, text: str) -> None:
-        os.write(self._descriptor, text.encode())
-
-    def wait(self) -> int:
-        """Read the rest; the exit code."""
-        deadline = time.monotonic() + SECONDS
-        while self._more(deadline):
-            pass
-        return os.waitstatus_to_exitcode(os.waitpid(self._process, 0)[1])
-
-    def _more(self, deadline: float) -> bool:
-        readable, _, _ = select.select([self._descriptor], [], [], max(0, deadline - time.monotonic()))
-        try:
-            data = os.read(self._descriptor, 1 << 16) if readable else b""
-        except OSError:  # Linux's way to say that the other side is closed
-            data = b""
-        self.shown += data.decode("utf-8", "replace").replace("\r\n", "\n")
-        return bool(data)
-
-
-@contextmanager
-def terminal(folder: Path, *arguments: str, **settings: str) -> Iterator[Terminal]:
-    process, descriptor = pty.fork()
-    if process == 0:
-        os.chdir(folder)
-        command = command_line(*arguments)
-        os.execve(command[0], command, environment(folder, TERM="xterm", **settings))
-    try:
-        yield Terminal(process, descriptor)
-    finally:
-        os.close(descriptor)
+from .pseudo_terminal import terminal
 
 
 def test_a_value_that_is_not_among_the_choices_is_asked_for_again(tmp_path: Path) -> None:
