@@ -8,9 +8,11 @@ from chidori_actors.journal.lanes import Settled
 from chidori_actors.runtime import RunResult
 from chidori_actors.session.attendance import Attendance
 from chidori_actors.session.context import ActorRef
+from chidori_actors.session.live_parts import Part
 from chidori_actors.session.outcome import Rest
 
 from .news import (
+    Aborting,
     Answered,
     Asked,
     Cancelling,
@@ -93,6 +95,13 @@ class AttendedRun:
             self._act(self.run_id, self._cancelling)
         else:
             self._next.cancel(reason)
+
+    def abort(self, part: Part, reason: str) -> None:
+        """End a part of the run."""
+        if self._next is None:
+            self._act(self.run_id, Aborting(part, reason))
+        else:
+            self._next.abort(part, reason)
 
     def give_up(self, error: Exception) -> None:
         """It cannot be followed any more."""
@@ -210,6 +219,9 @@ class _Root:
 
     def cancel(self, reason: str | None = None) -> None:
         self._run.cancel(reason)
+
+    def abort(self, part: Part, reason: str) -> None:
+        self._run.abort(part, reason)
 
     async def drained(self) -> None:
         """Returns at once, and stops nothing: the run goes on, calls included, when this front ends."""

@@ -138,8 +138,15 @@ class ClusterRuntime:
         }
         return await self._drive("branch", new_id or str(uuid.uuid4()), arguments, attendance)
 
-    async def replay(self, run_id: str, *, attendance: Attendance = _UNATTENDED) -> RunResult:
-        return await self._here.replay(run_id, attendance=attendance)
+    async def replay(
+        self,
+        run_id: str,
+        *,
+        until: int | None = None,
+        current: Bundle | None = None,
+        attendance: Attendance = _UNATTENDED,
+    ) -> RunResult:
+        return await self._here.replay(run_id, until=until, current=current, attendance=attendance)
 
     async def replay_as(
         self, run_id: str, new_id: str, *, served: bool = False, attendance: Attendance = _UNATTENDED

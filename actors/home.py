@@ -62,6 +62,7 @@ class Home:
         send = partial(self._send, host)
         if host not in self._outposts:
             self._outposts.add(host)
+            run.parts.elsewhere[host] = partial(send, "abort")
             send("opened", ship_run(run, bundles))
         self._last += 1
         # One that begins anew may have started others, inside of calls that have not settled.
@@ -90,6 +91,7 @@ class Home:
     async def lost(self, host: str) -> None:
         """A host is gone: its actors are ended here, with everything inside of them."""
         self._outposts.discard(host)
+        self.run.parts.elsewhere.pop(host, None)
         for (asker, _), task in list(self._requests.items()):
             if asker == host:
                 task.cancel()

@@ -85,6 +85,7 @@ class LentLaneWriter:
     def __init__(self, lane: int, length: int, tell: Tell, told_too: Callable[[], tuple[Any, ...]]) -> None:
         self.lane = lane
         self.length = length
+        self.submitted = 0
         self.number = 0
         self._tell = tell
         self._told_too = told_too
@@ -94,6 +95,10 @@ class LentLaneWriter:
         self._rest: Rest | None = None
         # Who waits for each commit that is under way.
         self._waiting: deque[list[Done]] = deque()
+
+    @property
+    def has_unsent(self) -> bool:
+        return bool(self._entries or self._writes)
 
     def append(self, entry: Entry) -> int:
         number = self.length
@@ -121,6 +126,7 @@ class LentLaneWriter:
         return ()
 
     def submit(self, done: Done, writes: Iterable[Write] = (), *, alone: bool = False) -> None:
+        self.submitted += 1
         self._waiting.append([done])
         taken = self._entries, self._ended, [*self._writes, *writes], self._rest
         self._entries, self._ended, self._writes, self._rest = [], {}, [], None

@@ -5,6 +5,7 @@ from typing import Any
 
 from chidori_actors.host.function import Question
 from chidori_actors.run_result import RunResult
+from chidori_actors.session.live_parts import Part
 
 QuestionKey = tuple[int, str]
 """A question's seq and kind: a call may be asked about more than once."""
@@ -114,11 +115,19 @@ class Cancelling:
 
 
 @dataclass(frozen=True, slots=True)
+class Aborting:
+    """A part of the run is to end, and the run goes on without it."""
+
+    part: Part
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Stopping:
     """The run is to be stopped as it is; it can be resumed."""
 
 
-Deed = Answered | Replied | Cancelling | Stopping
+Deed = Answered | Replied | Cancelling | Aborting | Stopping
 
 
 @dataclass(frozen=True, slots=True)

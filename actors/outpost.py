@@ -21,6 +21,7 @@ from chidori_actors.placement.system import ActorSystem
 from chidori_actors.session.actor_spec import ActorSpec
 from chidori_actors.session.context import ActorRef, Closing, RunContext, Watcher
 from chidori_actors.session.lane_writer import LaneWriter
+from chidori_actors.session.live_parts import Part
 from chidori_actors.session.observer import Observer
 from chidori_actors.session.outcome import Rest
 from chidori_actors.session.run_actors import RunActors
@@ -174,6 +175,9 @@ class Outpost:
     def on_cancel(self, number: int, reason: str | None) -> None:
         if (actor := self._actors.get(number)) is not None:
             actor.do(lambda ref: ref.cancel(reason))
+
+    def on_abort(self, part: Part, reason: str) -> None:
+        self.run.parts.abort(part, reason)
 
     def on_inherit(self, number: int, key: int, settled: Settled | None) -> None:
         if (actor := self._actors.get(number)) is not None:

@@ -9,6 +9,7 @@ from chidori_actors.journal.lanes import Settled
 from chidori_actors.session.actor_spec import ActorSpec
 from chidori_actors.session.context import ActorRef, Closing, RunContext, Watcher
 from chidori_actors.session.lane_writer import LaneWriter
+from chidori_actors.session.live_parts import Part
 from chidori_actors.session.outcome import Failed, Rest, bound_exceeded
 from chidori_actors.session.past import load_past
 from chidori_actors.vm.engine import load_engine
@@ -87,6 +88,9 @@ class Placed:
         self._cancelled = (reason,)
         if self._ref is not None:
             self._ref.cancel(reason)
+
+    def abort(self, part: Part, reason: str) -> None:
+        self._run.parts.abort(part, reason)
 
     async def drained(self) -> None:
         await self._run.drain.drained()

@@ -12,6 +12,7 @@ from chidori_actors.journal.lanes import Settled
 from chidori_actors.journal.store import Store
 from chidori_actors.session.approvals import known_decision
 from chidori_actors.session.context import RunContext, Watcher
+from chidori_actors.session.live_parts import Part
 
 from .far_actor import FarActor
 
@@ -154,6 +155,9 @@ class RelayedRef:
 
     def cancel(self, reason: str | None = None) -> None:
         self._tell("cancel", reason)
+
+    def abort(self, part: Part, reason: str) -> None:
+        self._run.parts.abort(part, reason)
 
     async def drained(self) -> None:
         await self._run.drain.drained()

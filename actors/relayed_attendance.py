@@ -13,6 +13,7 @@ from chidori_actors.session.context import ActorRef
 
 from .front_queue import FrontQueues
 from .news import (
+    Aborting,
     Answered,
     Asked,
     Cancelling,
@@ -108,13 +109,16 @@ class RelayedAttendance:
         if not self._silent:
             self._queues.tell(front, self._run_id, news)
 
-    def act(self, front: str, deed: Answered | Replied | Cancelling) -> None:
+    def act(self, front: str, deed: Answered | Replied | Cancelling | Aborting) -> None:
         """Do what a front wants; what was overtaken by something else is nothing any more."""
         if isinstance(deed, Cancelling):
             if self._cancelling is None:
                 self._cancelling = deed
                 if self._root.done():
                     self._root.result().cancel(deed.reason)
+        elif isinstance(deed, Aborting):
+            if self._root.done():
+                self._root.result().abort(deed.part, deed.reason)
         elif isinstance(deed, Answered):
             if not self._pausing and deed.question in self._posted:
                 self._posted.pop(deed.question)[1](deed.text)

@@ -15,6 +15,7 @@ from chidori_actors.languages.bundle import Bundle
 from chidori_actors.session.children import closing_of
 from chidori_actors.session.context import ActorRef, Closing, Watcher
 from chidori_actors.session.lane_writer import LaneWriter
+from chidori_actors.session.live_parts import Part
 from chidori_actors.session.outcome import Rest
 
 from .far_actor import FarActor
@@ -79,6 +80,9 @@ class RemoteActor:
 
     def cancel(self, reason: str | None = None) -> None:
         self._tell("cancel", self._number, reason)
+
+    def abort(self, part: Part, reason: str) -> None:
+        self._home.run.parts.abort(part, reason)
 
     async def drained(self) -> None:
         await self._home.run.drain.drained()

@@ -13,7 +13,7 @@ import ray
 from chidori_actors.errors import StoreError
 from chidori_actors.journal.chunks import Pairs, read_pairs
 from chidori_actors.journal.commits import check_keys
-from chidori_actors.journal.store import Done
+from chidori_actors.journal.store import Announce, Done
 from chidori_actors.journal.writes import Database, Fence, Write
 
 from .config import ClusterConfig
@@ -349,9 +349,9 @@ class RemoteStore:
         for link in self._links:
             link.took = took
 
-    def serving(self) -> AbstractAsyncContextManager[None]:
+    def serving(self) -> AbstractAsyncContextManager[Announce]:
         """Several servers may have the store of a cluster: its hosts drive the runs, and each has locked its own."""
-        return nullcontext()
+        return nullcontext(lambda url: None)
 
     def close(self) -> None:
         """Give it free. What was submitted and not waited for may be written or not. Idempotent."""

@@ -1,14 +1,16 @@
 """Which shard of the journal has a key.
 
-A run's keys lie together, in the shard that a hash of its id names. Its lanes lie there too: the number of a root lane,
-modulo the number of shards, is the shard, because a shard gives out only such numbers. Memory lies by namespace. A blob
-lies with whatever refers to it, so its key alone does not tell; nor does a client's idempotency key.
+A run's keys lie together, in the shard that a hash of its id names, with what says which run it comes from. Its lanes
+lie there too: the number of a root lane, modulo the number of shards, is the shard, because a shard gives out only such
+numbers. Memory lies by namespace. A blob lies with whatever refers to it, so its key alone does not tell; nor does a
+client's idempotency key.
 """
 
 import hashlib
 from functools import lru_cache
 
 from chidori_actors.journal.bases import BASE_PREFIX
+from chidori_actors.journal.families import CHILD_PREFIX
 from chidori_actors.journal.writes import Database
 
 _ROOT_BYTES = 4
@@ -75,6 +77,8 @@ def _name(database: Database, key: bytes) -> bytes:
 def _shard_of_meta(key: bytes, shards: int) -> int | None:
     if key.startswith(_OF_CLIENTS):
         return None
+    if key.startswith(CHILD_PREFIX):
+        return shard_of_name(key.rpartition(b"\x00")[2], shards)
     for kind in _OF_RUNS:
         if key.startswith(kind):
             return shard_of_name(_until_zero(key[len(kind) :]), shards)

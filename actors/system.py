@@ -209,6 +209,7 @@ class _Root:
     def __init__(self, root: ActorRef, leave: Callable[[], None]) -> None:
         self._leave = leave
         self.cancel = root.cancel
+        self.abort = root.abort
         self.drained = root.drained
         self.inherit = root.inherit
         self._wait = root.wait

@@ -6,10 +6,17 @@ from pathlib import Path
 
 import orjson
 
-from . import core, forks, front_door, sandbox, scale, starlark, throughput
+from . import console, core, forks, front_door, sandbox, scale, starlark, throughput
 from .measure import machine, report, table
 
-SUITES = {"core": core, "forks": forks, "front_door": front_door, "sandbox": sandbox, "starlark": starlark}
+SUITES = {
+    "console": console,
+    "core": core,
+    "forks": forks,
+    "front_door": front_door,
+    "sandbox": sandbox,
+    "starlark": starlark,
+}
 WITH_OPTIONS = {"scale": scale, "throughput": throughput}
 
 

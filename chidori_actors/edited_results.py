@@ -1,7 +1,7 @@
 """What a call can be made to answer in a branch from history: what the agent's side of it can take."""
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Literal
 
 import orjson
 
@@ -15,6 +15,11 @@ _SETTLED = '{"status": "fulfilled", "value": …} or {"status": "rejected", "rea
 
 _Fault = Callable[[Mapping[str, Any], Any], str | None]
 """What a result must be instead, given the call's args and the result; None when it is well."""
+
+
+ResultKind = Literal["text", "json", "choice", "array", "none"]
+
+_KINDS: Mapping[str, ResultKind] = {"parallel": "array", "env": "none"}
 
 
 def check_result(call: Started, result: bytes | None) -> None:
@@ -33,6 +38,16 @@ def check_result(call: Started, result: bytes | None) -> None:
     fault = None if look is None else look(exact_json.loads(call.args), value)
     if fault is not None:
         raise UsageError(f"call #{call.seq} ({call.function}) cannot have that result: {fault}")
+
+
+def result_kind(call: Started) -> ResultKind:
+    """What a result of the call is for the person who writes one; ``none``: there can be no other."""
+    args = exact_json.loads(call.args)
+    if call.function == "input":
+        return "choice" if args.get("choices") else "text"
+    if call.function == "prompt":
+        return "json" if "tools" in args or args.get("format") == "json" else "text"
+    return _KINDS.get(call.function, "json")
 
 
 def not_json(text: str) -> UsageError:

@@ -1,5 +1,6 @@
 """Errors that a user can act on. The command line prints them as ``Error: …`` without a traceback."""
 
+from collections.abc import Mapping
 from typing import Any
 
 
@@ -88,4 +89,27 @@ class SourceMismatch(ManifestMismatch):
 
 
 class ReplayDivergence(ChidoriError):
-    """The agent made another call than the one recorded at that place."""
+    """The agent made another call than the one recorded at that place, the call ``seq``.
+
+    ``recorded`` and ``attempted`` are ``{function, args}``, None where there is no such call. ``difference`` is
+    ``{path, recorded, attempted}``, the first place where the args differ; None when the functions do. ``place`` is
+    ``file:line:column`` of the attempted call in the agent's own source, empty when it is not known.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        seq: int,
+        recorded: Mapping[str, Any] | None = None,
+        attempted: Mapping[str, Any] | None = None,
+        difference: Mapping[str, Any] | None = None,
+        place: str = "",
+        hint: str | None = None,
+    ) -> None:
+        super().__init__(message, hint=hint)
+        self.seq = seq
+        self.recorded = recorded
+        self.attempted = attempted
+        self.difference = difference
+        self.place = place

@@ -8,7 +8,7 @@ from typing import Any
 from . import exact_json
 from .checkpoint_fields import LATEST_MS, Fields
 from .journal.checkpoint import CALL_PATH, Checkpoint, bad_checkpoint
-from .journal.checkpoint_lanes import actor_records, checkpoint_entries, is_of
+from .journal.checkpoint_lanes import actor_of, calls_by_actor, checkpoint_entries
 from .journal.json_text import milliseconds_since_1970
 from .journal.lanes import Entry, Settled, Started
 from .journal.records import Record, call_path, described_start
@@ -28,12 +28,15 @@ def imported_lanes(checkpoint: Checkpoint, manifest: Fields, inherited: Mapping[
         ChidoriError: the file has a value that a call cannot have.
     """
     unanswered = _open_calls(checkpoint, manifest) if knows_open_calls(manifest) else {}
+    by_actor = calls_by_actor(checkpoint.call_log)
+    ours = checkpoint.run is not None
     lanes: dict[str, Sequence[Entry]] = {}
     for actor in ("", *inherited):
-        ended = {ordinal for ordinal, _, _ in actor_records(checkpoint.call_log, actor)}
+        calls = by_actor.get(actor, ())
+        ended = {ordinal for ordinal, _, _ in calls}
         still_open = [call for call in unanswered.get(actor, ()) if call.ordinal not in ended]
         given = inherited.get(actor, ())
-        entries = checkpoint_entries(checkpoint, actor, open_calls=still_open, inherited=given)
+        entries = checkpoint_entries(calls, ours=ours, open_calls=still_open, inherited=given)
         lanes[actor] = [_checked(entry, actor) for entry in entries]
     _check_seqs(lanes)
     return lanes
@@ -174,9 +177,9 @@ def _question(fields: Fields, waiting: Mapping[int, str]) -> dict[str, Any]:
 def calls_made_again(checkpoint: Checkpoint, actors: Iterable[str]) -> int:
     """How many calls of the log are in none of ``actors`` and will be made again: the call that contains them has no
     record that could answer for it."""
-    known = ("", *actors)
+    known = {"", *actors}
     by_seq = {record["seq"]: record for record in checkpoint.call_log}
-    left_out = (record for record in checkpoint.call_log if not any(is_of(record, actor) for actor in known))
+    left_out = (record for record in checkpoint.call_log if actor_of(record) not in known)
     return sum(not _is_answered_for(record, by_seq) for record in left_out)
 
 
@@ -187,4 +190,4 @@ def _is_answered_for(record: Record, by_seq: Mapping[int, Record]) -> bool:
         if container is None or container["seq"] >= record["seq"]:
             return False
         record = container
-    return is_of(record, "")
+    return actor_of(record) == ""

@@ -114,9 +114,18 @@ def describe_import(store: Store, checkpoint: Checkpoint, run_id: str) -> Import
         failed_ordinal=failure.ordinal,
         policy_profile=_policy_profile(run),
         origin_run_id=run.text("origin_run_id") or checkpoint.session_id,
+        lineage=_lineage(manifest),
         warnings=tuple(dict.fromkeys(warnings)),
     )
     return ImportedRun(meta, list(lanes.values()), actors, [*source, *sources, *given_in(run_id, calls)])
+
+
+def _lineage(manifest: Fields) -> Mapping[str, Any] | None:
+    """Which run it was a branch of, as far as the file says so."""
+    branch = manifest.object("branch")
+    if branch is None or not is_run_id(parent := branch.text("parent_run_id") or ""):
+        return None
+    return {"parent_run_id": parent, "at_seq": branch.number("at_seq")}
 
 
 def _retries(run: Fields, root: Sequence[Entry]) -> Sequence[Entry]:

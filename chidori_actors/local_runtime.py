@@ -3,12 +3,14 @@
 import asyncio
 import secrets
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
 
 from .assembly import Surroundings, mcp_config, root_spec, run_context
-from .branching import Edit, check_at_rest, make_branch, make_copy
+from .branch_points import Edit
+from .branching import check_at_rest, make_branch, make_copy
 from .errors import ChidoriError, NotResumable
 from .host.mcp_config import McpConfig
 from .host.resources import Resources
@@ -18,13 +20,14 @@ from .journal.lanes import new_lane
 from .journal.lease import Lease
 from .journal.runs import RunMeta, get_run, run_writes
 from .journal.store import Fence, Store, Write
-from .journal.tree import run_tree
+from .journal.tree import read_tree, run_tree
 from .languages.bundle import Bundle
 from .ownership import new_run, owner
 from .placement.local import LocalSystem
 from .placement.system import ActorSystem
 from .policy import Policy, Profile, strictest_profile
 from .reopening import reopen
+from .replaying import replay_along, way_to
 from .resumption import check_continuable, moved_to, recorded_bundle, resumable, source_to_continue
 from .run_result import RunResult
 from .session.actor_spec import ActorSpec
@@ -32,7 +35,7 @@ from .session.attendance import Attendance
 from .session.context import ActorRef, Closing, RunContext, Watcher
 from .session.lane_writer import LaneWriter
 from .session.outcome import Cancelled, Completed, Failed, Rest, bound_exceeded
-from .session.past import Past, load_past
+from .session.past import Past, load_past, read_past
 from .session.run_state import at_rest
 from .settings import Settings
 from .vm.engine import Engine, load_engine
@@ -149,11 +152,23 @@ class LocalRuntime:
         finally:
             lease.release()
 
-    async def replay(self, run_id: str, *, attendance: Attendance = _UNATTENDED) -> RunResult:
+    async def replay(
+        self,
+        run_id: str,
+        *,
+        until: int | None = None,
+        current: Bundle | None = None,
+        attendance: Attendance = _UNATTENDED,
+    ) -> RunResult:
         meta = get_run(self.store, run_id)
+        bundle = recorded_bundle(self.store, meta) if current is None else current
+        legs = None if until is None else way_to(meta, await read_tree(self.store, meta), until)
         attendance.observer.run_started(meta.id)
-        complete = meta.status in ("completed", "failed")
-        return RunResult(meta, await self._replay(meta, recorded_bundle(self.store, meta), complete, attendance))
+        async with self._replaying(meta, bundle, attendance) as (context, root):
+            if legs is not None:
+                return RunResult(meta, await replay_along(context, root, legs, changed=current is not None))
+            root = replace(root, record_complete=meta.status in ("completed", "failed"))
+            return RunResult(meta, await _replayed(context, root, meta.lane))
 
     async def branch(
         self,
@@ -226,12 +241,17 @@ class LocalRuntime:
 
     async def _replay(self, meta: RunMeta, bundle: Bundle, complete: bool, attendance: Attendance) -> Rest:
         """Run ``bundle`` against the record; ``complete``: the agent must make exactly the recorded calls."""
-        past = load_past(self.store, meta.lane, None)
-        fence = Fence(meta.id, 0)
+        async with self._replaying(meta, bundle, attendance) as (context, root):
+            return await _replayed(context, replace(root, record_complete=complete), meta.lane)
+
+    @asynccontextmanager
+    async def _replaying(
+        self, meta: RunMeta, bundle: Bundle, attendance: Attendance
+    ) -> AsyncIterator[tuple[RunContext, ActorSpec]]:
+        """What a replay takes: the run's context and its root, which makes no call."""
+        past, fence = await read_past(self.store, meta.lane), Fence(meta.id, 0)
         async with run_context(self._surroundings, meta, bundle, fence, past, attendance, None) as context:
-            spec = replace(root_spec(context, meta, bundle, past), live=False, record_complete=complete)
-            lane = context.lane_writer(meta.lane, past.length)
-            return await context.spawn(spec, context, lane, lambda rest: ()).wait()
+            yield context, replace(root_spec(context, meta, bundle, past), live=False)
 
     async def _live(
         self, meta: RunMeta, bundle: Bundle, past: Past, fence: Fence, attendance: Attendance, mcp: McpConfig | None
@@ -272,3 +292,7 @@ class LocalRuntime:
         if self._system is None:
             self._system = self._make_system(load_engine(), self._bounds)
         return self._system.spawn(spec, run, lane, closing, watcher)
+
+
+async def _replayed(context: RunContext, root: ActorSpec, lane: int) -> Rest:
+    return await context.spawn(root, context, context.lane_writer(lane, root.past.length), lambda rest: ()).wait()

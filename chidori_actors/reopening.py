@@ -17,7 +17,7 @@ from .journal.lanes import Entry, Retried, Settled, Started, apply_retries, enco
 from .journal.runs import RunMeta, run_writes
 from .journal.store import Store, Write
 from .languages.bundle import Bundle
-from .session.outcome import BOUND_EXCEEDED, Failed
+from .session.outcome import Failed
 from .vm.machine import inherited_key, parents_key
 
 
@@ -66,6 +66,12 @@ def reopen(store: Store, meta: RunMeta, changed: Bundle | None) -> tuple[RunMeta
     return reopened, [*work.writes, *run_writes(replace(reopened, pending=()), new=False)]
 
 
+def fails_again(error: Mapping[str, Any] | None, failed: int | None) -> bool:
+    """Whether a failed run, or an actor inside of one, would end the same way again with the same source: no call,
+    which would be ``failed``, ended it."""
+    return failed is None and Failed(dict(error or {})).is_own_code
+
+
 def _tries(store: Store, meta: RunMeta) -> int:
     """``RunMeta.tries`` of the life that begins now."""
     return 1 if meta.status != "running" or has_progressed(store, meta) else meta.tries + 1
@@ -90,8 +96,7 @@ class _Reopening:
 
     def take_back(self, lane: int, error: Mapping[str, Any] | None, failed: int | None, what: str) -> None:
         """Take back the outcome of the call ``failed``, whose error ended the actor of that lane."""
-        by_bound = error is not None and error.get("name") == BOUND_EXCEEDED
-        if failed is None and not by_bound and not self.changed:
+        if fails_again(error, failed) and not self.changed:
             raise NotResumable(
                 f"{what} was ended by its agent's own code, not by a call: it would fail again",
                 hint="mend the source and resume with --allow-source-change; recorded calls are not made again",

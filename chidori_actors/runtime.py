@@ -88,11 +88,24 @@ class Runtime(Protocol):
         """
         ...
 
-    async def replay(self, run_id: str, *, attendance: Attendance = _UNATTENDED) -> RunResult:
-        """Run the recorded source against the record alone: no provider, no network, nothing is written.
+    async def replay(
+        self,
+        run_id: str,
+        *,
+        until: int | None = None,
+        current: Bundle | None = None,
+        attendance: Attendance = _UNATTENDED,
+    ) -> RunResult:
+        """Run the recorded source, or ``current``, against the record alone: no provider, no network, nothing is
+        written.
+
+        ``until`` is the seq of a call: the replay stops as soon as that has been given its outcome (``Reached``), also
+        inside of branches, sub-agents and tools. Cancelling ends it.
 
         Raises:
             ReplayDivergence: the agent made other calls than the record has.
+            UsageError: the run has no call ``until`` that ended.
+            NotResumable: there is no source.
         """
         ...
 

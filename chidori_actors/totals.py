@@ -1,13 +1,15 @@
 """What calls add up to: how many of each function, and what prompts used and cost by model."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, fields
+from collections.abc import Container, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
+
+import orjson
 
 from .cost import cost_usd
 from .host.providers import TEST_PROVIDER
-from .journal.actors import run_actors
+from .journal.actors import actor_places
 from .journal.bases import lane_base
 from .journal.json_text import parse_json
 from .journal.lanes import Entry, Settled, Started, read_lane
@@ -17,6 +19,7 @@ from .journal.store import Store
 _PROMPT = "prompt"
 _NO_MODEL = "(no model)"
 _LEAST_SHOWN_AS_CENTS = 0.01
+_STEP = 100
 
 
 @dataclass(slots=True)
@@ -128,30 +131,93 @@ class Totals:
         return " + ".join(parts) + _tests_text(sum(each.tests for each in sums), sum(each.prompts for each in sums))
 
 
+@dataclass(slots=True)
+class _CountedLane:
+    """``read`` entries were counted or are shared with another run, ``shared`` of them not looked at; ``prompts`` are
+    the prompts that were seen, by their ordinals."""
+
+    read: int
+    shared: int
+    prompts: dict[int, Started] = field(default_factory=dict)
+
+
+class RunningTotals:
+    """What all actors of a run add up to while it goes on: each entry of its lanes is counted once. ``root`` is the
+    lane of its root. A branch from history counts what it did itself, not what it shares."""
+
+    def __init__(self, store: Store, root: int) -> None:
+        self._store = store
+        self._root = root
+        self._lanes: dict[int, _CountedLane] = {}
+        self.totals = Totals()
+
+    def count(self) -> Iterator[None]:
+        """Count what came since the last time, in small steps.
+
+        Raises:
+            StoreError: an entry is missing or damaged.
+        """
+        for lane in (self._root, *(place.lane for place in actor_places(self._store, self._root))):
+            yield from self._count(lane)
+
+    def _count(self, number: int) -> Iterator[None]:
+        lane = self._lanes.get(number)
+        if lane is None:
+            base = lane_base(self._store, number)
+            shared = 0 if base is None else base.length
+            lane = self._lanes[number] = _CountedLane(shared, shared)
+        while True:
+            entries: list[Entry] = []
+            for entry in read_lane(self._store, number, start=lane.read, limit=_STEP):
+                entries.append(_without_texts(entry))
+                yield
+            if lane.shared and _made_before(lane.prompts, entries):
+                _remember(lane, map(_without_texts, read_lane(self._store, number, limit=lane.shared)))
+                lane.shared = 0
+            self.totals.add(entries, lane.prompts.values())
+            _remember(lane, entries)
+            lane.read += len(entries)
+            if len(entries) < _STEP:
+                return
+
+
 def run_totals(store: Store, meta: RunMeta) -> Totals:
-    """What all actors of a run add up to. A branch from history counts what it did itself, not what it shares.
+    """What all actors of a run add up to, see ``RunningTotals``.
 
     Raises:
         StoreError: an entry is missing or damaged.
     """
-    totals = Totals()
-    for lane in (meta.lane, *(actor.lane for actor in run_actors(store, meta.lane))):
-        base = lane_base(store, lane)
-        shared = 0 if base is None else base.length
-        entries = list(read_lane(store, lane, start=shared))
-        totals.add(entries, _made_before(store, lane, shared, entries))
-    return totals
+    running = RunningTotals(store, meta.lane)
+    for _ in running.count():
+        pass
+    return running.totals
 
 
-def _made_before(store: Store, lane: int, shared: int, entries: Iterable[Entry]) -> Iterable[Started]:
-    """The calls among the lane's shared entries, if one of them was settled in ``entries``."""
+def _remember(lane: _CountedLane, entries: Iterable[Entry]) -> None:
+    for entry in entries:
+        if isinstance(entry, Started) and entry.function == _PROMPT:
+            lane.prompts[entry.ordinal] = entry
+
+
+def _without_texts(entry: Entry) -> Entry:
+    """The entry without what can be long: of a prompt nobody asks for more than the model, of a result whether it is
+    there."""
+    if isinstance(entry, Started):
+        args = orjson.dumps({"model": _model_of(entry)}) if entry.function == _PROMPT else b"{}"
+        return replace(entry, args=args)
+    return replace(entry, value=b"") if isinstance(entry, Settled) and entry.value is not None else entry
+
+
+def _made_before(known: Container[int], entries: Iterable[Entry]) -> bool:
+    """Whether one of ``entries`` may be the end of a call that was made before them, and is not ``known``."""
     made: set[int] = set()
+    found = False
     for entry in entries:
         if isinstance(entry, Started):
             made.add(entry.ordinal)
         elif isinstance(entry, Settled) and not (entry.inherited or entry.ordinal in made or _is_edited(entry)):
-            return [call for call in read_lane(store, lane, limit=shared) if isinstance(call, Started)]
-    return ()
+            found = found or entry.ordinal not in known
+    return found
 
 
 def _is_edited(settled: Settled) -> bool:

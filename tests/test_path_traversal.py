@@ -352,9 +352,9 @@ def test_an_id_on_the_command_line_is_no_path(command: str, folder: Path) -> Non
         told = chidori(folder, command, run_id)
         assert told.returncode == 1, (run_id, told.stderr)
         assert "Traceback" not in told.stderr
-        assert any(text in told.stderr + told.stdout for text in ("no run", "is not a run id", "FAILED: xxx")), (
-            told.stderr
-        )
+        assert any(
+            text in told.stderr + told.stdout for text in ("no run", "is not a run id", "not JSON", "FAILED: xxx")
+        ), told.stderr
 
 
 def test_a_file_of_the_input_is_the_user_s_own_choice(folder: Path) -> None:

@@ -16,7 +16,7 @@ from chidori_actors.runtime import RunResult, Runtime
 from chidori_actors.session.attendance import Attendance
 from chidori_actors.transfer import export_run, import_checkpoint
 from tests.cli.console import assert_refused, chidori, environment, run_id_of
-from tests.cli.test_terminal import terminal
+from tests.cli.pseudo_terminal import terminal
 from tests.session.test_tools import agent, models, project, tool
 from tests.support.agents import output_of, pause_of, records_of, runtime_in, write_agent
 from tests.support.gate import gate

@@ -7,10 +7,11 @@ from aiohttp import web
 from ..journal.runs import RunMeta
 from ..settings import Settings
 from .access import require_key
+from .creating import NewSession, NewSessions
 from .refusal import Refused
 from .request_body import read_bytes, unpacked
 from .session_routes import answer
-from .sessions import NewSession, Sessions
+from .sessions import Sessions
 from .signatures import verify
 from .views import error_text, session_view
 from .webhook_config import Webhook, Webhooks
@@ -23,8 +24,9 @@ _NOT_EVENTS_BELOW = "/.well-known/"
 class EventsFromOutside:
     """The route of every path that no other route has."""
 
-    def __init__(self, sessions: Sessions, webhooks: Webhooks, settings: Settings) -> None:
+    def __init__(self, sessions: Sessions, new: NewSessions, webhooks: Webhooks, settings: Settings) -> None:
         self._sessions = sessions
+        self._new = new
         self._webhooks = webhooks
         self._needs_key = settings.api_key is not None
 
@@ -49,7 +51,7 @@ class EventsFromOutside:
         body = unpacked(request, sent)
         event = make_event(request.method, path, request.rel_url.raw_query_string, headers, body, sent)
         key = delivery_key(path, headers, event["body"])
-        handle = await self._sessions.create(NewSession(input=agent_input(event), key=key))
+        handle = await self._new.create(NewSession(input=agent_input(event), key=key))
         return _answered(await self._sessions.at_rest(handle))
 
     def _is_credential(self, webhook: Webhook | None) -> bool:

@@ -37,6 +37,9 @@ class LiveRuns:
         self._live: dict[str, LiveSession] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._is_closing = False
+        self.changes = 0
+        """How often one of them began, asked something, was answered or came to rest."""
+        self._news = asyncio.Event()
 
     def get(self, session_id: str) -> LiveSession | None:
         """The session when its run is under way here."""
@@ -46,6 +49,16 @@ class LiveRuns:
     def count(self) -> int:
         """How many runs are under way."""
         return len(self._live)
+
+    @property
+    def news(self) -> asyncio.Event:
+        """Set when there are more ``changes``, or the server stops."""
+        return self._news
+
+    def _changed(self) -> None:
+        self.changes += 1
+        self._news.set()
+        self._news = asyncio.Event()
 
     @property
     def is_closing(self) -> bool:
@@ -79,6 +92,7 @@ class LiveRuns:
             self._metrics,
             began=lambda: self._log.began(session_id, agent),
             waits=lambda reason: self._log.waits(session_id, reason),
+            changed=self._changed,
         )
         before(session)
         self._live[session_id] = session
@@ -118,7 +132,8 @@ class LiveRuns:
         finally:
             del self._live[session.id], self._tasks[session.id]
             slots.give_back()
-            session.tell()
+            session.leave()
+            self._changed()
 
     async def begun(self, session_id: str) -> Handle:
         """The session once it is in the store.
@@ -150,6 +165,7 @@ class LiveRuns:
         Each run is stopped as soon as its calls have settled, and stays resumable.
         """
         self._is_closing = True
+        self._changed()
         stopping = [
             asyncio.create_task(self._stop(session, self._tasks[session.id]))
             for session in self._live.values()

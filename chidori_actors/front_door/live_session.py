@@ -10,17 +10,29 @@ from ..journal.lanes import Settled, Started
 from ..runtime import RunResult
 from ..session.attendance import Attendance, Nobody
 from ..session.context import ActorRef
+from ..session.live_parts import Part
 from .metrics import Metrics
 from .refusal import Refused
+
+_STIR_SECONDS = 0.1
+"""What happens within so many seconds is told at once to those who look at the calls."""
 
 
 class LiveSession:
     """Board, observer and questions of one run. ``rested`` is done when it came to rest, with how it ended.
 
-    ``began`` is told when it begins or goes on, ``waits`` why something in it takes long.
+    ``began`` is told when it begins or goes on, ``waits`` why something in it takes long, ``changed`` that it began, or
+    that its open questions are others.
     """
 
-    def __init__(self, run_id: str, metrics: Metrics, began: Callable[[], None], waits: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        run_id: str,
+        metrics: Metrics,
+        began: Callable[[], None],
+        waits: Callable[[str], None],
+        changed: Callable[[], None],
+    ) -> None:
         self.id = run_id
         self.rested: asyncio.Future[RunResult] = asyncio.get_running_loop().create_future()
         self.stored = asyncio.Event()
@@ -31,6 +43,7 @@ class LiveSession:
         self._metrics = metrics
         self._began = began
         self._waits = waits
+        self._changed = changed
         self._answering: set[int] = set()
         self._continuing = False
         self._open: dict[int, tuple[Question, Callable[[str], None]]] = {}
@@ -38,6 +51,9 @@ class LiveSession:
         self._returning: dict[int, OpenQuestion] = {}
         self._given: dict[tuple[int, str], str] = {}
         self._news = asyncio.Event()
+        self._stirring = asyncio.Event()
+        self._stirred: asyncio.TimerHandle | None = None
+        self._under_way: dict[str, Started] = {}
         self._root: asyncio.Future[ActorRef] = asyncio.get_running_loop().create_future()
 
     # -- questions --------------------------------------------------------------------------------------------------
@@ -51,9 +67,12 @@ class LiveSession:
     def post(self, question: Question, answered: Callable[[str], None]) -> None:
         self._open[question.seq] = question, answered
         self._answering.discard(question.seq)
+        self._stir()
+        self._changed()
 
     def withdraw(self, question: Question) -> None:
         self._open.pop(question.seq, None)
+        self._changed()
         if question.kind != "input":
             self._answering.discard(question.seq)
 
@@ -65,10 +84,12 @@ class LiveSession:
         self._answering.add(seq)
         if seq in self._open:
             _, answered = self._open.pop(seq)
+            self._stir()
             answered(text)
         else:
             del self._returning[seq]
             self._given[seq, kind] = text
+        self._changed()
 
     def continues(self, pending: Sequence[OpenQuestion], answers: Mapping[tuple[int, str], str]) -> None:
         """The run is being brought back with these answers; it is going to ask the questions ``pending`` again."""
@@ -120,6 +141,11 @@ class LiveSession:
         if self._root.done():
             self._root.result().cancel(reason)
 
+    def abort(self, part: Part, reason: str) -> None:
+        """End a part of the run, if it is there; see ``LiveParts``."""
+        if self._root.done():
+            self._root.result().abort(part, reason)
+
     def refuse(self, error: BaseException) -> None:
         """The run could not be begun or continued; it is in the store as it was."""
         if isinstance(error, asyncio.CancelledError):
@@ -142,6 +168,32 @@ class LiveSession:
         self._news.set()
         self._news = asyncio.Event()
 
+    def leave(self) -> None:
+        """The run is not under way here any more."""
+        self.tell()
+        self._tell_stirring()
+
+    @property
+    def stirring(self) -> asyncio.Event:
+        """Set a moment after a call began, waits or ended, or a question was answered; then there is another one."""
+        return self._stirring
+
+    @property
+    def under_way(self) -> Mapping[str, Started]:
+        """The calls that have begun and not ended, by their paths."""
+        return self._under_way
+
+    def _stir(self) -> None:
+        if self._stirred is None:
+            self._stirred = asyncio.get_running_loop().call_later(_STIR_SECONDS, self._tell_stirring)
+
+    def _tell_stirring(self) -> None:
+        if self._stirred is not None:
+            self._stirred.cancel()
+            self._stirred = None
+        self._stirring.set()
+        self._stirring = asyncio.Event()
+
     def published(self, number: int, event: str, data: bytes) -> None:
         self.tell()
 
@@ -154,17 +206,23 @@ class LiveSession:
     def run_started(self, run_id: str) -> None:
         self.stored.set()
         self._continuing = False
+        self._changed()
         self._began()
 
-    def call_started(self, path: str, call: Started) -> None: ...
+    def call_started(self, path: str, call: Started) -> None:
+        self._under_way[path] = call
+        self._stir()
 
-    def call_waits(self, question: Question) -> None: ...
+    def call_waits(self, question: Question) -> None:
+        self._stir()
 
     def call_ended(self, path: str, call: Started, settled: Settled, replayed: bool) -> None:
         self._answering.discard(call.seq)
+        self._under_way.pop(path, None)
         if not replayed:
             self._metrics.call_ended(call, settled)
         self.tell()
+        self._stir()
 
     def printed(self, level: str, text: str) -> None: ...
 

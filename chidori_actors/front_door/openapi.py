@@ -8,7 +8,9 @@ from typing import Any
 import orjson
 from aiohttp import web
 
-from .route_table import ROUTES, SESSION_ID, Answer, Parameter, Route
+from .history_schemas import HISTORY_SCHEMAS
+from .inspection_schemas import INSPECTION_SCHEMAS
+from .route_table import PATH_PARAMETERS, ROUTES, SESSION_ID, Answer, Parameter, Route
 from .schemas import SCHEMAS, Schema, reference
 
 _PATH_PARAMETER = re.compile(r"{(\w+)}")
@@ -16,16 +18,16 @@ _ERROR = "Error"
 
 
 def document() -> Schema:
-    """OpenAPI 3.1: every route of the table; event paths are not in it, they are any other path."""
+    """OpenAPI 3.1: every route of the table, without the console's pages, and event paths, which are any other path."""
     paths: dict[str, Any] = {}
     for route in ROUTES:
         paths.setdefault(route.path, {})[route.method.lower()] = _operation(route)
     return {
         "openapi": "3.1.0",
-        "info": {"title": "chidori", "version": _version(), "description": "Sessions of durable agents."},
+        "info": {"title": "chidori", "version": package_version(), "description": "Sessions of durable agents."},
         "paths": paths,
         "components": {
-            "schemas": dict(SCHEMAS),
+            "schemas": {**SCHEMAS, **INSPECTION_SCHEMAS, **HISTORY_SCHEMAS},
             "securitySchemes": {"key": {"type": "http", "scheme": "bearer"}},
         },
         "security": [{"key": []}, {}],
@@ -61,7 +63,8 @@ def _operation(route: Route) -> Schema:
 
 def _path_parameters(path: str) -> list[Schema]:
     return [
-        {"name": name, "in": "path", "required": True, "schema": SESSION_ID} for name in _PATH_PARAMETER.findall(path)
+        {"name": name, "in": "path", "required": True, "schema": PATH_PARAMETERS.get(name, SESSION_ID)}
+        for name in _PATH_PARAMETER.findall(path)
     ]
 
 
@@ -107,7 +110,8 @@ def _response(answer: Answer) -> Schema:
     return response
 
 
-def _version() -> str:
+def package_version() -> str:
+    """The version of this package."""
     try:
         return version("chidori-actors")
     except PackageNotFoundError:  # run from a source tree

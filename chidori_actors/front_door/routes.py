@@ -1,6 +1,7 @@
 """The routes of the table registered with their handlers, and what every other path comes to."""
 
 from collections import defaultdict
+from collections.abc import Sequence
 from typing import Protocol
 
 from aiohttp import hdrs, web
@@ -18,8 +19,8 @@ class Page(Protocol):
     async def handle(self, request: web.Request) -> web.StreamResponse: ...
 
 
-def add_routes(app: web.Application, session_routes: object, metrics: Page, outside: Page) -> None:
-    """Register every route of the table: the methods of ``session_routes`` by their names, ``metrics``, ``openapi``.
+def add_routes(app: web.Application, handlers: Sequence[object], metrics: Page, outside: Page) -> None:
+    """Register every route of the table: the methods of ``handlers`` by their names, ``metrics``, ``openapi``.
 
     A wrong method on one of their paths is 405, an unknown path below ``/sessions`` is 404: neither reaches
     ``outside``, which has every other path.
@@ -31,13 +32,18 @@ def add_routes(app: web.Application, session_routes: object, metrics: Page, outs
     for path, routes in by_path.items():
         resource = app.router.add_resource(path)
         for route in routes:
-            handler: Handler = pages.get(route.handler) or getattr(session_routes, route.handler)
+            handler: Handler = pages.get(route.handler) or _handler(handlers, route.handler)
             for method in _methods(route):
                 resource.add_route(method, handler, expect_handler=_later)
         allowed = ", ".join(sorted({method for route in routes for method in _methods(route)}))
         resource.add_route(hdrs.METH_ANY, _wrong_method(allowed), expect_handler=_later)
     app.router.add_route(hdrs.METH_ANY, "/sessions/{rest:.*}", _unknown, expect_handler=_later)
     app.router.add_route(hdrs.METH_ANY, "/{rest:.*}", outside.handle, name=OUTSIDE, expect_handler=_later)
+
+
+def _handler(handlers: Sequence[object], name: str) -> Handler:
+    found: Handler = next(getattr(each, name) for each in handlers if hasattr(each, name))
+    return found
 
 
 def _methods(route: Route) -> tuple[str, ...]:

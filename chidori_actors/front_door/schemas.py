@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, get_args
 
+from ..history import INTERRUPTED
 from ..journal.runs import Status
 from ..policy import Profile
 
@@ -23,6 +24,9 @@ FLAG_OR_NULL: Schema = {"type": ["boolean", "null"]}
 TIME: Schema = {"type": "string", "format": "date-time"}
 ID: Schema = {"type": "string", "pattern": RUN_ID}
 STATUS: Schema = {"type": "string", "enum": list(get_args(Status))}
+WAITING = "waiting"
+WANTED_STATUSES = (*get_args(Status), INTERRUPTED, WAITING)
+"""What sessions can be asked for by: ``interrupted`` ones are ``running``, ``waiting`` ones have an open question."""
 
 
 def reference(name: str) -> Schema:
@@ -57,6 +61,15 @@ _SETTLED = {
 }
 _FILE = given(path=TEXT, hash=TEXT_OR_NULL)
 _BRANCH = given(parent_run_id=TEXT, parallel_op_id=TEXT_OR_NULL, branch_index=NUMBER_OR_NULL)
+_STANDING = {
+    "agent": TEXT,
+    "updated_at": TIME,
+    "live": {"type": "boolean"},
+    "interrupted": {"type": "boolean"},
+    "branch": nullable(given(parent_run_id=TEXT, at_seq=NUMBER_OR_NULL)),
+    "imported": {"type": "boolean"},
+}
+"""Where a session comes from and whether it goes on."""
 _CHANGED = {"allow_source_change": FLAG_OR_NULL}
 
 SCHEMAS: Mapping[str, Schema] = {
@@ -68,6 +81,13 @@ SCHEMAS: Mapping[str, Schema] = {
         data={"type": "string", "contentMediaType": "application/json"},
     ),
     "Health": given(status={"const": "ok"}),
+    "Server": given(
+        version=TEXT,
+        agents={"type": "boolean"},
+        store=TEXT,
+        read_only={"type": "boolean"},
+        needs_key={"type": "boolean"},
+    ),
     "Agents": given(agents=list_of(given(name=TEXT, default={"type": "boolean"}))),
     "Question": given(
         seq=NUMBER,
@@ -79,6 +99,7 @@ SCHEMAS: Mapping[str, Schema] = {
         details=ANY,
         target=TEXT_OR_NULL,
         args=ANY,
+        reason=TEXT_OR_NULL,
     ),
     "Session": given(
         id=ID,
@@ -95,10 +116,42 @@ SCHEMAS: Mapping[str, Schema] = {
         pending=list_of(reference("Question")),
         created_at=TIME,
     ),
+    "SessionDetails": {
+        "allOf": [
+            reference("Session"),
+            given(
+                recorded_calls=NUMBER,
+                live_calls=NUMBER,
+                totals=given(
+                    prompts=NUMBER,
+                    input_tokens=NUMBER,
+                    output_tokens=NUMBER,
+                    cost_usd={"type": ["number", "null"]},
+                    cost=TEXT,
+                ),
+                retriable={"type": "boolean"},
+                source_available={"type": "boolean"},
+                store=TEXT,
+                agent_path=TEXT,
+                policy_profile=TEXT_OR_NULL,
+                **_STANDING,
+            ),
+        ]
+    },
     "SessionListItem": given(
-        id=ID, run_id=ID, status=STATUS, error=TEXT_OR_NULL, created_at=TIME, pending_prompt=TEXT_OR_NULL
+        id=ID,
+        run_id=ID,
+        status=STATUS,
+        error=TEXT_OR_NULL,
+        created_at=TIME,
+        pending_prompt=TEXT_OR_NULL,
+        pending_count=NUMBER,
+        pending_kind=TEXT_OR_NULL,
+        call_count=NUMBER,
+        attempt_number=NUMBER_OR_NULL,
+        **_STANDING,
     ),
-    "SessionPage": given(sessions=list_of(reference("SessionListItem")), next_cursor=TEXT_OR_NULL),
+    "SessionPage": given(sessions=list_of(reference("SessionListItem")), next_cursor=TEXT_OR_NULL, version=TEXT),
     "Record": _with_optional(
         given(
             seq=NUMBER,
@@ -154,12 +207,16 @@ SCHEMAS: Mapping[str, Schema] = {
     ),
     "Snapshot": given(id=ID, run_id=ID, snapshot_manifest=reference("Manifest")),
     "Replayed": given(id=ID, replayed_from=ID, status=STATUS, output=ANY),
-    "Cancelled": given(
-        id=ID,
-        status={"const": "cancelled"},
-        active={"type": "boolean"},
-        attempt_number=NUMBER_OR_NULL,
-        reason=TEXT_OR_NULL,
+    "Cancelled": _with_optional(
+        given(
+            id=ID,
+            status=STATUS,
+            active={"type": "boolean"},
+            attempt_number=NUMBER_OR_NULL,
+            reason=TEXT_OR_NULL,
+        ),
+        actor=TEXT_OR_NULL,
+        seq=NUMBER_OR_NULL,
     ),
     "RecordedCall": given(seq=SEQ, function=TEXT, args=ANY, timestamp=TIME),
     "NewSession": _with_optional(
@@ -176,7 +233,11 @@ SCHEMAS: Mapping[str, Schema] = {
         "anyOf": [{"required": ["response"]}, given(retry={"const": True})],
     },
     "Approve": _with_optional(given(decision=TEXT), seq=NUMBER_OR_NULL, **_CHANGED),
-    "Cancel": {"type": "object", "properties": {"reason": TEXT_OR_NULL}},
+    "Cancel": {
+        "type": "object",
+        "properties": {"reason": TEXT_OR_NULL, "actor": TEXT_OR_NULL, "seq": NUMBER_OR_NULL},
+        "not": given(actor=TEXT, seq=NUMBER),
+    },
     "Branch": {
         **_with_optional(given(at=SEQ), result=ANY, error=TEXT, note=TEXT_OR_NULL),
         "oneOf": [{"required": ["result"]}, {"required": ["error"]}],

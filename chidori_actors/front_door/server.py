@@ -3,7 +3,7 @@
 import asyncio
 import resource
 import signal
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,14 +12,20 @@ from aiohttp import web
 
 from ..assembly import mcp_config
 from ..errors import UsageError
+from ..inspection.pictures import Pictures
+from ..journal.store import Store
 from ..policy import Policy
 from ..runtime import Runtime, open_runtime
 from ..settings import Settings
 from .access import access_control
 from .access_log import LogFormat, access_log
 from .agents import Agents
+from .console_pages import add_console
 from .cors import allow_origins
+from .creating import NewSessions
 from .events_from_outside import EventsFromOutside
+from .history_routes import HistoryRoutes
+from .inspection_routes import InspectionRoutes
 from .listener import listening
 from .live_runs import LiveRuns
 from .metrics import Metrics, MetricsPage
@@ -37,9 +43,11 @@ _MOST_FILES = 65_536
 
 @dataclass(frozen=True, slots=True)
 class Serving:
-    """How a server is to be run. ``grace_seconds`` is what calls have to settle when it is stopped."""
+    """How a server is to be run. ``grace_seconds`` is what calls have to settle when it is stopped.
 
-    agent: Path
+    Without an ``agent`` it is there for the sessions that are in the store, and takes none of them up by itself."""
+
+    agent: Path | None
     host: str = "127.0.0.1"
     port: int = 8080
     grace_seconds: float = 10.0
@@ -56,7 +64,7 @@ class Served:
 
 
 def read_files(settings: Settings, serving: Serving) -> Served:
-    """Read the agent's source, and the configuration of webhooks and MCP servers.
+    """Read the agent's source if there is one, and the configuration of webhooks and MCP servers.
 
     Raises:
         ChidoriError: one of them has a fault, which would otherwise fail sessions one by one.
@@ -67,9 +75,22 @@ def read_files(settings: Settings, serving: Serving) -> Served:
     return Served(agents, load_webhooks(settings))
 
 
-async def serve(settings: Settings, policy: Policy, serving: Serving, ready: Callable[[str], None]) -> None:
+async def _nothing(store: Store) -> None: ...
+
+
+async def serve(
+    settings: Settings,
+    policy: Policy,
+    serving: Serving,
+    ready: Callable[[str], None],
+    *,
+    prepare: Callable[[Store], Awaitable[None]] = _nothing,
+    create: bool = True,
+) -> None:
     """Serve until SIGTERM or SIGINT; ``ready`` is told the URL once connections are accepted. A second one of these
     ends the grace.
+
+    ``prepare`` is done before that, as soon as the store is ours; with ``create`` it is made when there is none.
 
     Raises:
         UsageError: an address other than loopback without an API key, or one that cannot be had.
@@ -92,12 +113,14 @@ async def serve(settings: Settings, policy: Policy, serving: Serving, ready: Cal
         loop.add_signal_handler(each, signalled)
     try:
         async with (
-            open_runtime(settings, policy=policy) as runtime,
-            runtime.store.serving(),
-            running(runtime, serving, served, hurry) as url,
+            open_runtime(settings, policy=policy, create=create) as runtime,
+            runtime.store.serving() as announce,
         ):
-            ready(url)
-            await stopping.wait()
+            await prepare(runtime.store)
+            async with running(runtime, serving, served, hurry) as url:
+                announce(url)
+                ready(url)
+                await stopping.wait()
     finally:
         for each in (signal.SIGTERM, signal.SIGINT):
             loop.remove_signal_handler(each)
@@ -117,8 +140,9 @@ async def running(
     metrics = Metrics()
     slots = Slots(settings.max_concurrent_sessions, settings.acquire_timeout_ms)
     runs = LiveRuns(slots, metrics, RunLog(serving.log_format))
-    sessions = Sessions(runtime, agents, runs)
-    outside = EventsFromOutside(sessions, webhooks, settings)
+    sessions = Sessions(runtime, runs)
+    new = NewSessions(runtime, agents, sessions)
+    outside = EventsFromOutside(sessions, new, webhooks, settings)
     app = web.Application(
         client_max_size=settings.max_body_bytes,
         middlewares=[access_log(serving.log_format), answer_refusals, access_control(settings, webhooks)],
@@ -126,16 +150,25 @@ async def running(
     allow_origins(app, settings.cors_origins)
     runtime.store.watch_commits(metrics.commit_seconds)
     page = MetricsPage(metrics, runtime.store, lambda: runs.count, lambda: runtime.live_vms)
-    add_routes(app, SessionRoutes(runtime, sessions, agents), page, outside)
+    add_console(app)
+    pictures = Pictures(runtime.store)
+    handlers = (
+        SessionRoutes(runtime, sessions, new, agents),
+        InspectionRoutes(runtime.store, sessions, pictures),
+        HistoryRoutes(runtime, sessions, agents, pictures, slots),
+    )
+    add_routes(app, handlers, page, outside)
     runner = web.AppRunner(app, shutdown_timeout=1.0)
     await runner.setup()
     try:
         async with listening(runner, serving.host, serving.port, serving.log_format) as url:
-            take_up = asyncio.create_task(sessions.take_up())
+            take_up = None if agents.default is None else asyncio.create_task(sessions.take_up())
             yield url
-            take_up.cancel()
+            if take_up is not None:
+                take_up.cancel()
         await runs.close(serving.grace_seconds, hurry or asyncio.Event())
     finally:
+        pictures.close()
         await runner.cleanup()
 
 

@@ -1,6 +1,6 @@
 """Sessions as clients see them (wire contract, section 1)."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -39,7 +39,7 @@ def session_view(meta: RunMeta, questions: Sequence[OpenQuestion] | None) -> Vie
         "pending_prompt": oldest.get("prompt"),
         "pending_details": oldest.get("details"),
         "pending_approval": _approval(oldest) if asks else None,
-        "pending": [_pending(question) for question in asked],
+        "pending": [question_view(question) for question in asked],
         "created_at": rfc3339(meta.created_at_ms),
         "warnings": list(meta.warnings),
         "error_details": meta.error,
@@ -54,18 +54,6 @@ def as_it_stands(store: Store, meta: RunMeta, *, is_live: bool) -> RunMeta:
     if is_live or current_status(store, meta) != INTERRUPTED:
         return meta
     return replace(meta, warnings=(*meta.warnings, _INTERRUPTED))
-
-
-def list_item(meta: RunMeta) -> View:
-    """A session in a list."""
-    return {
-        "id": meta.id,
-        "run_id": meta.id,
-        "status": meta.status,
-        "error": error_text(meta),
-        "created_at": rfc3339(meta.created_at_ms),
-        "pending_prompt": meta.pending[0]["prompt"] if meta.pending else None,
-    }
 
 
 def done_event(meta: RunMeta) -> View:
@@ -86,15 +74,20 @@ def raw_json(text: bytes | None) -> orjson.Fragment | None:
 
 def error_text(meta: RunMeta) -> str | None:
     """Why a session failed or was cancelled, with the place in the agent's own file."""
-    if meta.error is None:
-        return None
-    message, location = str(meta.error.get("message", "")), meta.error.get("location")
+    return None if meta.error is None else located(meta.error)
+
+
+def located(error: Mapping[str, Any]) -> str:
+    """An agent's error with its place."""
+    message, location = str(error.get("message", "")), error.get("location")
     return f"{location}: {message}" if location else message
 
 
-def _pending(question: OpenQuestion) -> View:
+def question_view(question: OpenQuestion) -> View:
+    """An open question of a session."""
     choices = question["choices"]
-    return {name: question[name] for name in _PENDING} | {"choices": None if choices is None else list(choices)}
+    view = {name: question[name] for name in _PENDING}
+    return {**view, "choices": None if choices is None else list(choices), "reason": question.get("reason")}
 
 
 def _approval(question: OpenQuestion) -> View:

@@ -1,5 +1,7 @@
 """What the three functions for untrusted code have in common: their bounds, their processes, and how they fail."""
 
+import time
+from collections.abc import Callable
 from importlib.util import find_spec
 from typing import Any
 
@@ -27,15 +29,15 @@ class Sandboxes:
         self._cpython = WorkerPool("cpython")
         self._told = False
 
-    async def execute(self, execution: Execution, services: HostServices) -> Outcome:
-        """What comes of it.
+    async def execute(self, execution: Execution, services: HostServices, its_turn: Callable[[], None]) -> Outcome:
+        """What comes of it; ``its_turn`` is told when it need not wait for others any more.
 
         Raises:
             SandboxFault: the source failed or went beyond a bound.
         """
         if execution.kind != "cpython":
-            return await self._engine.execute(execution)
-        return await self._cpython.execute(execution, lambda: self._tell(services))
+            return await self._engine.execute(execution, lambda: None, its_turn)
+        return await self._cpython.execute(execution, lambda: self._tell(services), its_turn)
 
     def _tell(self, services: HostServices) -> None:
         # Several processes may be waiting for the one that compiles.
@@ -85,18 +87,19 @@ async def execute(
         seed=call.key,
         options=options,
     )
+    queue = _Queue()
     try:
-        outcome = await services.resources.get(Sandboxes, Sandboxes).execute(execution, services)
+        outcome = await services.resources.get(Sandboxes, Sandboxes).execute(execution, services, queue.left)
     except SandboxFault as fault:
         raise HostError(
             f"{method}: {fault}",
             name="SandboxError",
             data=fault.fields(),
-            notes=_notes(fault.printed),
+            notes=_notes(fault.printed, queue),
             # The same source fails the same way; one that was stopped may end in time on another day.
             inner=None if fault.bound else {"own_code": True},
         ) from None
-    return HostResult(outcome.value, notes=_notes(outcome.printed))
+    return HostResult(outcome.value, notes=_notes(outcome.printed, queue))
 
 
 async def execute_with_input(
@@ -118,5 +121,17 @@ def whole(method: str, option: str, value: Any, most: int) -> int:
     return int(value)
 
 
-def _notes(printed: str) -> JsonObject:
-    return {"printed": printed} if printed else {}
+class _Queue:
+    """How long an execution waits for its turn, in whole milliseconds."""
+
+    def __init__(self) -> None:
+        self._since = time.perf_counter()
+        self.waited_ms = 0
+
+    def left(self) -> None:
+        self.waited_ms = int((time.perf_counter() - self._since) * 1000)
+
+
+def _notes(printed: str, queue: _Queue) -> JsonObject:
+    notes: JsonObject = {"printed": printed} if printed else {}
+    return {**notes, "queued_ms": queue.waited_ms} if queue.waited_ms else notes

@@ -1,9 +1,10 @@
 """What the store knows of a run's actors other than its root: branches, sub-agents, tools."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, fields
 from typing import Any, Literal
 
+from .checksum import CHECKSUM_BYTES
 from .framing import damaged, frame_fields, read_header, unframe_fields
 from .lanes import run_lanes_prefix
 from .store import Store, Write
@@ -59,6 +60,21 @@ def run_actors(store: Store, root_lane: int) -> list[ActorMeta]:
     return [_decode(store, key, value) for key, value in store.scan("actors", run_lanes_prefix(root_lane))]
 
 
+def changed_actors(store: Store, root_lane: int, known: dict[int, bytes]) -> Iterator[ActorMeta]:
+    """Those of the same actors whose description is another than it was at the last time that ``known`` was given,
+    which is empty at first; without what they were given and gave: ``input`` is null and ``output`` None.
+
+    Raises:
+        StoreError: the description of one is damaged.
+        ValueError: it is not a root lane.
+    """
+    for key, value in store.scan("actors", run_lanes_prefix(root_lane)):
+        lane, checksum = int.from_bytes(key, "big"), value[:CHECKSUM_BYTES]
+        if known.get(lane) != checksum:
+            known[lane] = checksum
+            yield _decode_header(store, key, value)
+
+
 @dataclass(frozen=True, slots=True)
 class ActorPlace:
     """Where an actor stands in its run, see ``ActorMeta``; ``status`` and the counters are those in the store."""
@@ -108,6 +124,16 @@ def _decode(store: Store, key: bytes, value: bytes) -> ActorMeta:
     try:
         return ActorMeta(**{**fields, "input": fields["input"] or b"null"})
     except (KeyError, TypeError) as error:
+        raise damaged(store, what) from error
+
+
+def _decode_header(store: Store, key: bytes, value: bytes) -> ActorMeta:
+    what = _what(key)
+    header = read_header(store, value, what)
+    names = [each.name for each in fields(ActorMeta) if each.name in header]
+    try:
+        return ActorMeta(**{name: header[name] for name in names})
+    except TypeError as error:
         raise damaged(store, what) from error
 
 

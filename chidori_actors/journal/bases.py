@@ -1,6 +1,8 @@
 """Lanes that begin with another lane's entries: a branch from history shares its parent's by reference."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 from .framing import damaged, frame, unframe
 from .store import Store, Write
@@ -9,6 +11,8 @@ BASE_PREFIX = b"base/"
 """The keys in ``meta`` of what lanes begin with: this and the lane, 8 bytes big-endian."""
 
 _LANE_BYTES = 8
+_ROOT_BYTES = 4
+"""What the lanes of a run have in common (lanes.RUN_LANES)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +63,20 @@ def lane_base(store: Store, lane: int) -> LaneBase | None:
     return None if value is None else read_base(store, lane, value)
 
 
+def run_bases(store: Store, root_lane: int) -> dict[int, LaneBase]:
+    """What the lanes of the run with that root lane begin with; those that begin with nothing are not in it.
+
+    Raises:
+        StoreError: one is damaged.
+    """
+    prefix = BASE_PREFIX + root_lane.to_bytes(_LANE_BYTES, "big")[:_ROOT_BYTES]
+    found = {}
+    for key, value in store.scan("meta", prefix):
+        lane = int.from_bytes(key[len(BASE_PREFIX) :], "big")
+        found[lane] = read_base(store, lane, value)
+    return found
+
+
 def read_base(store: Store, lane: int, value: bytes) -> LaneBase:
     """The base of ``lane`` from its stored value.
 
@@ -85,11 +103,16 @@ def lane_parts(store: Store, lane: int, start: int = 0) -> list[LanePart]:
     Raises:
         StoreError: a base is damaged.
     """
+    return known_parts(partial(lane_base, store), lane, start)
+
+
+def known_parts(base_of: Callable[[int], LaneBase | None], lane: int, start: int = 0) -> list[LanePart]:
+    """The same where ``base_of`` knows what lanes begin with."""
     parts: list[LanePart] = []
     stop: int | None = None
     images: int | None = None
     while True:
-        base = lane_base(store, lane)
+        base = base_of(lane)
         first = base.length if base else 0
         if stop is None or first < stop:
             parts.append(LanePart(lane, stop, images))

@@ -1,9 +1,10 @@
 """The records of a checkpoint file as the lanes of its actors."""
 
-from collections.abc import Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 
 from .. import exact_json
-from .checkpoint import RECORD_FIELDS, Checkpoint, JsonObject
+from .checkpoint import RECORD_FIELDS, JsonObject
 from .json_text import milliseconds_since_1970
 from .lanes import CANCELLED, OUTCOME_UNKNOWN, Entry, Settled, Started
 from .records import Record
@@ -11,20 +12,37 @@ from .records import Record
 _CANCELLATIONS = {CANCELLED: CANCELLED, f"{CANCELLED}: {OUTCOME_UNKNOWN}": OUTCOME_UNKNOWN}
 
 
+NumberedCalls = Sequence[tuple[int, int, Record]]
+"""Records of one actor: the call's ordinal, its place among them from 1, and the record."""
+
+
+def calls_by_actor(log: Iterable[Record]) -> Mapping[str, NumberedCalls]:
+    """The records by the paths of their actors (``actor_of``); those of no known one are left out."""
+    found: defaultdict[str, list[Record]] = defaultdict(list)
+    for record in log:
+        if (actor := actor_of(record)) is not None:
+            found[actor].append(record)
+    return {actor: _numbered(records) for actor, records in found.items()}
+
+
+def actor_of(record: Record) -> str | None:
+    """The path of the actor whose call it is; without a path of the call it is known for the root alone."""
+    actor: str = record.get("path", "").rpartition("/")[0]
+    return None if actor == "" and "parent_seq" in record else actor
+
+
 def checkpoint_entries(
-    checkpoint: Checkpoint, actor: str = "", *, open_calls: Iterable[Started] = (), inherited: Iterable[Settled] = ()
+    calls: NumberedCalls, *, ours: bool, open_calls: Iterable[Started] = (), inherited: Iterable[Settled] = ()
 ) -> list[Entry]:
-    """The lane of the actor with that path: its records in the order of the call log, each call before its own.
+    """The lane of the actor with those ``calls`` in the order of the call log: each call before its settlement.
 
     ``open_calls`` are those of its calls that have no record, ``inherited`` what it was given of its parent's. Where
-    a call stood among the deliveries is known from our own files. Otherwise its ``after`` is -1: it is put just
-    before the first settlement of a call that was made no earlier, or last.
+    a call stood among the deliveries is known from our own files (``ours``). Otherwise its ``after`` is -1: it is put
+    just before the first settlement of a call that was made no earlier, or last.
     """
-    records = actor_records(checkpoint.call_log, actor)
-    calls = [*(_started(ordinal, record) for ordinal, _, record in records), *open_calls]
-    ours = checkpoint.run is not None
-    settlements = [_settled(ordinal, record["index"] if ours else place, record) for ordinal, place, record in records]
-    return _in_order(calls, sorted((*settlements, *inherited), key=lambda settled: settled.index))
+    made = [*(_started(ordinal, record) for ordinal, _, record in calls), *open_calls]
+    settlements = [_settled(ordinal, record["index"] if ours else place, record) for ordinal, place, record in calls]
+    return _in_order(made, sorted((*settlements, *inherited), key=lambda settled: settled.index))
 
 
 def _in_order(calls: Sequence[Started], settlements: Iterable[Settled]) -> list[Entry]:
@@ -39,21 +57,13 @@ def _in_order(calls: Sequence[Started], settlements: Iterable[Settled]) -> list[
     return [*entries, *reversed(waiting)]
 
 
-def actor_records(log: Sequence[Record], actor: str) -> list[tuple[int, int, Record]]:
-    """The records of the actor with that path: the call's ordinal, its place among them from 1, and the record."""
-    found = [record for record in log if is_of(record, actor)]
-    if all("path" in record for record in found):
-        ordinals = [int(record["path"].rpartition("/")[2]) for record in found]
+def _numbered(records: Sequence[Record]) -> NumberedCalls:
+    if all("path" in record for record in records):
+        ordinals = [int(record["path"].rpartition("/")[2]) for record in records]
     else:
-        by_seq = {seq: ordinal for ordinal, seq in enumerate(sorted(record["seq"] for record in found), start=1)}
-        ordinals = [by_seq[record["seq"]] for record in found]
-    return [(ordinal, place, record) for place, (ordinal, record) in enumerate(zip(ordinals, found, strict=True), 1)]
-
-
-def is_of(record: Record, actor: str) -> bool:
-    """Whether the call is one of the actor with that path; without a path it is known for the root alone."""
-    inside, _, _ = record.get("path", "").rpartition("/")
-    return inside == actor and (actor != "" or "parent_seq" not in record)
+        by_seq = {seq: ordinal for ordinal, seq in enumerate(sorted(record["seq"] for record in records), start=1)}
+        ordinals = [by_seq[record["seq"]] for record in records]
+    return [(ordinal, place, record) for place, (ordinal, record) in enumerate(zip(ordinals, records, strict=True), 1)]
 
 
 def _started(ordinal: int, record: Record) -> Started:

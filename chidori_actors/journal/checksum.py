@@ -2,15 +2,15 @@
 
 import zlib
 
-_CRC_BYTES = 4
+CHECKSUM_BYTES = 4
 
 
 def with_checksum(body: bytes) -> bytes:
     """``body`` behind its checksum, 4 bytes."""
-    return zlib.crc32(body).to_bytes(_CRC_BYTES, "big") + body
+    return zlib.crc32(body).to_bytes(CHECKSUM_BYTES, "big") + body
 
 
 def checked(value: bytes) -> bytes | None:
     """What ``with_checksum`` was given; None when it is not that any more."""
-    body = value[_CRC_BYTES:]
-    return body if value[:_CRC_BYTES] == zlib.crc32(body).to_bytes(_CRC_BYTES, "big") else None
+    body = value[CHECKSUM_BYTES:]
+    return body if value[:CHECKSUM_BYTES] == zlib.crc32(body).to_bytes(CHECKSUM_BYTES, "big") else None

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 from ..errors import StoreError
 from .bases import BASE_PREFIX, read_base
+from .families import drop_child_writes
 from .framing import blob_references
 from .given_variables import given_prefix
 from .idempotency import drop_key_writes
@@ -33,6 +34,7 @@ _ENDED = frozenset({"completed", "failed", "cancelled"})
 _LOCK = "garbage collection"  # no run has this id
 _TAKING_OUT = "taking runs out"  # nor this one
 _PAUSE_S = 0.01
+_TOLD_EVERY = 256
 _WITH_BLOBS: tuple[Database, ...] = ("runs", "actors", "lanes")
 _BY_LANE: tuple[Database, ...] = ("lanes", "actors", "images", "forks", "events")
 
@@ -94,12 +96,14 @@ class _Batch:
         await self._store.commit(writes)
 
 
+Tell = Callable[[str], None]
+"""Hears what goes on, often."""
+
+
 def _tell_nobody(text: str) -> None: ...
 
 
-async def collect(
-    store: Store, *, older_than_ms: int | None, now_ms: int, tell: Callable[[str], None] = _tell_nobody
-) -> Collected:
+async def collect(store: Store, *, older_than_ms: int | None, now_ms: int, tell: Tell = _tell_nobody) -> Collected:
     """Drop the ended runs that began more than ``older_than_ms`` before ``now_ms``, and what only they referred to.
 
     Times are milliseconds, since 1970. None drops no run. A run that is running, paused or owned by a process stays,
@@ -121,16 +125,15 @@ async def collect(
         async with runs_kept(store):
             dropped = _take_out(store, old)
         await _remove_contents(store, values, tell)
-        tell("looking for values that nothing refers to …")
-        await _sweep(store, blobs)
+        await _sweep(store, blobs, tell)
     finally:
         locks.unlock(_LOCK)
     kept = tuple(meta.id for meta in old if meta.lane not in dropped)
     return Collected(len(dropped), values.count, values.size, blobs.count, blobs.size, kept)
 
 
-def foresee(store: Store, *, older_than_ms: int | None, now_ms: int) -> Foreseen:
-    """What ``collect`` would remove now; nothing is changed.
+def foresee(store: Store, *, older_than_ms: int | None, now_ms: int, tell: Tell = _tell_nobody) -> Foreseen:
+    """What ``collect`` would remove now; nothing is changed. ``tell`` hears what goes on.
 
     Raises:
         StoreError: the store cannot be read.
@@ -141,10 +144,11 @@ def foresee(store: Store, *, older_than_ms: int | None, now_ms: int) -> Foreseen
     leaving = going.keys() - _needed(going, [*_branches(store), *_shared_lanes(store, bases)])
     runs = tuple(meta for meta in old if meta.lane in leaving)
     values, blobs = _Removed(), _Removed()
-    for meta in runs:
+    for number, meta in enumerate(runs, start=1):
         for _, key, value in _contents(store, meta.lane):
             values.add(key, value)
-    referred = _references(store, without=runs)
+        tell(f"looking at run {number} of {len(runs)} …")
+    referred = _references(store, tell, without=runs)
     for key, value in store.scan("blobs"):
         if key not in referred:
             blobs.add(key, value)
@@ -162,6 +166,7 @@ def drop_run_writes(store: Store, meta: RunMeta) -> list[Write]:
         Write("meta", epoch_key(meta.id), None),
         Write("meta", owner_key(meta.id), None),
         *drop_key_writes(store, meta.idempotency_key, meta.id),
+        *drop_child_writes(meta),
         *approvals,
         *(Write("meta", key, None) for key in store.keys("meta", given_prefix(meta.id))),
         Write("meta", _DROPPING + meta.lane.to_bytes(_LANE_BYTES, "big"), b""),
@@ -287,23 +292,24 @@ def _contents(store: Store, root_lane: int) -> Iterator[tuple[Database, bytes, b
             yield database, key, value
 
 
-async def _remove_contents(store: Store, removed: _Removed, tell: Callable[[str], None]) -> None:
+async def _remove_contents(store: Store, removed: _Removed, tell: Tell) -> None:
     """Remove all that lies under the lanes of runs that were taken out."""
     marks = list(store.keys("meta", _DROPPING))
     for number, mark in enumerate(marks, start=1):
-        tell(f"removing the contents of run {number} of {len(marks)} …")
         batch = _Batch(store)
         for database, key, value in _contents(store, int.from_bytes(mark[len(_DROPPING) :], "big")):
+            if removed.count % _TOLD_EVERY == 0:
+                tell(f"removing the contents of run {number} of {len(marks)} …")
             await batch.add(Write(database, key, None))
             removed.add(key, value)
         await batch.add(Write("meta", mark, None))
         await batch.commit()
 
 
-async def _sweep(store: Store, removed: _Removed) -> None:
+async def _sweep(store: Store, removed: _Removed, tell: Tell) -> None:
     """Remove the blobs that nothing refers to."""
-    await _judge(store, removed)
-    referred = _references(store)
+    await _judge(store, removed, tell)
+    referred = _references(store, tell)
     unused = [key for key in store.keys("blobs") if key not in referred]
     batch = _Batch(store)
     for key in unused:
@@ -311,14 +317,14 @@ async def _sweep(store: Store, removed: _Removed) -> None:
         if value is not None:
             await batch.add(Write("condemned", key, value), Write("blobs", key, None))
     await batch.commit()
-    await _judge(store, removed)
+    await _judge(store, removed, tell)
 
 
-async def _judge(store: Store, removed: _Removed) -> None:
+async def _judge(store: Store, removed: _Removed, tell: Tell) -> None:
     """Put back what is condemned and referred to all the same; remove the rest."""
     if next(store.keys("condemned", limit=1), None) is None:
         return
-    referred = _references(store)
+    referred = _references(store, tell)
     batch = _Batch(store)
     for key, value in store.scan("condemned"):
         if key in referred:
@@ -329,14 +335,15 @@ async def _judge(store: Store, removed: _Removed) -> None:
     await batch.commit()
 
 
-def _references(store: Store, *, without: Iterable[RunMeta] = ()) -> set[bytes]:
+def _references(store: Store, tell: Tell, *, without: Iterable[RunMeta] = ()) -> set[bytes]:
     """The keys of all blobs that anything may refer to, anything but the runs ``without``."""
     ids = {meta.id.encode() for meta in without}
     lanes = tuple(run_lanes_prefix(meta.lane) for meta in without)
-    return {
-        digest
-        for database in _WITH_BLOBS
-        for key, value in store.scan(database)
-        if not (key in ids if database == "runs" else key.startswith(lanes))
-        for digest in blob_references(value)
-    }
+    found: set[bytes] = set()
+    entries = ((database, *entry) for database in _WITH_BLOBS for entry in store.scan(database))
+    for number, (database, key, value) in enumerate(entries, start=1):
+        if number % _TOLD_EVERY == 0:
+            tell(f"looking for values that nothing refers to: {number} entries read …")
+        if not (key in ids if database == "runs" else key.startswith(lanes)):
+            found.update(blob_references(value))
+    return found

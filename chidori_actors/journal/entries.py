@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from .framing import JsonObject, damaged, frame, unframe
+from .framing import JsonObject, damaged, frame, unframe, unframe_inline
 from .store import Store, Write
 
 CANCELLED = "cancelled"
@@ -122,13 +122,13 @@ def _settled_header(entry: Settled) -> JsonObject:
     return header
 
 
-def unframe_entry(store: Store, value: bytes, what: str) -> Entry:
-    """The entry; ``what`` names it in errors.
+def unframe_entry(store: Store, value: bytes, what: str, *, blobs: bool = True) -> Entry:
+    """The entry; ``what`` names it in errors. Without ``blobs``, args and values that lie in one are empty.
 
     Raises:
         StoreError: it is damaged, or a blob of it is.
     """
-    header, texts = unframe(store, value, what)
+    header, texts = (unframe if blobs else unframe_inline)(store, value, what)
     try:
         kind = header["t"]
         if kind == STARTED:

@@ -7,7 +7,7 @@ none. Texts are never parsed here, so numbers and escapes come back byte for byt
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
@@ -54,11 +54,26 @@ def unframe(store: Store, value: bytes, what: str) -> tuple[JsonObject, list[byt
     Raises:
         StoreError: the value is damaged, or a blob of it is.
     """
+    return _unframe(store, value, what, lambda digest: get_blob(store, digest, what))
+
+
+def unframe_inline(store: Store, value: bytes, what: str) -> tuple[JsonObject, list[bytes | None]]:
+    """The same without a look at blobs: a text that is in one is empty, which JSON never is.
+
+    Raises:
+        StoreError: the value is damaged.
+    """
+    return _unframe(store, value, what, lambda digest: b"")
+
+
+def _unframe(
+    store: Store, value: bytes, what: str, blob: Callable[[str], bytes]
+) -> tuple[JsonObject, list[bytes | None]]:
     header, places, rest = _split(store, value, what)
     texts: list[bytes | None] = []
     for place in places:
         if isinstance(place, str):
-            texts.append(get_blob(store, place, what))
+            texts.append(blob(place))
         elif place is None:
             texts.append(None)
         else:
@@ -99,14 +114,15 @@ def frame_fields(instance: "DataclassInstance", texts: Sequence[str]) -> tuple[b
 
 
 def unframe_fields(
-    store: Store, value: bytes, what: str, kind: "type[DataclassInstance]", texts: Sequence[str]
+    store: Store, value: bytes, what: str, kind: "type[DataclassInstance]", texts: Sequence[str], *, blobs: bool = True
 ) -> dict[str, Any]:
-    """The fields of a ``kind`` from what ``frame_fields`` made; those that it did not have then are left out.
+    """The fields of a ``kind`` from what ``frame_fields`` made; those that it did not have then are left out. Without
+    ``blobs``, texts that lie in one are empty.
 
     Raises:
         StoreError: the value is damaged, or a blob of it is.
     """
-    header, found = unframe(store, value, what)
+    header, found = (unframe if blobs else unframe_inline)(store, value, what)
     if len(found) != len(texts):
         raise damaged(store, what)
     known = {field.name: header[field.name] for field in fields(kind) if field.name in header}

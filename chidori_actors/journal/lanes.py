@@ -36,6 +36,7 @@ __all__ = [
     "last_seq",
     "new_lane",
     "read_lane",
+    "read_own_entries",
 ]
 
 RUN_LANES = 1 << 32
@@ -77,10 +78,13 @@ def encode_entry(lane: int, number: int, entry: Entry) -> list[Write]:
     return writes
 
 
-def read_lane(store: Store, lane: int, *, start: int = 0, limit: int | None = None) -> Iterator[Entry]:
+def read_lane(
+    store: Store, lane: int, *, start: int = 0, limit: int | None = None, blobs: bool = True
+) -> Iterator[Entry]:
     """The entries from place ``start`` on (at most ``limit``), as they were written, ``Retried`` included.
 
-    Those that the lane shares with its base (``bases``) come first.
+    Those that the lane shares with its base (``bases``) come first. Without ``blobs``, args and values that lie in one
+    (those of more than 4 KB) are empty.
 
     Raises:
         StoreError: an entry is missing or damaged; the message names it.
@@ -95,10 +99,26 @@ def read_lane(store: Store, lane: int, *, start: int = 0, limit: int | None = No
             found = _KEY.unpack(key)[1] if len(key) == _KEY.size else None
             if found != number:
                 raise _missing(store, part.lane, number)
-            yield unframe_entry(store, value, f"entry {number} of lane {part.lane}")
+            yield unframe_entry(store, value, f"entry {number} of lane {part.lane}", blobs=blobs)
             number += 1
         if part.stop is not None and number < min(stops):
             raise _missing(store, part.lane, number)
+
+
+def read_own_entries(store: Store, root_lane: int) -> Iterator[tuple[int, int, Entry]]:
+    """What all lanes of a run have themselves, lane by lane: the lane, the entry's place there, and the entry, in which
+    args and values that lie in blobs are empty. It is one scan, however many actors the run has.
+
+    Raises:
+        StoreError: an entry is damaged, or one between two others is missing.
+    """
+    lane = expected = -1
+    for key, value in store.scan("lanes", run_lanes_prefix(root_lane)):
+        found, number = _KEY.unpack(key) if len(key) == _KEY.size else (lane, -1)
+        if found == lane and number != expected:
+            raise _missing(store, lane, expected)
+        lane, expected = found, number + 1
+        yield lane, number, unframe_entry(store, value, f"entry {number} of lane {lane}", blobs=False)
 
 
 def _missing(store: Store, lane: int, number: int) -> StoreError:

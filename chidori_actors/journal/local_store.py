@@ -17,7 +17,7 @@ from .commits import Committer, Submission
 from .environment import LEASES, Environment, open_environment, real_path
 from .locks import LockFile
 from .server_lock import ServerLock
-from .store import Done
+from .store import Announce, Done
 from .writes import Database, Fence, Write
 
 _CHUNK_BYTES = 1 << 20
@@ -159,8 +159,8 @@ class LocalStore:
         self._use().committer.submit(Submission(writes, fence, counter, loop, done))
         return await future
 
-    def serving(self) -> AbstractAsyncContextManager[None]:
-        """Be the one server that drives the store; does not wait.
+    def serving(self) -> AbstractAsyncContextManager[Announce]:
+        """Be the one server that drives the store; does not wait. What it gives is to be told its URL.
 
         Raises:
             StoreError: a live server has it, this process included (the message names it), or its file cannot be

@@ -71,12 +71,16 @@ def _ended(entries: Iterable[Entry], actor: str) -> list[tuple[Started, Settled]
             ended.append(entry)
     for settled in ended:
         if settled.ordinal not in started:
-            raise StoreError(
-                f"call {call_path(actor, settled.ordinal)} has a result and was never made: "
-                "the run's journal is damaged",
-                hint="restore the store from a backup, or start the run anew",
-            )
+            raise never_made(call_path(actor, settled.ordinal))
     return [(started[settled.ordinal], settled) for settled in ended]
+
+
+def never_made(path: str) -> StoreError:
+    """The error for the result of a call that is in no lane."""
+    return StoreError(
+        f"call {path} has a result and was never made: the run's journal is damaged",
+        hint="restore the store from a backup, or start the run anew",
+    )
 
 
 def error_text(settled: Settled) -> str | None:

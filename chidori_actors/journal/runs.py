@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal, cast, get_args
 
 from ..errors import RunNotFound, StoreError
+from .families import child_writes
 from .framing import damaged, frame_fields, read_header, unframe_fields
 from .idempotency import key_write
 from .store import Store, Write
@@ -30,8 +31,9 @@ class RunMeta:
     time given to the VM; ``policy`` has the fields of ``settings.RuntimePolicy``; ``bundle`` is the hash of the source
     bundle in ``blobs``; ``error`` is ``{message, stack?, location?}``; ``pending`` are the open questions (wire
     contract, section 1); ``failed_ordinal`` is the call whose error ended the run. ``branch`` is where a branch from
-    history left its parent: ``{parent_run_id, at_seq, at_index}``. ``tool_folders`` are the directories of tools that
-    were named when the run was started. ``served`` runs were created by a server, which takes them up again by itself
+    history left its parent: ``{parent_run_id, at_seq, at_index, note?}``, ``lineage`` the same of an imported run,
+    whose parent need not be here: ``{parent_run_id, at_seq}``. ``tool_folders`` are the directories of tools that were
+    named when the run was started. ``served`` runs were created by a server, which takes them up again by itself
     when they are interrupted: ``tries`` is how many lives in a row, the present one included, each ended before
     another call did, should this one too; those that were stopped in order do not count. ``attempt_number`` and
     ``idempotency_key`` are the client's own, ``policy_profile`` is what it wants to be held to at least.
@@ -61,6 +63,7 @@ class RunMeta:
     origin_run_id: str | None = None
     warnings: tuple[str, ...] = ()
     branch: Mapping[str, Any] | None = None
+    lineage: Mapping[str, Any] | None = None
     tool_folders: tuple[str, ...] = ()
     served: bool = False
     tries: int = 0
@@ -101,6 +104,7 @@ def run_writes(meta: RunMeta, *, new: bool) -> list[Write]:
     writes.append(Write("runs", meta.id.encode(), value))
     if new:
         writes.append(Write("by_time", time_key(meta), b""))
+        writes += child_writes(meta)
         if meta.idempotency_key is not None:
             writes.append(key_write(meta.idempotency_key, meta.id))
     return writes
@@ -111,16 +115,17 @@ def time_key(meta: RunMeta) -> bytes:
     return meta.created_at_ms.to_bytes(_TIME_BYTES, "big") + meta.id.encode()
 
 
-def decode_run(store: Store, run_id: str, value: bytes) -> RunMeta:
-    """The run of that id from its stored value.
+def decode_run(store: Store, run_id: str, value: bytes, *, blobs: bool = True) -> RunMeta:
+    """The run of that id from its stored value. Without ``blobs``, an input or output that lies in one (of more than
+    4 KB) is empty.
 
     Raises:
         StoreError: it is damaged.
     """
     what = f"the description of run {run_id}"
-    fields = unframe_fields(store, value, what, RunMeta, _TEXTS)
+    fields = unframe_fields(store, value, what, RunMeta, _TEXTS, blobs=blobs)
     try:
-        meta = RunMeta(**{**fields, "input": fields["input"] or b"null"})
+        meta = RunMeta(**{**fields, "input": b"null" if fields["input"] is None else fields["input"]})
         folders = tuple(meta.tool_folders)
         return replace(meta, pending=tuple(meta.pending), warnings=tuple(meta.warnings), tool_folders=folders)
     except (TypeError, ValueError) as error:
@@ -140,8 +145,8 @@ def stored_status(store: Store, run_id: str, value: bytes) -> Status:
     return cast(Status, status)
 
 
-def get_run(store: Store, run_id: str) -> RunMeta:
-    """The run of that id, or of the only id that begins with it (at least 4 characters).
+def get_run(store: Store, run_id: str, *, blobs: bool = True) -> RunMeta:
+    """The run of that id, or of the only id that begins with it (at least 4 characters); ``blobs``: see ``decode_run``.
 
     Raises:
         RunNotFound: there is none, or several begin so.
@@ -151,12 +156,12 @@ def get_run(store: Store, run_id: str) -> RunMeta:
         raise RunNotFound(f"{run_id!r} is not a run id", hint="`chidori runs` lists the stored runs")
     value = store.get("runs", run_id.encode())
     if value is not None:
-        return decode_run(store, run_id, value)
+        return decode_run(store, run_id, value, blobs=blobs)
     found: list[tuple[bytes, bytes]] = []
     if len(run_id) >= _SHORTEST_PREFIX:
         found = list(store.scan("runs", run_id.encode(), limit=_NAMED + 1))
     if len(found) == 1:
-        return decode_run(store, found[0][0].decode(), found[0][1])
+        return decode_run(store, found[0][0].decode(), found[0][1], blobs=blobs)
     if found:
         names = ", ".join(key.decode() for key, _ in found[:_NAMED]) + (" …" if len(found) > _NAMED else "")
         raise RunNotFound(f"several runs begin with {run_id}: {names}", hint="give more of the id")
@@ -166,8 +171,10 @@ def get_run(store: Store, run_id: str) -> RunMeta:
     )
 
 
-def list_runs(store: Store, *, status: Status | None = None, limit: int = 50, cursor: str | None = None) -> RunPage:
-    """At most ``limit`` runs (of that ``status``, and damaged ones), newest first.
+def list_runs(
+    store: Store, *, status: Status | None = None, limit: int = 50, cursor: str | None = None, blobs: bool = True
+) -> RunPage:
+    """At most ``limit`` runs (of that ``status``, and damaged ones), newest first; ``blobs``: see ``decode_run``.
 
     ``cursor`` goes on after an earlier page. A damaged description does not hide the other runs.
 
@@ -185,11 +192,16 @@ def list_runs(store: Store, *, status: Status | None = None, limit: int = 50, cu
         if value is not None:
             try:
                 if status is None or stored_status(store, run_id, value) == status:
-                    runs.append(decode_run(store, run_id, value))
+                    runs.append(decode_run(store, run_id, value, blobs=blobs))
             except StoreError:
                 damaged_ids.append(run_id)
         last = key
     return RunPage(runs, damaged_ids, None)
+
+
+def newest_run_ids(store: Store, limit: int) -> list[str]:
+    """The ids of the newest runs."""
+    return [key[_TIME_BYTES:].decode() for key in store.keys("by_time", reverse=True, limit=limit)]
 
 
 def _keys_by_time(store: Store, cursor: str | None) -> Iterator[bytes]:

@@ -11,6 +11,7 @@ from pathlib import Path
 import orjson
 
 from ..errors import StoreError
+from .store import Announce
 from .store_errors import store_error
 
 _FILE = "server"
@@ -22,8 +23,8 @@ class ServerLock:
 
     @staticmethod
     @asynccontextmanager
-    async def held(store: Path, leases: Path) -> AsyncIterator[None]:
-        """Have the store to ourselves, as far as servers go; does not wait.
+    async def held(store: Path, leases: Path) -> AsyncIterator[Announce]:
+        """Have the store to ourselves, as far as servers go; does not wait. What it gives is to be told our URL.
 
         Raises:
             StoreError: a live server has it, this process included (the message names it), or its file cannot be
@@ -34,7 +35,7 @@ class ServerLock:
         except OSError as error:
             raise store_error(error, store) from error
         try:
-            yield
+            yield lambda url: _write(descriptor, url)
         finally:
             os.close(descriptor)
 
@@ -47,23 +48,31 @@ def _claim(path: Path, store: Path) -> int:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise StoreError(
-                f"the store {store} is served by {_owner(descriptor)}",
-                hint="stop that server, or set CHIDORI_DB_PATH to another store",
-            ) from None
-        since = datetime.now(UTC).isoformat(timespec="seconds")
-        claim = orjson.dumps({"host": socket.gethostname(), "pid": os.getpid(), "since": since})
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, claim, 0)
+            raise _served(descriptor, store) from None
+        _write(descriptor, None)
     except BaseException:
         os.close(descriptor)
         raise
     return descriptor
 
 
-def _owner(descriptor: int) -> str:
+def _write(descriptor: int, url: str | None) -> None:
+    """Say who we are, and where, once that is known."""
+    since = datetime.now(UTC).isoformat(timespec="seconds")
+    claim = orjson.dumps({"host": socket.gethostname(), "pid": os.getpid(), "since": since, "url": url})
+    os.ftruncate(descriptor, 0)
+    os.pwrite(descriptor, claim, 0)
+
+
+def _served(descriptor: int, store: Path) -> StoreError:
+    """Somebody else has the store."""
+    owner, hint = "another server", "stop that server, or set CHIDORI_DB_PATH to another store"
     try:
         found = orjson.loads(os.pread(descriptor, _LONGEST_CLAIM, 0))
-        return f"another server (host {found['host']}, pid {found['pid']}, since {found['since']})"
-    except (orjson.JSONDecodeError, KeyError, TypeError):
-        return "another server"  # it has the lock and has not written its name yet
+        owner = f"another server (host {found['host']}, pid {found['pid']}, since {found['since']})"
+        if (url := found.get("url")) is not None:
+            owner += f" at {url}"
+            hint = f"its console is at {url}/console/; or {hint}"
+    except (orjson.JSONDecodeError, KeyError, TypeError, AttributeError):
+        pass  # it has the lock and has not written its name yet
+    return StoreError(f"the store {store} is served by {owner}", hint=hint)

@@ -7,10 +7,14 @@ from typing import Protocol
 
 from .writes import Database, Fence, Write
 
-__all__ = ["Database", "Done", "Fence", "Locks", "Store", "Write"]
+__all__ = ["Announce", "Database", "Done", "Fence", "Locks", "Store", "Write"]
 
 Done = Callable[[BaseException | None], None]
 """Called on the submitting event loop with None, or with why nothing was written."""
+
+
+Announce = Callable[[str], None]
+"""Told the URL of the server that has a store, for whoever is refused it."""
 
 
 class Locks(Protocol):
@@ -134,8 +138,8 @@ class Store(Protocol):
         """Tell ``took`` how many seconds each transaction took, on whatever thread made it; the last watcher counts."""
         ...
 
-    def serving(self) -> AbstractAsyncContextManager[None]:
-        """Be a server of the store for as long as this lasts; does not wait.
+    def serving(self) -> AbstractAsyncContextManager[Announce]:
+        """Be a server of the store for as long as this lasts; does not wait. What it gives is to be told its URL.
 
         Raises:
             StoreError: another server has it to itself (the message names it).

@@ -1,9 +1,11 @@
 """A run as the tree of its actors: which of them count, and what each did."""
 
 from collections import defaultdict, deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
+from ..turns import Turns
 from .actors import ActorMeta, run_actors
 from .framing import damaged
 from .lanes import Entry, Retried, Settled, Started, apply_retries, read_lane
@@ -56,6 +58,14 @@ class RunTree:
     actors: Sequence[TreeActor]
     shared: Sequence[tuple[int, str]] = ()
 
+    def call(self, seq: int) -> tuple[TreeActor, Started, Settled | None] | None:
+        """The call with that number, the actor that made it, and what it came to if it ended."""
+        for actor in self.actors:
+            for call in actor.calls:
+                if call.seq == seq:
+                    return actor, call, actor.settled.get(call.ordinal)
+        return None
+
     @property
     def calls_ended(self) -> int:
         """How many records it has."""
@@ -89,6 +99,14 @@ class _Generation:
         return self.actors.get(call.seq, ())
 
 
+Revise = Callable[[Entry], Entry]
+ReadLane = Callable[[int], Iterable[Entry]]
+
+
+def _as_it_is(entry: Entry) -> Entry:
+    return entry
+
+
 def run_tree(store: Store, meta: RunMeta) -> RunTree:
     """The run's actors that count, with their lanes.
 
@@ -99,28 +117,67 @@ def run_tree(store: Store, meta: RunMeta) -> RunTree:
         StoreError: an entry or a description is missing or damaged.
         RunNotFound: the run is a branch of one that is not in the store.
     """
-    generations = _generations(store, meta)
-    found: list[TreeActor] = []
-    waiting = deque([_read(store, meta.lane, None, None)])
-    while waiting:
-        actor = waiting.popleft()
-        found.append(actor)
-        settled = actor.settled
-        for call in actor.calls:
-            waiting.extend(_inside(store, generations, call, settled.get(call.ordinal)))
-    # Of the youngest first: what the oldest shares, all others have from it.
-    shared = [(each.until, each.run_id) for each in generations if each.until is not None]
-    return RunTree(found, tuple(reversed(shared)))
+    reading = _Reading(store, meta, _as_it_is, partial(read_lane, store))
+    for _ in reading.steps():
+        pass
+    return reading.tree()
+
+
+async def read_tree(
+    store: Store, meta: RunMeta, *, revise: Revise = _as_it_is, read: ReadLane | None = None
+) -> RunTree:
+    """The same, in slices: others have their turns meanwhile. ``revise`` makes of each entry what is kept of it;
+    ``read`` gives the entries of a lane, when somebody has them already.
+
+    Raises:
+        StoreError, RunNotFound: as ``run_tree`` does.
+    """
+    reading, turns = _Reading(store, meta, revise, read or partial(read_lane, store)), Turns()
+    for _ in reading.steps():
+        await turns.over()
+    return reading.tree()
+
+
+class _Reading:
+    """Reads a run's actors, one entry after the other."""
+
+    def __init__(self, store: Store, meta: RunMeta, revise: Revise, read: ReadLane) -> None:
+        self._root = meta.lane
+        self._revise = revise
+        self._read = read
+        self._generations = _generations(store, meta)
+        self._found: list[TreeActor] = []
+
+    def steps(self) -> Iterator[None]:
+        """Read one more entry at each step."""
+        waiting: deque[tuple[int, ActorMeta | None, int | None]] = deque([(self._root, None, None)])
+        while waiting:
+            lane, meta, until = waiting.popleft()
+            entries: list[Entry] = []
+            for entry in self._read(lane):
+                entries.append(self._revise(entry))
+                yield
+            actor = _actor(lane, entries, meta, until)
+            self._found.append(actor)
+            settled = actor.settled
+            for call in actor.calls:
+                waiting.extend(_inside(self._generations, call, settled.get(call.ordinal)))
+
+    def tree(self) -> RunTree:
+        # Of the youngest first: what the oldest shares, all others have from it.
+        shared = [(each.until, each.run_id) for each in self._generations if each.until is not None]
+        return RunTree(self._found, tuple(reversed(shared)))
 
 
 def _inside(
-    store: Store, generations: Iterable[_Generation], call: Started, settled: Settled | None
-) -> Iterator[TreeActor]:
+    generations: Iterable[_Generation], call: Started, settled: Settled | None
+) -> Iterator[tuple[int, ActorMeta, int | None]]:
+    """The actors inside of a call: each one's lane, description, and up to which index it counts."""
     for generation in generations:
         metas = generation.inside(call, settled)
         if metas:
             for meta in sorted(metas, key=lambda each: each.index):
-                yield _read(store, meta.lane, meta, generation.until)
+                yield meta.lane, meta, generation.until
             return
 
 
@@ -145,9 +202,9 @@ def _by_call(store: Store, meta: RunMeta) -> Mapping[int, Sequence[ActorMeta]]:
     return by_call
 
 
-def _read(store: Store, lane: int, meta: ActorMeta | None, until: int | None) -> TreeActor:
-    entries: Iterable[Entry] = read_lane(store, lane)
-    entries = list(entries) if until is None else _settled_before(entries, until)
+def _actor(lane: int, entries: list[Entry], meta: ActorMeta | None, until: int | None) -> TreeActor:
+    if until is not None:
+        entries = _settled_before(entries, until)
     attempt = 1 + sum(isinstance(entry, Retried) for entry in entries)
     return TreeActor(lane, apply_retries(entries), attempt, meta)
 

@@ -9,6 +9,7 @@ from ..session.actor import Actor
 from ..session.actor_spec import ActorSpec
 from ..session.context import Closing, RunContext, Watcher
 from ..session.lane_writer import LaneWriter
+from ..session.live_parts import Part
 from ..session.outcome import Rest
 from ..session.vm_host import VmResources
 from ..vm.engine import Engine
@@ -33,6 +34,9 @@ class LocalRef:
 
     def cancel(self, reason: str | None = None) -> None:
         self._actor.cancel(reason)
+
+    def abort(self, part: Part, reason: str) -> None:
+        self._actor.abort(part, reason)
 
     async def drained(self) -> None:
         await self._actor.drained()

@@ -42,9 +42,14 @@ class WorkerPool:
         self._idle: list[_Worker] = []
         self._ended: list[_Worker] = []
 
-    async def execute(self, execution: Execution, slow_start: Callable[[], None] = lambda: None) -> Outcome:
+    async def execute(
+        self,
+        execution: Execution,
+        slow_start: Callable[[], None] = lambda: None,
+        its_turn: Callable[[], None] = lambda: None,
+    ) -> Outcome:
         """What comes of an execution. Cancelling it ends its process. ``slow_start`` is told when a process takes long
-        to start.
+        to start, ``its_turn`` when it need not wait for others any more.
 
         Raises:
             SandboxFault: the source failed or went beyond a bound, or there is no process that could run it.
@@ -53,6 +58,7 @@ class WorkerPool:
         if len(frame) > MOST_INPUT_BYTES:
             raise SandboxFault(f"the source and its input are larger than {MOST_INPUT_BYTES >> 20} MB")
         async with self._turns:
+            its_turn()
             self._reap()
             worker = await self._worker(slow_start)
             try:

@@ -7,13 +7,15 @@ settlement that is durable goes into the VM.
 import asyncio
 from dataclasses import replace
 
+from .. import exact_json
 from ..journal.lanes import Settled, Started
 from ..journal.store import Write
 from ..templates import template_reader
+from ..turns import Turns
 from ..vm.image import ImageRejected
 from ..vm.machine import Aborted, Call, Printed, Returned, Said, VmFailed
 from .actor_images import ActorImages
-from .actor_spec import ActorSpec
+from .actor_spec import ActorSpec, Stop
 from .asking import Asking
 from .call_runner import CallRunner, Ready
 from .containers import Containers
@@ -24,9 +26,12 @@ from .forks import Forks
 from .host_calls import HostCalls, LiveCall
 from .inheritance import Inheritance
 from .lane_writer import LaneWriter
+from .live_parts import ABORTED, Part
+from .long_wait import LongWait
 from .made_calls import MadeCalls
-from .outcome import Cancelled, Completed, Paused, RecordEnded, Rest, bound_exceeded
+from .outcome import Cancelled, Completed, Failed, Paused, Reached, RecordEnded, Rest, bound_exceeded
 from .past import load_past
+from .promise_table import PromiseTable
 from .resting import Resting
 from .vm_host import History, VmHost, VmResources
 
@@ -48,22 +53,20 @@ class Actor:
         asking = Asking(run, self._calls_rest)
         self._calls = HostCalls(run, services, asking, self._containers.perform, texts=texts)
         self._runner = CallRunner(run, lane, self._calls)
+        self._long_wait = LongWait(lane, self._runner.committed)
         self._images = ActorImages(run, lane, shared.engine, self._vm, run.image_every)
         self._inheritance = Inheritance(spec.inherited, spec.past, run, in_branch=spec.is_branch)
         self._past = spec.past
-        # The host-promise table: what the VM waits for.
-        self._table: dict[int, LiveCall] = {}
+        self._promises = PromiseTable(spec, run, self._runner, self._forks, self._containers, self._inheritance)
+        self._table = self._promises.calls
         self._resting = Resting(self._table, self._inheritance, watcher, run.board)
         self._made = MadeCalls(spec, run, lane)
         # How many of the recorded settlements the VM was given.
         self._replayed = 0
         self._waits = False
-        # What the VM called in the step that is under way, and which of its calls fork it.
-        self._new: list[LiveCall] = []
-        self._forking: list[LiveCall] = []
-        self._aborted: set[int] = set()
         self._left: list[tuple[LiveCall, Settled]] = []
-        self._cancelled: Cancelled | None = None
+        # How it is ended from outside.
+        self._ended: Cancelled | Failed | None = None
         self._rest: Rest | None = None
 
     async def run(self, closing: Closing) -> Rest:
@@ -75,13 +78,13 @@ class Actor:
             ReplayDivergence: the agent made other calls than its record has.
             StoreError: the journal cannot be written.
         """
-        with self._run.drain.actor(self._runner.wake):
+        with self._run.drain.actor(self._runner.wake), self._run.parts.actor(self._abort_part):
             return await self._live_and_end(closing)
 
     async def _live_and_end(self, closing: Closing) -> Rest:
         try:
             try:
-                while self._spec.live and self._run.drain.is_on and self._cancelled is None:
+                while self._spec.live and self._run.drain.is_on and self._ended is None:
                     await self._until_woken()
                 await self._start()
                 await self._replay()
@@ -109,10 +112,24 @@ class Actor:
 
     def cancel(self, reason: str | None = None) -> None:
         """End the actor and everything inside of it, recorded as cancelled."""
-        self._cancelled = Cancelled(reason)
+        self._end(Cancelled(reason))
+
+    def _end(self, rest: Cancelled | Failed) -> None:
+        self._ended = rest
         for call in self._table.values():
             self._runner.stop(call)
         self._runner.wake.set()
+
+    def abort(self, part: Part, reason: str) -> None:
+        """End a part of the whole run: see ``ActorRef``."""
+        self._run.parts.abort(part, reason)
+
+    def _abort_part(self, part: Part, reason: str) -> None:
+        if part.actor is not None:
+            if part.actor == self._spec.path and (self._rest or self._ended) is None and self._runner.is_open:
+                self._end(Failed({"message": reason, "name": ABORTED, "own_code": False}))
+        else:
+            self._promises.abort(part.seq, reason)
 
     async def drained(self) -> None:
         """Drain the whole run: see ``ActorRef``."""
@@ -144,21 +161,30 @@ class Actor:
                 self._past = load_past(self._run.store, self._lane.lane, None)
         if self._past.image is None:
             await self._hear_ready(await self._vm.begin())
+            self._stop_inside()
         for ordinal in self._past.pending:
             self._enter(self._made.recorded(self._past.started[ordinal], self._past))
 
     async def _replay(self) -> None:
         """Give the VM what it was given before, in the same order. Its calls are compared as they come."""
+        turns = Turns()
         for settled in self._past.deliveries:
             if self._rest is not None:
                 break
+            await turns.over()
             started = self._inheritance.started(settled.ordinal) or self._recorded(settled.ordinal)
             said = await self._vm.deliver([self._calls.delivery(started, settled)])
             self._replayed += 1
             self._gave(settled)
             if settled.ordinal > 0:
                 self._run.observer.call_ended(self._made.path(settled.ordinal), started, settled, True)
-            await self._hear_ready(said)
+            if self._spec.stop == Stop(settled.ordinal):
+                self._hear_last(said)
+            else:
+                await self._hear_ready(said)
+                self._stop_inside()
+        if isinstance(self._rest, Reached):
+            return
         if self._rest is not None:
             # The agent ended before it was given these; they are settled all the same.
             for settled in self._past.deliveries:
@@ -168,10 +194,27 @@ class Actor:
             if ordinal > self._made.made_last:
                 raise missing_call(started)
 
+    def _hear_last(self, said: list[Said]) -> None:
+        """Where a replay stops: what the agent does next is not compared."""
+        for item in said:
+            if isinstance(item, Printed):
+                self._run.observer.printed(item.level, item.text)
+        self._rest = Reached()
+
+    def _stop_inside(self) -> None:
+        """Stop where the call was made inside of which the replay goes on."""
+        stop = self._spec.stop
+        if stop is None or not stop.inside or stop.ordinal > self._made.made_last or self._rest is not None:
+            return
+        started, fork = self._past.started[stop.ordinal], None
+        if self._run.functions[started.function].forks(exact_json.loads(started.args)):
+            fork = self._forks.replayed(stop.ordinal, self._promises.pending())
+        self._rest = Reached(fork)
+
     def _recorded(self, ordinal: int) -> Started:
         """The call whose recorded settlement is due; it waits for it no more."""
         call = self._table.pop(ordinal, None)
-        if call is None and ordinal not in self._aborted:
+        if call is None and not self._promises.was_given_up(ordinal):
             raise missing_call(self._past.started[ordinal])
         return self._past.started[ordinal]
 
@@ -188,17 +231,11 @@ class Actor:
 
     async def _live(self) -> None:
         async with self._runner.open():
-            for call in list(self._table.values()):
-                # The agent may have ended before the crash: then only what is finished anyway is made, and actors are
-                # started that are still to be recorded as cancelled.
-                inside = self._run.actors.has_any(call.started.seq)
-                if self._rest is None or call.function.finishes or inside:
-                    self._issue(call, again=call.started.ordinal in self._past.started)
-            for ordinal in self._aborted & self._table.keys():
-                self._give_up(ordinal)
+            self._promises.issue_all(self._past.started, ended=self._rest is not None)
             self._past.release()
             try:
-                await self._settle_and_step()
+                with self._long_wait:
+                    await self._settle_and_step()
             except VmFailed as failure:
                 self._rest = bound_exceeded(str(failure))
             if self._runner.fault is None and not isinstance(self._rest, Paused):
@@ -213,13 +250,13 @@ class Actor:
     async def _settle_and_step(self) -> None:
         runner = self._runner
         while runner.fault is None:
-            if self._cancelled and self._rest is None:
-                self._rest = self._cancelled
+            if self._ended and self._rest is None:
+                self._rest = self._ended
             if self._rest is not None:
                 # Nobody is given these any more, whether they came before the end or after it.
                 while runner.has_ready:
                     self._take_ready()
-                if self._cancelled or not self._is_finishing():
+                if self._ended or not self._promises.is_finishing:
                     return
             elif runner.has_ready:
                 if not self._run.drain.is_on:
@@ -232,6 +269,7 @@ class Actor:
                     return
             # Only here is the VM known to be where the record says that it is.
             self._waits = True
+            self._long_wait.begin()
             await self._until_woken()
             self._waits = False
 
@@ -246,10 +284,7 @@ class Actor:
     def _is_idle(self) -> bool:
         """Whether nothing is lost when the actor is stopped now."""
         at_work = self._rest is not None or self._runner.is_committing
-        return not at_work and all(call.is_idle for call in self._table.values())
-
-    def _is_finishing(self) -> bool:
-        return any(call.function.finishes and call.question is None for call in self._table.values())
+        return not at_work and self._promises.is_idle
 
     async def _step(self) -> None:
         # One by one, as in a replay: a fork has seen what came before the call that it belongs to, and nothing later.
@@ -297,60 +332,16 @@ class Actor:
             elif isinstance(item, Returned):
                 self._rest = Completed(item.output)
             elif isinstance(item, Aborted):
-                self._abort(item.ordinal)
+                self._promises.give_up(item.ordinal)
             elif isinstance(item, Printed):
                 self._run.observer.printed(item.level, item.text)
             else:
                 self._rest = describe_failure(item, self._spec.bundle)
-        self._fork()
-        self._issue_new()
-
-    def _issue_new(self) -> None:
-        """Begin what the VM called and has not given up since. An agent that ended has it finished or cancelled."""
-        new, self._new = self._new, []
-        if self._runner.is_open:
-            for call in new:
-                if call.started.ordinal in self._table and (self._rest is None or call.function.finishes):
-                    self._issue(call, again=False)
-
-    def _fork(self) -> None:
-        """The VM is where its branches begin: before it is given anything else, its memory is kept for them."""
-        forking = [call for call in self._forking if call.started.ordinal in self._table]
-        self._forking = []
-        if forking and self._rest is None:
-            pending = [(ordinal, call.started) for ordinal, call in self._table.items()]
-            self._forks.take(forking, [*pending, *self._inheritance.pending()], self._tail())
+        self._promises.fork(self._tail, ended=self._rest is not None)
+        self._promises.issue_new(ended=self._rest is not None)
 
     def _enter(self, call: LiveCall | None) -> None:
-        """The VM waits for the call."""
-        if call is None:
-            return
-        ordinal = call.started.ordinal
-        self._table[ordinal] = call
-        is_new = ordinal not in self._past.started
-        if is_new:
-            self._new.append(call)
-        if self._spec.live and call.function.forks(call.args) and ordinal not in self._past.settled:
-            if not is_new and self._forks.is_known(call):
-                self._forks.expect(call)
-            else:
-                # A new one, or that of an imported run, which comes without images.
-                self._forking.append(call)
-
-    def _abort(self, ordinal: int) -> None:
-        if self._runner.is_open:
-            self._give_up(ordinal)
-        else:
-            self._aborted.add(ordinal)
-
-    def _issue(self, call: LiveCall, *, again: bool) -> None:
-        if call.started.ordinal not in self._aborted:
-            call.interrupted = again and call.path not in self._run.waiting
-            self._runner.issue(call)
-
-    def _give_up(self, ordinal: int) -> None:
-        """The agent aborted a call: stop it unless its settlement is on its way already."""
-        call = self._table.get(ordinal)
-        if call is not None and not call.settling:
-            del self._table[ordinal]
-            self._runner.give_up(call, lambda settled: self._containers.cancelled(call, settled))
+        if call is not None:
+            ordinal = call.started.ordinal
+            is_new = ordinal not in self._past.started
+            self._promises.enter(call, is_new=is_new, has_settled=ordinal in self._past.settled)

@@ -13,6 +13,15 @@ from .past import Past
 
 
 @dataclass(frozen=True, slots=True)
+class Stop:
+    """Where a replay stops: as soon as the actor's call ``ordinal`` was given its outcome or, when it is ``inside``,
+    was made."""
+
+    ordinal: int
+    inside: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class ActorSpec:
     """``path`` is empty for the root, which has no ``meta``; ``parent_seq`` is the call that contains it.
 
@@ -21,6 +30,7 @@ class ActorSpec:
     the parent's calls that may settle in it, by their keys there. ``need`` is what it
     asks of its host. ``live`` False: it replays its record and makes no
     call. ``record_complete``: the record is of an actor that ended, so it must make exactly the calls recorded.
+    ``stop`` is where a replay stops earlier.
     """
 
     path: str
@@ -36,6 +46,7 @@ class ActorSpec:
     need: Need = ANYWHERE
     live: bool = True
     record_complete: bool = False
+    stop: Stop | None = None
 
     @property
     def is_branch(self) -> bool:

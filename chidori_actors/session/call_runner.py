@@ -64,12 +64,28 @@ class CallRunner:
 
     def give_up(self, call: LiveCall, then: Callable[[Settled], None]) -> None:
         """The agent does not want the call any more: stop it, record that, and commit it; ``then`` hears of it."""
+        self._end(call, lambda: self._record_cancelled(call, then))
+
+    def abort(self, call: LiveCall, reason: str, then: Callable[[], None]) -> None:
+        """Somebody outside wants the call ended: stop it, and let the agent have an ``AbortError`` with that reason;
+        ``then`` is done before that is committed. A timer stays: nothing in the agent could catch its error."""
+        if call.settling or call.aborted or call.started.function == "timer":
+            return
+        call.aborted = True
+
+        def settle() -> None:
+            then()
+            self._settle(call, Done(self._calls.aborted(call, reason)))
+
+        self._end(call, settle)
+
+    def _end(self, call: LiveCall, record: Callable[[], None]) -> None:
         assert self._group is not None
         task = self.stop(call)
         if task is None:
-            self._record_cancelled(call, then)
+            record()
         else:
-            ending = self._group.create_task(self._give_up_container(call, task, then))
+            ending = self._group.create_task(self._end_container(call, task, record))
             self._ending.add(ending)
             ending.add_done_callback(self._ended)
 
@@ -100,12 +116,10 @@ class CallRunner:
             await asyncio.wait(waited)
         return [(call, self._append_cancelled(call)) for call in chosen if not call.settling]
 
-    async def _give_up_container(
-        self, call: LiveCall, task: asyncio.Task[None], then: Callable[[Settled], None]
-    ) -> None:
+    async def _end_container(self, call: LiveCall, task: asyncio.Task[None], record: Callable[[], None]) -> None:
         await asyncio.wait([task])
         if not call.settling:
-            self._record_cancelled(call, then)
+            record()
 
     def _ended(self, ending: asyncio.Task[None]) -> None:
         self._ending.discard(ending)

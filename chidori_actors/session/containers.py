@@ -13,15 +13,14 @@ from ..languages.bundle import Bundle, Tool
 from ..placement.need import ANYWHERE, Need, asked_need
 from ..vm.machine import inherited_key
 from .actor_spec import ActorSpec
+from .child_specs import branch_spec, branches_keys, module_spec
 from .children import ChildFailed, ChildGroup, Outcome, Plan
 from .context import RunContext
 from .forks import ForkPoint, Forks
 from .host_calls import Flush, LiveCall
 from .live_actors import room
-from .origins import Fork
 from .outcome import Completed, Failed
 from .past import Past
-from .program import make_program, random_state
 from .sub_agents import SubAgent, as_found, find_sub_agent
 
 DEEPEST = 32
@@ -164,7 +163,7 @@ class _Branches:
         self._call = call
         self.count: int = call.args["count"]
         self.point = point
-        self._inherited = {inherited_key(key): started for key, started in point.pending.items()}
+        self._inherited = branches_keys(point.pending)
         self.passed: dict[int, Settled | None] = {
             inherited_key(settled.ordinal): settled if settled.delivered else None for settled in point.settled
         }
@@ -179,24 +178,8 @@ class _Branches:
         return meta, []
 
     def spec(self, meta: ActorMeta, past: Past) -> ActorSpec:
-        run, parent = self._run, self._parent
-        config = {
-            "call": self._call.started.ordinal,
-            "index": meta.index,
-            "random": random_state(run.runtime_policy, run.seed, meta.path),
-        }
-        return ActorSpec(
-            path=meta.path,
-            origin=Fork(self.point.image, config, meta.epoch_ms),
-            bundle=parent.bundle,
-            past=past,
-            root=parent.root,
-            folder=parent.folder,
-            chain=(*parent.chain, f"parallel[{meta.index}]"),
-            parent_seq=meta.parent_seq,
-            meta=meta,
-            inherited=self._inherited,
-        )
+        started, image = self._call.started, self.point.image
+        return branch_spec(self._run, self._parent, started, image, self._inherited, meta, past)
 
     def settled(self) -> Iterable[tuple[int, Settled | None]]:
         return tuple(self.passed.items())
@@ -249,29 +232,7 @@ class _Module:
         return found, [*writes, *actor_writes(found)]
 
     def spec(self, meta: ActorMeta, past: Past) -> ActorSpec:
-        run, source = self._run, self._source
-        program = make_program(
-            source.bundle,
-            run.runtime_policy,
-            seed=run.seed,
-            path=meta.path,
-            input_json=meta.input,
-            epoch_ms=meta.epoch_ms,
-            exported="agent" if self._kind == "sub_agent" else "run",
-        )
-        name = source.bundle.entry if self._kind == "sub_agent" else f"tool {self._call.args['name']}"
-        return ActorSpec(
-            path=meta.path,
-            origin=program,
-            bundle=source.bundle,
-            past=past,
-            root=source.root,
-            folder=source.folder,
-            chain=(*self._parent.chain, name),
-            parent_seq=meta.parent_seq,
-            meta=meta,
-            need=self._need,
-        )
+        return module_spec(self._run, self._parent, self._call.started, self._source, meta, past, self._need)
 
     def settled(self) -> Iterable[tuple[int, Settled | None]]:
         return ()

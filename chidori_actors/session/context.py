@@ -15,6 +15,7 @@ from ..languages.bundle import Bundle
 from ..policy import Policy
 from .drain import Drain
 from .lane_writer import LaneWriter
+from .live_parts import LiveParts, Part
 from .numbers import Numbers
 from .observer import Observer
 from .outcome import Rest
@@ -43,6 +44,10 @@ class ActorRef(Protocol):
 
     def cancel(self, reason: str | None = None) -> None:
         """End the actor and everything inside of it, recorded as cancelled; ``wait`` tells when that is done."""
+        ...
+
+    def abort(self, part: Part, reason: str) -> None:
+        """End a part of the run, see ``LiveParts``."""
         ...
 
     async def drained(self) -> None:
@@ -173,6 +178,7 @@ class RunContext:
     attempt: int = 1
     waiting: frozenset[str] = field(default_factory=frozenset)
     drain: Drain = field(default_factory=Drain)
+    parts: LiveParts = field(default_factory=LiveParts)
     last_ms: int = 0
     in_flight: int = 0
 

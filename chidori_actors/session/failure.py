@@ -73,9 +73,14 @@ def module_of(site: str | None, bundle: Bundle) -> str | None:
     return None if place is None else place.path
 
 
+def call_place(site: str | None, bundle: Bundle) -> Place | None:
+    """The place in the agent's own source of a call's ``site``, or None when it is not known."""
+    return _place(site or "", bundle, "", a_call=True)
+
+
 def place_of(site: str | None, bundle: Bundle) -> str:
     """``file:line:column`` in the agent's own source for a call's ``site``, or empty when it is not known."""
-    return str(_place(site or "", bundle, "", a_call=True) or "")
+    return str(call_place(site, bundle) or "")
 
 
 def _place(frame: str, bundle: Bundle, message: str, *, a_call: bool) -> Place | None:

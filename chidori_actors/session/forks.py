@@ -49,13 +49,11 @@ class Forks:
         ``pending`` are the calls that the VM waits for, with their keys; ``tail`` is the place in the lane of the first
         settlement that it was not given yet.
         """
-        image = self._vm.fork_image()
+        image, pending = self._vm.fork_image(), list(pending)
         encoded = image.encode(self._engine.golden_memory)
-        # A timer calls a function of the parent, so nothing in a branch can wait for it.
-        waiting = {key: started for key, started in pending if started.function != TIMER}
         for call in forking:
             seq = call.started.seq
-            others = {key: started for key, started in waiting.items() if key != call.started.ordinal}
+            others = _others(call.started.ordinal, pending)
             self._points[seq] = ForkPoint(image, others)
             header = {
                 "golden": image.golden,
@@ -64,6 +62,10 @@ class Forks:
             }
             self._headers[seq] = self._vm.delivered, header
             self._lane.attach([fork_write(self._lane.lane, seq, self._vm.delivered, header, encoded)])
+
+    def replayed(self, ordinal: int, pending: Iterable[tuple[int, Started]]) -> ForkPoint:
+        """Where the actor forks now, in a replay, for the call ``ordinal``; nothing is kept."""
+        return ForkPoint(self._vm.fork_image(), _others(ordinal, pending))
 
     def inherit(self, settled: Settled) -> None:
         """A call was settled, before somebody asked for the points at which it was pending."""
@@ -146,6 +148,12 @@ class Forks:
     def drop(self, call: LiveCall) -> None:
         """``unused``, written with what comes next. Should the call be made again after all, its fork is made anew."""
         self._lane.attach(self.unused(call))
+
+
+def _others(ordinal: int, pending: Iterable[tuple[int, Started]]) -> dict[int, Started]:
+    """The calls that can settle in the branches of a fork too."""
+    # A timer calls a function of the parent, so nothing in a branch can wait for it.
+    return {key: started for key, started in pending if started.function != TIMER and key != ordinal}
 
 
 def _started(described: Mapping[str, Any]) -> Started:

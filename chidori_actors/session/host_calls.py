@@ -19,6 +19,7 @@ from .approvals import ALL, NO, YES
 from .asking import Asking
 from .children import ChildGroup
 from .context import RunContext
+from .live_parts import ABORTED
 from .program import as_text
 
 Flush = Callable[[], Awaitable[None]]
@@ -34,7 +35,8 @@ _AGAIN, _FAIL = "again", "fail"
 class LiveCall:
     """A call on its way. ``number`` is the place of its ``started`` entry in the lane. ``in_effect`` says that its side
     effect may have happened; ``question`` that it waits; ``settling`` that its settlement is on its way into the lane.
-    ``container`` are the actors inside of it, which are started only to be ended when it is ``ending``.
+    ``container`` are the actors inside of it, which are started only to be ended when it is ``ending``. ``aborted``:
+    somebody outside had it ended.
     """
 
     started: Started
@@ -48,6 +50,7 @@ class LiveCall:
     question: Question | None = None
     container: ChildGroup | None = None
     ending: bool = False
+    aborted: bool = False
     began: float = field(default_factory=time.perf_counter)
 
     @property
@@ -136,6 +139,11 @@ class HostCalls:
     def cancelled(self, call: LiveCall) -> Settled:
         """The entry of a call that nobody waits for any more."""
         return self._settled(call, cancelled=call.cancellation)
+
+    def aborted(self, call: LiveCall, reason: str) -> Settled:
+        """The entry of a call that somebody else ended, and that the agent waits for."""
+        data = {"outcome": "unknown"} if call.cancellation == OUTCOME_UNKNOWN else {}
+        return self._settled(call, error={"message": reason, "name": ABORTED, "data": data})
 
     def delivery(self, started: Started, settled: Settled) -> tuple[int, bytes]:
         """The message that gives a settlement to the VM. ``started`` may be a call of the actor's parent."""

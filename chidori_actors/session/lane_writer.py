@@ -9,7 +9,8 @@ from .event_log import EventLog
 
 
 class LaneWriter(Protocol):
-    """Collects entries and commits them in order. ``length`` is the number of the next one.
+    """Collects entries and commits them in order. ``length`` is the number of the next one, ``submitted`` how many
+    submissions there were.
 
     What is only appended rides in the same transaction as the next submission: a ``started`` entry of a call that may
     be repeated costs no commit of its own.
@@ -17,6 +18,12 @@ class LaneWriter(Protocol):
 
     lane: int
     length: int
+    submitted: int
+
+    @property
+    def has_unsent(self) -> bool:
+        """Whether anything waits for the next submission."""
+        ...
 
     def append(self, entry: Entry) -> int:
         """Put ``entry`` behind the last one; its number. Durable with the next submission."""
@@ -46,7 +53,7 @@ class LaneWriter(Protocol):
 class StoreLaneWriter:
     """Writes to the store itself."""
 
-    __slots__ = ("_ended", "_events", "_fence", "_store", "_unsent", "lane", "length")
+    __slots__ = ("_ended", "_events", "_fence", "_store", "_unsent", "lane", "length", "submitted")
 
     def __init__(self, store: Store, fence: Fence, events: EventLog, lane: int, length: int) -> None:
         self._store = store
@@ -54,8 +61,13 @@ class StoreLaneWriter:
         self._events = events
         self.lane = lane
         self.length = length
+        self.submitted = 0
         self._unsent: list[Write] = []
         self._ended: list[tuple[int, int]] = []
+
+    @property
+    def has_unsent(self) -> bool:
+        return bool(self._unsent)
 
     def append(self, entry: Entry) -> int:
         number = self.length
@@ -83,6 +95,7 @@ class StoreLaneWriter:
             await self._store.flush()
 
     def _take(self, writes: Iterable[Write]) -> list[Write]:
+        self.submitted += 1
         taken = self._unsent
         taken.extend(writes)
         self._unsent = []

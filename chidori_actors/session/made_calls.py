@@ -43,7 +43,8 @@ class MadeCalls:
         if self._spec.live:
             return self._begin(made, args)
         if self._spec.record_complete:
-            raise unrecorded_call(self._run.numbers.next_seq(), made.function, place_of(made.site, self._spec.bundle))
+            place = place_of(made.site, self._spec.bundle)
+            raise unrecorded_call(self._run.numbers.next_seq(), made.function, args, place)
         return None
 
     def _check(self, made: Call) -> None:

@@ -1,9 +1,12 @@
 """How a run stands when it is at rest."""
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from ..host.function import Question
+
+if TYPE_CHECKING:
+    from .forks import ForkPoint
 
 BOUND_EXCEEDED = "BoundExceeded"
 """The name of the error of an actor that used more than it may."""
@@ -60,7 +63,14 @@ class Cancelled:
     reason: str | None = None
 
 
-Rest = Completed | Failed | Paused | Cancelled | RecordEnded
+@dataclass(frozen=True, slots=True)
+class Reached:
+    """A replay came to where it was to stop; ``fork`` is where branches begin when that is a call which forks."""
+
+    fork: "ForkPoint | None" = None
+
+
+Rest = Completed | Failed | Paused | Cancelled | RecordEnded | Reached
 
 
 def bound_exceeded(message: str) -> Failed:

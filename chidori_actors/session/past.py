@@ -1,5 +1,6 @@
 """What the store knows of an actor: the image it can go on from, and the lane behind it."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -7,6 +8,7 @@ from ..journal.framing import damaged
 from ..journal.images import StoredImage, newest_image
 from ..journal.lanes import Entry, Settled, Started, apply_retries, read_lane
 from ..journal.store import Store
+from ..turns import Turns
 
 
 @dataclass(slots=True)
@@ -62,7 +64,25 @@ def load_past(store: Store, lane: int, golden: str | None, *, at_most: int | Non
     tail = 0
     if image is not None:
         tail = _apply_header(store, lane, past, image.header)
-    entries = [(tail + place, entry) for place, entry in enumerate(read_lane(store, lane, start=tail))]
+    return _filled(store, lane, past, tail, read_lane(store, lane, start=tail))
+
+
+async def read_past(store: Store, lane: int) -> Past:
+    """The actor's past from the start, read in slices: others have their turns meanwhile.
+
+    Raises:
+        StoreError: an entry is missing or damaged.
+    """
+    entries, turns = [], Turns()
+    for entry in read_lane(store, lane):
+        entries.append(entry)
+        await turns.over()
+    return _filled(store, lane, Past(), 0, entries)
+
+
+def _filled(store: Store, lane: int, past: Past, tail: int, behind: Iterable[Entry]) -> Past:
+    """``past`` with the entries ``behind`` its image, of which ``tail`` is the place of the first."""
+    entries = [(tail + place, entry) for place, entry in enumerate(behind)]
     past.length = tail + len(entries)
     for _, entry in entries:
         # The numbers of what was taken back are not given out again.

@@ -3,16 +3,19 @@
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import cast
 
 import pytest
 
 from actors.attended_run import AttendedRun
 from actors.front_queue import FrontQueues
-from actors.news import Answered, Asked, Cancelling, Deed, Pausing, Posted, Replied, Unasked, Withdrawn
+from actors.news import Aborting, Answered, Asked, Cancelling, Deed, Pausing, Posted, Replied, Unasked, Withdrawn
 from actors.relayed_attendance import RelayedAttendance
 from actors.work import Listening
 from chidori_actors.host.function import Question, Unanswered
 from chidori_actors.session.attendance import Attendance
+from chidori_actors.session.context import ActorRef
+from chidori_actors.session.live_parts import Part
 from tests.support.services import ScriptedQuestions
 
 QUESTION = Question(3, "3", "input", "Name?")
@@ -41,6 +44,33 @@ class Board:
 def _attended(attendance: Attendance) -> tuple[AttendedRun, list[Deed]]:
     done: list[Deed] = []
     return AttendedRun("run", LISTENING, attendance, lambda run_id, deed: done.append(deed)), done
+
+
+class Root:
+    """A run's root actor, and which of its parts were ended."""
+
+    def __init__(self) -> None:
+        self.aborted: list[tuple[Part, str]] = []
+
+    def abort(self, part: Part, reason: str) -> None:
+        self.aborted.append((part, reason))
+
+
+async def test_a_part_that_a_front_wants_ended_is_ended_at_the_run_s_home_once_that_is_there() -> None:
+    held: list[ActorRef] = []
+    run, done = _attended(Attendance(holding=held.append))
+    run.hold()
+    part, root = Part(seq=7), Root()
+    held[0].abort(part, "too slow")
+    assert done == [Aborting(part, "too slow")]
+    relay = RelayedAttendance("run", LISTENING, FrontQueues(30.0))
+    relay.act("front-1", Aborting(part, "too slow"))
+    relay.attendance().holding(cast(ActorRef, root))
+    relay.act("front-1", Aborting(part, "too slow"))
+    assert root.aborted == [(part, "too slow")]
+    run.goes_on_as(cast(ActorRef, root))
+    held[0].abort(Part(actor="7/b1"), "enough")
+    assert root.aborted[1:] == [(Part(actor="7/b1"), "enough")]
 
 
 async def test_an_answer_that_comes_while_the_run_is_put_to_rest_is_kept() -> None:

@@ -5,7 +5,7 @@ import pickle
 import re
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
@@ -21,6 +21,7 @@ from chidori_actors.session import live_actors
 from chidori_actors.session.attendance import Attendance
 from chidori_actors.session.context import ActorRef, RunContext
 from chidori_actors.session.live_actors import NoRoom, OwnRoom
+from chidori_actors.session.live_parts import LiveParts
 from tests.support.agents import RecordingObserver, output_of, start, within, write_agent
 from tests.support.gate import gate
 
@@ -136,6 +137,7 @@ class _Run:
     approvals: Any = None
     services: Any = None
     room: Any = None
+    parts: LiveParts = field(default_factory=LiveParts)
 
 
 def _home(run: _Run, said: list[Message] | None = None) -> Home:

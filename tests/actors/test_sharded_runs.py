@@ -8,7 +8,8 @@ import pytest
 
 from actors.remote_store import RemoteStore
 from actors.routing import shard_of_run
-from chidori_actors.branching import Edit, make_branch, make_copy
+from chidori_actors.branch_points import Edit
+from chidori_actors.branching import make_branch, make_copy
 from chidori_actors.errors import RunNotFound
 from chidori_actors.journal.blobs import blob_write, get_blob
 from chidori_actors.journal.collection import collect, runs_kept

@@ -12,7 +12,7 @@ from actors.front_queue import FrontQueues
 from actors.news import Answered, Ended, Observed, Posted, Told
 from actors.work import Conditions, Listening, Source, Work
 from chidori_actors import errors
-from chidori_actors.errors import ChidoriError, SourceError
+from chidori_actors.errors import ChidoriError, ReplayDivergence, SourceError
 from chidori_actors.host.function import Question
 from chidori_actors.policy import Policy
 from chidori_actors.settings import load_settings
@@ -23,7 +23,7 @@ LISTENING = Listening("front-1", "ends", publish=True, questions=False, board=Tr
 
 def _kinds() -> list[type[ChidoriError]]:
     found = [kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, ChidoriError)]
-    return [kind for kind in found if kind is not SourceError]
+    return [kind for kind in found if kind not in (SourceError, ReplayDivergence)]
 
 
 @pytest.mark.parametrize("kind", _kinds())
@@ -34,6 +34,17 @@ def test_an_error_says_the_same_in_another_process(kind: type[ChidoriError]) -> 
     assert type(again) is kind
     assert (str(again), again.hint, again.exit_code) == ("what happened", "how to get out", error.exit_code)
     assert again.__notes__ == ["more"]
+
+
+def test_a_divergence_keeps_both_sides() -> None:
+    recorded, attempted = {"function": "log", "args": {"message": "a"}}, {"function": "log", "args": {"message": "b"}}
+    difference = {"path": "message", "recorded": "a", "attempted": "b"}
+    error = ReplayDivergence(
+        "diverged", seq=3, recorded=recorded, attempted=attempted, difference=difference, place="a.ts:1:2", hint="look"
+    )
+    again = pickle.loads(pickle.dumps(error))
+    assert (str(again), again.hint, again.seq, again.place) == ("diverged", "look", 3, "a.ts:1:2")
+    assert (again.recorded, again.attempted, again.difference) == (recorded, attempted, difference)
 
 
 def test_a_fault_in_a_source_keeps_its_place() -> None:

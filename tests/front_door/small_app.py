@@ -10,6 +10,7 @@ from aiohttp import ClientSession, web
 
 from chidori_actors.front_door.access import access_control
 from chidori_actors.front_door.access_log import LogFormat, access_log
+from chidori_actors.front_door.console_pages import add_console
 from chidori_actors.front_door.cors import allow_origins
 from chidori_actors.front_door.listener import listening
 from chidori_actors.front_door.refusals import answer_refusals
@@ -80,7 +81,8 @@ async def served(app: web.Application) -> AsyncIterator[Client]:
 def routed(settings: Settings, entries: Entries = Entries(), log_format: LogFormat = "text") -> web.Application:
     """Every route of the server, its handlers replaced by ``Echo``."""
     app = bare(settings, entries, log_format)
-    add_routes(app, Echo(), Echo("metrics"), Echo("outside"))
+    add_console(app)
+    add_routes(app, (Echo(),), Echo("metrics"), Echo("outside"))
     return app
 
 

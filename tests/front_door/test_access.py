@@ -17,7 +17,8 @@ RIGHT = {"Authorization": f"Bearer {KEY}"}
 async def test_every_route_but_health_needs_the_key() -> None:
     async with served(routed(SETTINGS)) as send:
         for route in ROUTES:
-            path = route.path.replace("{id}", "some-id")
+            path = route.path.replace("{seq}", "1")
+            path = path.replace("{id}", "some-id").replace("{other}", "other-id")
             without, with_key = await send(route.method, path), await send(route.method, path, headers=RIGHT)
             assert without.status == (200 if path == "/health" else 401), path
             assert with_key.status == 200, path
@@ -84,3 +85,44 @@ async def test_unknown_paths_and_methods_do_not_show_before_the_key() -> None:
 
 async def test_the_key_is_not_in_the_settings_text() -> None:
     assert KEY not in repr(replace(SETTINGS, environ={"CHIDORI_API_KEY": KEY}))
+
+
+NAMES = ["localhost", "LOCALHOST:8080", "127.0.0.1", "127.0.0.1:1", "[::1]", "[::1]:8080"]
+FORGED = [
+    "evil.example",
+    "evil.example:8080",
+    "localhost.evil.example",
+    "127.0.0.1.evil.example",
+    "[::2]:8080",
+    "[::1",
+    "",
+]
+
+
+@pytest.mark.parametrize("host", NAMES)
+async def test_without_a_key_the_server_is_there_under_this_machine_s_names(host: str) -> None:
+    async with served(routed(Settings())) as send:
+        assert (await send("POST", "/sessions", headers={"Host": host})).status == 200
+
+
+@pytest.mark.parametrize("host", FORGED)
+@pytest.mark.parametrize("path", ["/sessions", "/sessions/some-id/cancel", "/console/", "/metrics", "/openapi.json"])
+async def test_a_name_that_was_made_to_lead_here_is_refused(host: str, path: str) -> None:
+    async with served(routed(Settings())) as send:
+        for method in ("GET", "POST"):
+            # The page's origin is the one that the browser believes to talk to.
+            told = await send(method, path, headers={"Host": host, "Origin": f"http://{host}"})
+            assert told.status == 403, told.body
+            assert "localhost" in told.json["error"]
+            assert "CHIDORI_API_KEY" in told.json["hint"]
+
+
+@pytest.mark.parametrize("host", FORGED[:1])
+async def test_events_health_and_whoever_has_the_key_may_come_by_any_name(host: str) -> None:
+    named = {"Host": host}
+    async with served(routed(Settings())) as send:
+        assert (await send("POST", "/github", headers=named)).json["reached"] == "outside"
+        assert (await send("GET", "/health", headers=named)).status == 200
+    async with served(routed(SETTINGS)) as send:
+        assert (await send("GET", "/sessions", headers={**RIGHT, **named})).status == 200
+        assert (await send("GET", "/console/", headers=named)).status == 200

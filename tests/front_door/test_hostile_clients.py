@@ -77,7 +77,12 @@ async def statuses(client: Client, sent: bytes, count: int) -> list[int]:
 
 
 def post(body: bytes, *headers: str, path: str = "/sessions", length: int | None = None) -> bytes:
-    lines = (f"POST {path} HTTP/1.1", "Host: x", f"Content-Length: {len(body) if length is None else length}", *headers)
+    lines = (
+        f"POST {path} HTTP/1.1",
+        "Host: localhost",
+        f"Content-Length: {len(body) if length is None else length}",
+        *headers,
+    )
     return "\r\n".join((*lines, "", "")).encode() + body
 
 
@@ -101,19 +106,22 @@ NOT_HTTP = {
     "a length that is no number": (post(b"{}", "Content-Length: two"), 400),
     "a negative length": (post(b"", length=-1), 400),
     "length and chunks": (post(b"0\r\n\r\n", "Transfer-Encoding: chunked"), 400),
-    "broken chunks": (b"POST /sessions HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n{}", 400),
-    "a header of 100 KB": (b"GET /health HTTP/1.1\r\nHost: x\r\nX-A: " + b"a" * 100_000 + b"\r\n\r\n", 431),
-    "a name of a header of 100 KB": (b"GET /health HTTP/1.1\r\nHost: x\r\n" + b"a" * 100_000 + b": 1\r\n\r\n", 431),
-    "a target of 20 KB": (b"GET /" + b"a" * 20_000 + b" HTTP/1.1\r\nHost: x\r\n\r\n", 414),
-    "a target of 100 KB": (b"GET /" + b"a" * 100_000 + b" HTTP/1.1\r\nHost: x\r\n\r\n", 414),
-    "10,000 headers": (
-        b"GET /health HTTP/1.1\r\nHost: x\r\n" + b"".join(b"X-%d: 1\r\n" % n for n in range(10_000)) + b"\r\n",
+    "broken chunks": (b"POST /sessions HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n{}", 400),
+    "a header of 100 KB": (b"GET /health HTTP/1.1\r\nHost: localhost\r\nX-A: " + b"a" * 100_000 + b"\r\n\r\n", 431),
+    "a name of a header of 100 KB": (
+        b"GET /health HTTP/1.1\r\nHost: localhost\r\n" + b"a" * 100_000 + b": 1\r\n\r\n",
         431,
     ),
-    "NUL in a header": (b"GET /health HTTP/1.1\r\nHost: x\r\nX-A: a\0b\r\n\r\n", 400),
-    "NUL in the path": (b"GET /sessions/a\0b HTTP/1.1\r\nHost: x\r\n\r\n", 400),
-    "bytes in the path": (b"GET /sessions/\xff\xfe HTTP/1.1\r\nHost: x\r\n\r\n", 400),
-    "a version that there is not": (b"GET /health HTTP/9.9\r\nHost: x\r\n\r\n", 400),
+    "a target of 20 KB": (b"GET /" + b"a" * 20_000 + b" HTTP/1.1\r\nHost: localhost\r\n\r\n", 414),
+    "a target of 100 KB": (b"GET /" + b"a" * 100_000 + b" HTTP/1.1\r\nHost: localhost\r\n\r\n", 414),
+    "10,000 headers": (
+        b"GET /health HTTP/1.1\r\nHost: localhost\r\n" + b"".join(b"X-%d: 1\r\n" % n for n in range(10_000)) + b"\r\n",
+        431,
+    ),
+    "NUL in a header": (b"GET /health HTTP/1.1\r\nHost: localhost\r\nX-A: a\0b\r\n\r\n", 400),
+    "NUL in the path": (b"GET /sessions/a\0b HTTP/1.1\r\nHost: localhost\r\n\r\n", 400),
+    "bytes in the path": (b"GET /sessions/\xff\xfe HTTP/1.1\r\nHost: localhost\r\n\r\n", 400),
+    "a version that there is not": (b"GET /health HTTP/9.9\r\nHost: localhost\r\n\r\n", 400),
     "HTTP/2": (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 400),
     "TLS": (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc" * 20, 400),
     "no host": (b"GET /health HTTP/1.1\r\n\r\n", 400),
@@ -142,16 +150,16 @@ async def test_what_is_not_http_is_refused_in_json_and_starts_nothing(
 
 ANSWERED = {
     "HTTP/1.0": (b"GET /health HTTP/1.0\r\n\r\n", [200]),
-    "twenty requests at once": (b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n" * 20, [200] * 20),
+    "twenty requests at once": (b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n" * 20, [200] * 20),
     "an upgrade that is not offered": (
-        b"GET /health HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n",
+        b"GET /health HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n",
         [200],
     ),
-    "NUL in an id": (b"GET /sessions/a%00b HTTP/1.1\r\nHost: x\r\n\r\n", [404]),
-    "bytes in an id": (b"GET /sessions/%ff%fe HTTP/1.1\r\nHost: x\r\n\r\n", [404]),
-    "slashes in an id": (b"GET /sessions/..%2f..%2fetc HTTP/1.1\r\nHost: x\r\n\r\n", [404]),
-    "an id that leads out": (b"GET /sessions/../health HTTP/1.1\r\nHost: x\r\n\r\n", [404]),
-    "a proxy's request": (b"CONNECT a:1 HTTP/1.1\r\nHost: x\r\n\r\n", [404]),
+    "NUL in an id": (b"GET /sessions/a%00b HTTP/1.1\r\nHost: localhost\r\n\r\n", [404]),
+    "bytes in an id": (b"GET /sessions/%ff%fe HTTP/1.1\r\nHost: localhost\r\n\r\n", [404]),
+    "slashes in an id": (b"GET /sessions/..%2f..%2fetc HTTP/1.1\r\nHost: localhost\r\n\r\n", [404]),
+    "an id that leads out": (b"GET /sessions/../health HTTP/1.1\r\nHost: localhost\r\n\r\n", [404]),
+    "a proxy's request": (b"CONNECT a:1 HTTP/1.1\r\nHost: localhost\r\n\r\n", [404]),
     "an unknown expectation": (post(b'{"input": 1}', "Expect: more"), [417]),
     "half a body": (post(b'{"inp', length=100), []),
 }
@@ -248,7 +256,7 @@ async def test_clients_that_never_finish_their_headers_hold_nobody_else(tmp_path
         slow = [connected(client) for _ in range(200)]
         opened = [await each.__aenter__() for each in slow]
         for _, writer in opened:
-            writer.write(b"GET /health HTTP/1.1\r\nHost: x\r\nX-Slow: ")
+            writer.write(b"GET /health HTTP/1.1\r\nHost: localhost\r\nX-Slow: ")
         told = await client("POST", "/sessions", json={"input": "quick"})
         assert (told.status, told.json["output"]) == (201, "quick")
         reader, writer = opened[0]
@@ -316,7 +324,7 @@ async def test_a_client_that_never_reads_its_stream_is_let_go_and_holds_nobody(
         body = {"input": {"times": 300, "bytes": 50_000}, "session_id": "loud"}
         assert (await client("POST", "/sessions", json=body)).status == 201
         async with connected(client, receive_bytes=4096) as (reader, writer):
-            writer.write(b"GET /sessions/loud/stream HTTP/1.1\r\nHost: x\r\n\r\n")
+            writer.write(b"GET /sessions/loud/stream HTTP/1.1\r\nHost: localhost\r\n\r\n")
             await until(let_go)
             received = b""
             with suppress(ConnectionError):

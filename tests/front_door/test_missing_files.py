@@ -47,7 +47,7 @@ async def test_a_session_whose_file_is_gone_goes_on_with_its_recorded_source_and
         assert (view["status"], view["warnings"]) == ("paused", [warning])
         view = await _post(client, "/sessions/s/resume", {"response": "bye"})
         assert (view["output"], view["warnings"]) == ("Hello Ada, bye", [warning])
-        assert (await client("GET", "/sessions/s")).json == view
+        assert view.items() <= (await client("GET", "/sessions/s")).json.items()
 
 
 async def test_a_change_cannot_be_allowed_when_the_file_is_gone(asks: Path) -> None:
@@ -57,7 +57,7 @@ async def test_a_change_cannot_be_allowed_when_the_file_is_gone(asks: Path) -> N
         told = await _post(client, "/sessions/s/resume", {"response": "Ada", "allow_source_change": True}, 409)
         assert told["error"] == f"there is no file {asks} here"
         assert "leave `allow_source_change` out to go on with the recorded source" in told["hint"]
-        assert (await client("GET", "/sessions/s")).json == view
+        assert view.items() <= (await client("GET", "/sessions/s")).json.items()
 
 
 async def test_a_file_with_a_fault_is_told_and_the_session_stays_as_it_was(asks: Path) -> None:
@@ -66,7 +66,7 @@ async def test_a_file_with_a_fault_is_told_and_the_session_stays_as_it_was(asks:
         asks.write_text("export async function agent( {", encoding="utf-8")
         told = await _post(client, "/sessions/s/resume", {"response": "Ada"}, 409)
         assert told["error"].startswith("asks.ts:1:")
-        assert (await client("GET", "/sessions/s")).json == view
+        assert view.items() <= (await client("GET", "/sessions/s")).json.items()
         # A new session of it is another matter: what the server was told to serve is broken.
         await _post(client, "/sessions", {"input": {}, "agent": "asks.ts"}, 500)
 

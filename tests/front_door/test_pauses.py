@@ -53,7 +53,7 @@ async def test_a_value_that_is_not_among_the_choices_changes_nothing(tmp_path: P
         wrong = await client("POST", f"/sessions/{paused['id']}/resume", json={"response": "green"})
         assert wrong.status == 422
         assert "red, blue" in wrong.json["error"]
-        assert (await client("GET", f"/sessions/{paused['id']}")).json == paused
+        assert paused.items() <= (await client("GET", f"/sessions/{paused['id']}")).json.items()
         right = await client("POST", f"/sessions/{paused['id']}/resume", json={"response": "blue"})
         assert (right.status, right.json["status"], right.json["output"]) == (200, "completed", {"colour": "blue"})
         assert right.json["id"] == paused["id"]

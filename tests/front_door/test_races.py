@@ -3,18 +3,21 @@
 import asyncio
 from collections import Counter
 from collections.abc import Callable, Coroutine
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from chidori_actors.front_door.agents import Agents
+from chidori_actors.front_door.cancelling import CancelledSessions
+from chidori_actors.front_door.continuing import ContinuedSessions
+from chidori_actors.front_door.creating import NewSession, NewSessions
 from chidori_actors.front_door.live_runs import Handle, LiveRuns
 from chidori_actors.front_door.live_session import LiveSession
 from chidori_actors.front_door.metrics import Metrics
 from chidori_actors.front_door.run_log import RunLog
-from chidori_actors.front_door.sessions import NewSession, Sessions
+from chidori_actors.front_door.sessions import Sessions
 from chidori_actors.front_door.slots import Slots
 from chidori_actors.journal.lease import Lease
 from chidori_actors.journal.runs import RunMeta, run_writes
@@ -121,7 +124,15 @@ async def test_a_double_click_does_not_answer_the_next_question(tmp_path: Path) 
             assert (view["status"], view["pending_prompt"]) == ("paused", "Two?")
 
 
-Ask = Callable[[Sessions, str], Coroutine[Any, Any, Handle]]
+@dataclass(frozen=True)
+class Parts:
+    """What a server does with its sessions."""
+
+    continued: ContinuedSessions
+    cancelled: CancelledSessions
+
+
+Ask = Callable[[Parts, str], Coroutine[Any, Any, Handle]]
 
 
 async def _when_it_pauses(folder: Path, monkeypatch: pytest.MonkeyPatch, ask: Ask) -> RunMeta:
@@ -132,13 +143,14 @@ async def _when_it_pauses(folder: Path, monkeypatch: pytest.MonkeyPatch, ask: As
 
     def pausing(session: LiveSession) -> None:
         pauses(session)
-        asked.append(asyncio.create_task(ask(sessions, session.id)))
+        asked.append(asyncio.create_task(ask(parts, session.id)))
 
     monkeypatch.setattr(LiveSession, "pauses", pausing)
     async with runtime_in(folder) as runtime:
         agents = Agents(agent, runtime.settings.runtime_policy, ())
-        sessions = Sessions(runtime, agents, LiveRuns(Slots(None, 0), Metrics(), RunLog("text")))
-        handle = await sessions.create(NewSession(b"{}"))
+        sessions = Sessions(runtime, LiveRuns(Slots(None, 0), Metrics(), RunLog("text")))
+        parts = Parts(ContinuedSessions(runtime, agents, sessions), CancelledSessions(runtime, sessions))
+        handle = await NewSessions(runtime, agents, sessions).create(NewSession(b"{}"))
         assert (await within(SECONDS, sessions.at_rest(handle))).status == "paused"
         meta: RunMeta = await within(SECONDS, sessions.at_rest(await asked[0]))
         return meta
@@ -147,15 +159,15 @@ async def _when_it_pauses(folder: Path, monkeypatch: pytest.MonkeyPatch, ask: As
 async def test_an_answer_given_while_the_run_is_put_to_rest_is_not_lost(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    meta = await _when_it_pauses(tmp_path, monkeypatch, lambda sessions, name: sessions.resume(name, "yes", 1))
+    meta = await _when_it_pauses(tmp_path, monkeypatch, lambda parts, name: parts.continued.resume(name, "yes", 1))
     assert (meta.status, meta.output) == ("completed", b'"yes"')
 
 
 async def test_a_cancel_while_the_run_is_put_to_rest_is_not_lost(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def cancel(sessions: Sessions, name: str) -> Handle:
-        handle, active = await sessions.cancel(name, "enough")
+    async def cancel(parts: Parts, name: str) -> Handle:
+        handle, active = await parts.cancelled.cancel(name, "enough")
         assert not active
         return handle
 
@@ -196,8 +208,7 @@ async def test_a_session_is_given_up_only_for_what_belongs_to_it(
     lives = ({"CHIDORI_MCP_CONFIG": "nope.json"}, "running"), ({"CHIDORI_TS_DATE": "disabled"}, "failed")
     for environ, status in lives:
         async with runtime_in(tmp_path, environ) as runtime:
-            agents = Agents(agent, runtime.settings.runtime_policy, ())
-            sessions = Sessions(runtime, agents, LiveRuns(Slots(None, 0), Metrics(), RunLog("text")))
+            sessions = Sessions(runtime, LiveRuns(Slots(None, 0), Metrics(), RunLog("text")))
             await within(SECONDS, sessions.take_up())
             meta = sessions.meta("s")
             assert (meta.status, meta.tries) == (status, 1)

@@ -145,7 +145,7 @@ async def test_a_client_that_went_away_is_not_a_fault(begun: bool, capsys: pytes
     app = app_of(handler)
     async with served(app) as send:
         _, writer = await asyncio.open_connection("127.0.0.1", int(send.url.rpartition(":")[2]))
-        writer.write(b"GET / HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\n")
+        writer.write(b"GET / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\n\r\n")
         async with asyncio.timeout(30):
             await reached.wait()
             writer.transport.abort()

@@ -1,5 +1,7 @@
 """What is reached by which path: the server's own routes, nothing, or the agent."""
 
+import re
+
 import pytest
 
 from chidori_actors.front_door.route_table import ROUTES
@@ -11,12 +13,15 @@ from .small_app import routed, served
 async def test_every_route_reaches_its_handler() -> None:
     async with served(routed(Settings())) as send:
         for route in ROUTES:
-            told = await send(route.method, route.path.replace("{id}", "some:id"))
+            told = await send(route.method, re.sub(r"{\w+}", "some:id", route.path))
             assert told.status == 200
             if route.handler == "openapi":
                 assert told.json["openapi"] == "3.1.0"
             else:
-                assert told.json == {"reached": route.handler, **({"id": "some:id"} if "{id}" in route.path else {})}
+                assert told.json == {
+                    "reached": route.handler,
+                    **dict.fromkeys(re.findall(r"{(\w+)}", route.path), "some:id"),
+                }
 
 
 @pytest.mark.parametrize(

@@ -28,7 +28,10 @@ CONFIG = """
 expected-statuses = ["2xx", 404, 409]
 
 [[operations]]
-include-operation-id = ["create_session", "create_and_stream", "branch_session", "resume_session", "list_sessions"]
+include-operation-id = [
+  "create_session", "create_and_stream", "branch_session", "preview_branch", "verify_session", "resume_session",
+  "list_sessions",
+]
 [operations.checks.positive_data_acceptance]
 expected-statuses = ["2xx", 404, 409, 422]
 """

@@ -9,7 +9,7 @@ from chidori_actors.errors import StoreError
 from chidori_actors.journal.actors import ActorMeta, actor_places, actor_writes, get_actor, run_actors
 from chidori_actors.journal.checkpoint import parse_checkpoint
 from chidori_actors.journal.checkpoint_export import export_checkpoint
-from chidori_actors.journal.checkpoint_lanes import checkpoint_entries
+from chidori_actors.journal.checkpoint_lanes import calls_by_actor, checkpoint_entries
 from chidori_actors.journal.lanes import RUN_LANES, Entry, Settled, Started
 from chidori_actors.journal.local_store import LocalStore
 from chidori_actors.journal.manifest import build_manifest
@@ -112,7 +112,7 @@ def test_what_was_inherited_is_in_no_record_manifest_or_checkpoint() -> None:
     assert [record["result"] for record in call_records(lane)] == ["own"]
     tree = RunTree([TreeActor(1, lane, 1)])
     checkpoint = parse_checkpoint(export_checkpoint(META, tree, manifest=manifest, bundle=None, bundles={}))
-    assert checkpoint_entries(checkpoint) == lane[:2]
+    assert checkpoint_entries(calls_by_actor(checkpoint.call_log)[""], ours=checkpoint.run is not None) == lane[:2]
 
 
 async def test_a_branch_from_history_says_where_it_left_its_parent(store: LocalStore) -> None:

@@ -11,7 +11,7 @@ from chidori_actors import exact_json
 from chidori_actors.errors import ChidoriError, ManifestMismatch, StoreError
 from chidori_actors.journal.checkpoint import parse_checkpoint
 from chidori_actors.journal.checkpoint_export import export_checkpoint
-from chidori_actors.journal.checkpoint_lanes import checkpoint_entries
+from chidori_actors.journal.checkpoint_lanes import calls_by_actor, checkpoint_entries
 from chidori_actors.journal.json_text import milliseconds_since_1970, parse_json, rfc3339
 from chidori_actors.journal.lanes import Entry, Settled, Started
 from chidori_actors.journal.manifest import Engine, build_manifest, check_manifest
@@ -190,7 +190,7 @@ def test_an_exported_run_is_imported_as_it_was() -> None:
     assert (checkpoint.run["seed"], checkpoint.run["epoch_ms"], checkpoint.run["output"]) == ("0f", AT, [1])
     ended = {entry.ordinal for entry in LANE if isinstance(entry, Settled)}
     expected = [_scrubbed(entry) for entry in LANE if entry.ordinal in ended]
-    assert checkpoint_entries(checkpoint) == expected
+    assert checkpoint_entries(calls_by_actor(checkpoint.call_log)[""], ours=checkpoint.run is not None) == expected
 
 
 def _foreign(seq: int, **fields: Any) -> dict[str, Any]:
@@ -206,7 +206,7 @@ def test_a_foreign_checkpoint_gets_its_paths_from_the_order_of_seq() -> None:
     data = _file(_foreign(3, result=[1]), _foreign(2, parent_seq=1), _foreign(1, error="failed"))
     checkpoint = parse_checkpoint(data)
     at = milliseconds_since_1970("2025-12-31T23:00:00.500Z")
-    assert checkpoint_entries(checkpoint) == [
+    assert checkpoint_entries(calls_by_actor(checkpoint.call_log)[""], ours=checkpoint.run is not None) == [
         Started(1, 1, -1, "log", b"{}", at),
         Started(2, 3, -1, "log", b"{}", at),
         Settled(2, 1, at + 2, 2, value=b"[1]"),
@@ -222,7 +222,7 @@ def test_integers_beyond_64_bits_are_exact() -> None:
     )
     checkpoint = parse_checkpoint(data)
     assert parse_json(checkpoint.input) == {"n": int(number), "half": "\ufffd"}
-    started, settled = checkpoint_entries(checkpoint)
+    started, settled = checkpoint_entries(calls_by_actor(checkpoint.call_log)[""], ours=checkpoint.run is not None)
     assert isinstance(started, Started)
     assert isinstance(settled, Settled)
     assert parse_json(started.args) == {"n": int(number)}

@@ -46,6 +46,14 @@ async def test_a_second_server_is_refused_with_the_name_of_the_first(store: Loca
     assert "CHIDORI_DB_PATH" in str(caught.value.hint)
 
 
+async def test_a_refused_server_is_told_where_the_first_has_its_console(store: LocalStore) -> None:
+    async with store.serving() as announce:
+        announce("http://127.0.0.1:1234")
+        with pytest.raises(StoreError, match=r"at http://127\.0\.0\.1:1234$") as caught:
+            await store.serving().__aenter__()
+    assert "http://127.0.0.1:1234/console/" in str(caught.value.hint)
+
+
 async def test_a_refused_server_does_not_take_the_lock_from_the_first(store: LocalStore) -> None:
     async with store.serving():
         for _ in range(2):

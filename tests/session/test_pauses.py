@@ -14,7 +14,7 @@ from chidori_actors.journal.runs import get_run
 from chidori_actors.runtime import RunResult
 from chidori_actors.session.attendance import Attendance
 from chidori_actors.session.origins import Fork, Program
-from tests.cli.test_terminal import terminal
+from tests.cli.pseudo_terminal import terminal
 from tests.support.agents import (
     LOCAL,
     RecordingObserver,

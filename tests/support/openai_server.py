@@ -16,7 +16,7 @@ import re
 import sys
 import time
 from collections import Counter, deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
@@ -64,10 +64,18 @@ class Scripted:
 
 
 class OpenAIServer:
-    """The server. With ``deterministic`` an answer depends on the conversation alone; otherwise every
-    request gets an answer of its own: ``answer(<first 40 characters>)#<how often this prompt was seen>``."""
+    """The server. ``answers`` gives the answer to a prompt. Without it, with ``deterministic`` an answer depends on the
+    conversation alone; otherwise every request gets an answer of its own: ``answer(<first 40 characters>)#<how often
+    this prompt was seen>``."""
 
-    def __init__(self, *, port: int = 0, deterministic: bool = False, delay_ms: int = 0) -> None:
+    def __init__(
+        self,
+        *,
+        port: int = 0,
+        deterministic: bool = False,
+        delay_ms: int = 0,
+        answers: Callable[[str], str] | None = None,
+    ) -> None:
         self.script: deque[Scripted] = deque()
         """Consumed one per chat request; when it is empty a request is answered well."""
         self.prompts: Counter[str] = Counter()
@@ -93,6 +101,7 @@ class OpenAIServer:
         self._port = port
         self._deterministic = deterministic
         self._delay_ms = delay_ms
+        self._answers = answers
         self._runner: web.AppRunner | None = None
 
     @property
@@ -208,6 +217,8 @@ class OpenAIServer:
         return replace(step, tool_calls=calls, finish_reason=step.finish_reason or ("tool_calls" if calls else "stop"))
 
     def _answer(self, prompt: str, results: list[JsonObject]) -> str:
+        if self._answers is not None:
+            return self._answers(prompt)
         if self._deterministic:
             return answer_to(prompt, [message["content"] for message in results])
         return f"answer({prompt[:40]})#{self.prompts[prompt]}"

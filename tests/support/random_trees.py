@@ -18,6 +18,7 @@ from chidori_actors.session.containers import Containers
 from chidori_actors.session.context import ActorRef, Closing, RunContext, Watcher
 from chidori_actors.session.host_calls import Flush, LiveCall
 from chidori_actors.session.lane_writer import LaneWriter
+from chidori_actors.session.live_parts import Part
 from chidori_actors.session.outcome import Rest
 
 from .random_agents import HEAD, TAIL, Conductor, bodies, leaf, nested, several
@@ -89,6 +90,9 @@ class HeldRef:
 
     def cancel(self, reason: str | None = None) -> None:
         self._ref.cancel(reason)
+
+    def abort(self, part: Part, reason: str) -> None:
+        self._ref.abort(part, reason)
 
     async def drained(self) -> None:
         await self._ref.drained()

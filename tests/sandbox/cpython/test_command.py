@@ -8,7 +8,7 @@ import pytest
 
 from chidori_actors import exact_json
 from tests.cli.console import command_line, environment
-from tests.cli.test_terminal import terminal
+from tests.cli.pseudo_terminal import terminal
 from tests.support.process import finished
 
 from . import needs_cpython

@@ -1,0 +1,1 @@
+"""A run as the console shows it: read from a store piece by piece, and answered window by window."""
