@@ -29,7 +29,7 @@ help:
 	@echo 'make test-cpython  what needs chidori-actors[cpython], in a .venv-cpython with it; compiles once, 2.3 GB of memory'
 	@echo 'make test-cluster  `ray up` on a machine made of namespaces; needs root, OpenSSH, rsync and iproute2'
 	@echo 'make test-chaos  every fault on a cluster of several nodes, 12 minutes'
-	@echo 'make types     check the agents and the SDK with the TypeScript compiler (needs Node.js)'
+	@echo 'make types     check the agents, the SDK and the console with the TypeScript compiler (needs Node.js)'
 	@echo 'make bench     measure the core'
 
 setup: $(STAMP)
