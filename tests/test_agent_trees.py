@@ -303,6 +303,7 @@ async def test_approval_asks_what_the_policy_says_after_what_the_tool_asks(chido
     await check_ended(chidori, run_id, {**APPROVED_CALLS, "http": 2})
 
 
+@pytest.mark.slow
 async def test_approval_is_killed_before_it_pauses_and_asks_all_the_same(chidori: Examples) -> None:
     async with OpenAIServer(deterministic=True) as server:
         env = settings_for(server)
@@ -319,6 +320,7 @@ async def test_approval_is_killed_before_it_pauses_and_asks_all_the_same(chidori
     await check_ended(chidori, run_id, APPROVED_CALLS)
 
 
+@pytest.mark.slow
 async def test_approval_is_killed_while_it_posts_and_posts_again_with_the_same_key(chidori: Examples) -> None:
     under_way = asyncio.Event()
 

@@ -6,6 +6,8 @@ import signal
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from actors.calls import answer
 from tests.support.agents import output_of, start, within, write_agent
 from tests.support.gate import gate
@@ -14,7 +16,7 @@ from tests.support.openai_server import OpenAIServer
 
 from .clusters import SECONDS, cluster_in, front_of, home_of
 
-pytestmark = LITELLM_WARNINGS
+pytestmark = [LITELLM_WARNINGS, pytest.mark.slow]
 AGENT = "export async function agent(input: any, chidori: any) {\n"
 POST = """const post = async (body: string, delay = 0) =>
   (await chidori.http(`${input.url}?delay=${delay}`, { method: "POST", body })).body.total;

@@ -83,7 +83,7 @@ SHOWN = {
     "commands": "ul.commands li",
     "unknown": ".notice.bad",
 }
-SCHEMES = ["light", pytest.param("dark", marks=pytest.mark.slow)]
+SCHEMES = ["light", "dark"]
 NOT_FOUND = (r"the server responded with a status of 404",)
 
 
@@ -109,6 +109,7 @@ async def _no_serious_fault(page: Page) -> None:
     assert [(each["id"], [node["target"] for node in each["nodes"]][:4]) for each in serious] == [], page.url
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scheme", SCHEMES)
 async def test_axe_finds_no_serious_fault_in_any_view(browser: Browser, runs: Runs, scheme: Scheme) -> None:
     async with tab_in(browser, runs.root, scheme=scheme, expected=NOT_FOUND) as page:
@@ -118,6 +119,7 @@ async def test_axe_finds_no_serious_fault_in_any_view(browser: Browser, runs: Ru
             await _no_serious_fault(page)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scheme", SCHEMES)
 async def test_axe_finds_no_serious_fault_in_what_opens_over_the_page(
     browser: Browser, runs: Runs, scheme: Scheme

@@ -164,7 +164,7 @@ bounded = settings(
 
 
 # Shrinking a hang takes minutes: leave `phases` out to have that done.
-@settings(bounded, max_examples=12, derandomize=True, phases=[Phase.generate])
+@settings(bounded, max_examples=8, derandomize=True, phases=[Phase.generate])
 @random_agents
 @pytest.mark.only_local("host functions that the test replaces stay in its process", also="hosts")
 def test_replay_and_resume_from_every_crash_give_what_the_run_gave(source: str, seed: int) -> None:

@@ -254,7 +254,7 @@ def test_a_fork_has_seen_only_what_was_settled_before_its_call(seed: int) -> Non
 
 
 # Shrinking a hang takes minutes: leave `phases` out to have that done.
-@settings(bounded, max_examples=10, derandomize=True, phases=[Phase.generate])
+@settings(bounded, max_examples=6, derandomize=True, phases=[Phase.generate])
 @random_trees
 @pytest.mark.only_local("it watches and steers the actors of one process")
 def test_replay_and_resume_from_every_crash_give_what_the_tree_gave(sources: Mapping[str, str], seed: int) -> None:
