@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 CHILD_PREFIX = b"child/"
 """The keys in ``meta`` of children: this, the parent's id, a zero byte, the child's id."""
 
+_LONGEST_ID = 128
+
 
 def parent_of(meta: "RunMeta") -> str | None:
     """The id of the run that this one comes from, which need not be in the store; None for one of its own."""
@@ -45,4 +47,6 @@ def child_ids(store: Store, run_id: str, *, limit: int | None = None) -> Iterato
 
 def _key(meta: "RunMeta") -> bytes | None:
     parent = parent_of(meta)
-    return None if parent is None else CHILD_PREFIX + parent.encode() + b"\x00" + meta.id.encode()
+    if parent is None or not 0 < len(parent) <= _LONGEST_ID or not parent.isascii():
+        return None  # an imported file may name anything: no run has such an id
+    return CHILD_PREFIX + parent.encode() + b"\x00" + meta.id.encode()

@@ -20,7 +20,7 @@ _LIMIT_S = 300.0
 _ROOT = Path(__file__).parents[3]
 
 
-SAMPLE = ("kill-home", "kill-journal", "drain-nested")
+SAMPLE = ("kill-home", "kill-journal", "drain")
 """One of each kind: a host's death, the journal's, and a move. All others are `make test-chaos`, 12 minutes."""
 
 
