@@ -22,7 +22,8 @@ from .journal.checkpoint import Checkpoint, bad_checkpoint
 from .journal.given_variables import given_in
 from .journal.json_text import parse_json
 from .journal.lanes import Entry, Retried, Settled, Started
-from .journal.runs import ABI, RunMeta, Status, get_run, is_run_id
+from .journal.run_ids import is_run_id
+from .journal.runs import ABI, RunMeta, Status, get_run
 from .journal.store import Store, Write
 from .languages.bundle import Bundle
 from .policy import Profile

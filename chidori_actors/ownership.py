@@ -10,7 +10,7 @@ from functools import cache
 
 from .errors import RunExists, UsageError
 from .journal.lease import Lease
-from .journal.runs import is_run_id
+from .journal.run_ids import is_run_id
 from .journal.store import Fence, Store
 
 

@@ -14,7 +14,8 @@ from .journal.checkpoint import parse_checkpoint
 from .journal.checkpoint_export import export_checkpoint
 from .journal.lanes import encode_entry, new_lane
 from .journal.lease import Lease
-from .journal.runs import RunMeta, is_run_id, run_writes
+from .journal.run_ids import is_run_id
+from .journal.runs import RunMeta, run_writes
 from .journal.store import Store, Write
 from .journal.tree import run_tree
 

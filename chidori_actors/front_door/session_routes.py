@@ -8,7 +8,8 @@ from aiohttp import web
 from .. import exact_json
 from ..errors import StoreError
 from ..history import manifest
-from ..journal.runs import RunMeta, is_run_id
+from ..journal.run_ids import is_run_id
+from ..journal.runs import RunMeta
 from ..policy import Profile
 from ..runtime import Runtime
 from ..session.live_parts import Part

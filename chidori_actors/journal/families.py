@@ -6,6 +6,7 @@ A child is entered under its parent in the transaction that puts it into the lis
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from .run_ids import is_run_id
 from .store import Store
 from .writes import Write
 
@@ -14,8 +15,6 @@ if TYPE_CHECKING:
 
 CHILD_PREFIX = b"child/"
 """The keys in ``meta`` of children: this, the parent's id, a zero byte, the child's id."""
-
-_LONGEST_ID = 128
 
 
 def parent_of(meta: "RunMeta") -> str | None:
@@ -47,6 +46,6 @@ def child_ids(store: Store, run_id: str, *, limit: int | None = None) -> Iterato
 
 def _key(meta: "RunMeta") -> bytes | None:
     parent = parent_of(meta)
-    if parent is None or not 0 < len(parent) <= _LONGEST_ID or not parent.isascii():
-        return None  # an imported file may name anything: no run has such an id
+    if parent is None or not is_run_id(parent):  # an imported file may name anything
+        return None
     return CHILD_PREFIX + parent.encode() + b"\x00" + meta.id.encode()

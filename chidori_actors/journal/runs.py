@@ -1,6 +1,5 @@
 """What the store knows of a run besides its calls."""
 
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, cast, get_args
@@ -9,6 +8,7 @@ from ..errors import RunNotFound, StoreError
 from .families import child_writes
 from .framing import damaged, frame_fields, read_header, unframe_fields
 from .idempotency import key_write
+from .run_ids import is_run_id
 from .store import Store, Write
 
 ABI: Mapping[str, Any] = {"typescript_runtime": 1, "quickjs_snapshot": 1, "engine_fork": "chidori-quickjs"}
@@ -16,7 +16,6 @@ ABI: Mapping[str, Any] = {"typescript_runtime": 1, "quickjs_snapshot": 1, "engin
 
 Status = Literal["running", "completed", "failed", "cancelled", "paused", "awaitingapproval"]
 
-_RUN_ID = re.compile(r"[\w.:-]{1,128}", re.ASCII)
 _SHORTEST_PREFIX = 4
 _TIME_BYTES = 8
 _NAMED = 5
@@ -85,11 +84,6 @@ class RunPage:
     runs: list[RunMeta]
     damaged: list[str]
     next_cursor: str | None
-
-
-def is_run_id(text: str) -> bool:
-    """Whether ``text`` may be the id of a run: 1 to 128 ASCII letters, digits, ``_``, ``.``, ``:``, ``-``."""
-    return _RUN_ID.fullmatch(text) is not None
 
 
 def run_writes(meta: RunMeta, *, new: bool) -> list[Write]:

@@ -29,12 +29,12 @@ def environment(folder: Path, **more: str) -> dict[str, str]:
 
 
 @contextmanager
-def running(folder: Path, *arguments: str) -> Iterator["subprocess.Popen[str]"]:
+def running(folder: Path, *arguments: str, **more: str) -> Iterator["subprocess.Popen[str]"]:
     """``chidori ARGUMENTS`` while it runs, stderr and stdout as pipes; it is killed at the end of the block."""
     with subprocess.Popen(
         command_line(*arguments),
         cwd=folder,
-        env=environment(folder),
+        env=environment(folder, **more),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

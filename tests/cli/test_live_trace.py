@@ -3,8 +3,7 @@
 import asyncio
 import re
 import subprocess
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import orjson
@@ -37,23 +36,9 @@ export async function agent(input, chidori) {
 """
 
 
-@contextmanager
-def under_way(folder: Path, door: Gate) -> Iterator["subprocess.Popen[str]"]:
+def under_way(folder: Path, door: Gate) -> AbstractContextManager["subprocess.Popen[str]"]:
     """The agent in a process of its own, which may call the gate."""
-    command = command_line("run", "agent.ts", "-q", "-i", f"url={door.url}")
-    with subprocess.Popen(
-        command,
-        cwd=folder,
-        env=environment(folder, CHIDORI_HTTP_ALLOW_HOSTS="*"),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    ) as process:
-        try:
-            yield process
-        finally:
-            process.kill()
+    return running(folder, "run", "agent.ts", "-q", "-i", f"url={door.url}", CHIDORI_HTTP_ALLOW_HOSTS="*")
 
 
 async def test_branches_of_another_process_appear_and_an_answer_from_elsewhere_ends_the_view(tmp_path: Path) -> None:

@@ -6,7 +6,8 @@ import pytest
 
 from chidori_actors.errors import RunNotFound, StoreError
 from chidori_actors.journal.local_store import LocalStore
-from chidori_actors.journal.runs import RunMeta, Status, get_run, is_run_id, list_runs, run_writes
+from chidori_actors.journal.run_ids import is_run_id
+from chidori_actors.journal.runs import RunMeta, Status, get_run, list_runs, run_writes
 from chidori_actors.journal.store import Write
 
 POLICY = {"typescript_imports": "relative", "date": "fixed", "random": "seeded", "maps_sets": "serialize"}
